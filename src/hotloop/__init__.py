@@ -1,0 +1,70 @@
+"""hotloop makes PyTorch training faster and proves it.
+
+Everything here is loaded when it is first asked for, so that `import hotloop` costs nothing and never imports torch.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hotloop.measurement import Environment as Environment
+    from hotloop.measurement import Interval as Interval
+    from hotloop.measurement import Measurement as Measurement
+    from hotloop.optimize.prove import prove as prove
+    from hotloop.optimize.tune import tune as tune
+    from hotloop.transform import Plan as Plan
+    from hotloop.transform import Transform as Transform
+    from hotloop.trial import Result as Result
+    from hotloop.trial import Trial as Trial
+    from hotloop.verdict import Outcome as Outcome
+    from hotloop.verdict import Verdict as Verdict
+    from hotloop.workload import Job as Job
+    from hotloop.workload import Loss as Loss
+    from hotloop.workload import Recipe as Recipe
+    from hotloop.workload import Script as Script
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Environment": "hotloop.measurement",
+    "Interval": "hotloop.measurement",
+    "Job": "hotloop.workload",
+    "Loss": "hotloop.workload",
+    "Measurement": "hotloop.measurement",
+    "Outcome": "hotloop.verdict",
+    "Plan": "hotloop.transform",
+    "Recipe": "hotloop.workload",
+    "Result": "hotloop.trial",
+    "Script": "hotloop.workload",
+    "Transform": "hotloop.transform",
+    "Trial": "hotloop.trial",
+    "Verdict": "hotloop.verdict",
+    "load_plan": "hotloop.transform",
+    "prove": "hotloop.optimize.prove",
+    "tune": "hotloop.optimize.tune",
+}
+
+__all__ = [
+    "Environment",
+    "Interval",
+    "Job",
+    "Loss",
+    "Measurement",
+    "Outcome",
+    "Plan",
+    "Recipe",
+    "Result",
+    "Script",
+    "Transform",
+    "Trial",
+    "Verdict",
+    "load_plan",
+    "prove",
+    "tune",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'hotloop' has no attribute {name!r}; it has: {', '.join(__all__)}")
+    return getattr(importlib.import_module(_HOME[name]), name)

@@ -1,0 +1,68 @@
+"""The tree of errors.
+
+HotloopError
+ |- RegistryError        a name that nothing is registered under
+ |- PlanError            a plan that cannot be read or built
+ |- NotApplicable        a transform that has nothing to do on this workload or machine
+ |- WorkloadError        a script or recipe that cannot be trained
+ |   |- WorkloadCrashed  it raised; carries the traceback
+ |   '- NeverStepped     no optimizer stepped within the time limit
+ |- ProtectedFile        a trial tried to change a file that existed before it
+ |- MeasurementError     the engine could not take the samples it needs
+ |- HistoryError         a history that cannot be opened or has another schema
+ '- EvidenceError        an evidence folder that is incomplete or damaged
+
+A message has three parts: what was given, what is allowed, what to do.
+"""
+
+
+class HotloopError(Exception):
+    """Anything hotloop raises on purpose."""
+
+
+class RegistryError(HotloopError):
+    """A name that nothing is registered under."""
+
+
+class PlanError(HotloopError):
+    """A plan that cannot be read or built."""
+
+
+class NotApplicable(HotloopError):
+    """A transform that has nothing to do on this workload or machine; the message says why."""
+
+
+class WorkloadError(HotloopError):
+    """A script or recipe that cannot be trained."""
+
+
+class WorkloadCrashed(WorkloadError):
+    """The script or recipe raised.
+
+    `kind` is the class of what it raised; `traceback` is the text a person would have seen.
+    """
+
+    def __init__(self, message: str, *, kind: str, traceback: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.traceback = traceback
+
+
+class NeverStepped(WorkloadError):
+    """No optimizer stepped within the time limit."""
+
+
+class ProtectedFile(HotloopError):
+    """A trial tried to change or delete a file that existed before it."""
+
+
+class MeasurementError(HotloopError):
+    """The engine could not take the samples it needs."""
+
+
+class HistoryError(HotloopError):
+    """A history that cannot be opened, or that another version wrote."""
+
+
+class EvidenceError(HotloopError):
+    """An evidence folder that is incomplete or damaged."""

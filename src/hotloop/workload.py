@@ -1,0 +1,101 @@
+"""Workload: what to train, a script with its arguments or a recipe; and Job, the live parts of one recipe run."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from hotloop.errors import WorkloadError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+    from torch.optim import Optimizer
+    from torch.optim.lr_scheduler import LRScheduler
+
+
+@dataclass(frozen=True, kw_only=True)
+class Script:
+    """An unmodified training program: `path` as the user named it, its arguments, and the folder it runs in."""
+
+    path: Path
+    arguments: tuple[str, ...] = ()
+    folder: Path
+
+    @property
+    def title(self) -> str:
+        """The call in one line, as a person would type it."""
+        return " ".join([str(self.path), *self.arguments])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A function `build(seed) -> Job`: `file.py:function`, or the name of a registered workload."""
+
+    target: str
+    seed: int = 0
+    folder: Path
+
+    @property
+    def title(self) -> str:
+        """The target and the seed in one line."""
+        return f"{self.target} (seed {self.seed})"
+
+
+Workload = Script | Recipe
+
+
+class Loss(NamedTuple):
+    """What a strategy returns for one batch; every tensor stays on the device, nothing is read here.
+
+    `value` is the scalar to differentiate, a mean over `count` items (samples, or tokens that are not ignored: the
+    weight with which this batch enters a report). `metrics` are scalars averaged with the same weight.
+    """
+
+    value: "Tensor"
+    count: "Tensor | int"
+    metrics: "Mapping[str, Tensor]" = {}
+
+
+class Strategy(Protocol):
+    """How a batch becomes a loss."""
+
+    def loss(self, model: "nn.Module", batch: Any) -> Loss:
+        """The loss of `batch` under `model`, without a host sync."""
+        ...
+
+
+@dataclass(kw_only=True)
+class Job:
+    """The live parts of one recipe run.
+
+    `batches` can be iterated many times, one pass an epoch. `clip_norm` is the largest gradient 2-norm that a step
+    may use (None: no clipping). A `scheduler` steps once after each optimizer step.
+    """
+
+    model: "nn.Module"
+    optimizer: "Optimizer"
+    batches: Iterable[Any]
+    strategy: Strategy
+    scheduler: "LRScheduler | None" = None
+    clip_norm: float | None = None
+
+
+def parse_workload(target: str, arguments: tuple[str, ...] = (), *, folder: Path | None = None) -> Workload:
+    """The workload a person named on the command line: `train.py`, `file.py:build`, or a registered name.
+
+    Raises WorkloadError where the file does not exist or a recipe is given arguments.
+    """
+    folder = (folder or Path.cwd()).resolve()
+    path, _, function = target.partition(":")
+    if path.endswith(".py"):
+        if not (folder / path).is_file():
+            raise WorkloadError(f"no such file: {path} (looked in {folder}); give the path of a training script")
+        if not function:
+            return Script(path=Path(path), arguments=arguments, folder=folder)
+    if arguments:
+        raise WorkloadError(f"recipe {target!r} takes no arguments, got {' '.join(arguments)!r}; put them in build()")
+    if not path.endswith(".py"):
+        from hotloop import registry
+
+        registry.load("workloads", target)
+    return Recipe(target=target, folder=folder)
