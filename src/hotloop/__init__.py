@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hotloop.optimize.tune import tune as tune
     from hotloop.transform import Plan as Plan
     from hotloop.transform import Transform as Transform
+    from hotloop.transform import load_plan as load_plan
     from hotloop.trial import Result as Result
     from hotloop.trial import Trial as Trial
     from hotloop.verdict import Outcome as Outcome

@@ -1,4 +1,4 @@
-"""Measurement: raw samples of one comparison, with unit and environment. Statistics are computed, never stored instead."""
+"""Measurement: raw samples of one comparison, with unit and environment; statistics are computed, never stored."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

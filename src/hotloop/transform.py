@@ -1,4 +1,4 @@
-"""Transform: a named change that may make training faster. Plan: transforms in order, plain TOML, data and never code."""
+"""Transform: a named change that may make training faster. Plan: transforms in order, plain TOML, never code."""
 
 import dataclasses
 import tomllib
@@ -134,7 +134,7 @@ class Plan:
         """The text of plan.toml."""
         import tomli_w
 
-        return tomli_w.dumps({"transform": self.to_data()}) if self.transforms else ""
+        return "\n".join(f"[[transform]]\n{tomli_w.dumps(table)}" for table in self.to_data())
 
     @staticmethod
     def from_data(tables: Iterable[Mapping[str, Any]]) -> "Plan":

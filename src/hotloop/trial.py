@@ -91,7 +91,7 @@ class Result:
             raise EvidenceError(f"result has schema {data.get('schema')!r}; this hotloop reads {SCHEMA}: measure again")
         try:
             return _result(dict(data))
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise EvidenceError(f"result is incomplete or damaged ({error!r}); measure again") from error
 
 
@@ -112,7 +112,9 @@ def _interval(data: Mapping[str, Any] | None) -> Interval | None:
 
 
 def _verdicts(data: list[dict[str, Any]]) -> tuple[Verdict, ...]:
-    return tuple(Verdict(**{**item, "outcome": Outcome(item["outcome"])}) for item in data)
+    return tuple(
+        Verdict(gate=i["gate"], outcome=Outcome(i["outcome"]), message=i["message"], numbers=i["numbers"]) for i in data
+    )
 
 
 def _trial(data: dict[str, Any]) -> Trial:
@@ -131,7 +133,11 @@ def _result(data: dict[str, Any]) -> Result:
     data["verdict"], data["clock"] = Outcome(data["verdict"]), Clock(data["clock"])
     data["speedup"], data["aa"] = _interval(data["speedup"]), _interval(data["aa"])
     data["trials"] = tuple(_trial(dict(item)) for item in data["trials"])
-    data["verdicts"], data["plan"], data["notes"] = _verdicts(data["verdicts"]), tuple(data["plan"]), tuple(data["notes"])
+    data["verdicts"], data["plan"], data["notes"] = (
+        _verdicts(data["verdicts"]),
+        tuple(data["plan"]),
+        tuple(data["notes"]),
+    )
     data["environment"] = Environment(**_tuples(data["environment"]))
     data["curves"] = Curves(**_tuples(data["curves"]))
     return Result(**data)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from hotloop.errors import WorkloadError
@@ -52,8 +53,8 @@ class Loss(NamedTuple):
     """
 
     value: "Tensor"
-    count: "Tensor | int"
-    metrics: "Mapping[str, Tensor]" = {}
+    count: "Tensor | int"  # pyright: ignore[reportIncompatibleMethodOverride]  # nobody counts a Loss's items
+    metrics: "Mapping[str, Tensor]" = MappingProxyType({})
 
 
 class Strategy(Protocol):
@@ -64,12 +65,21 @@ class Strategy(Protocol):
         ...
 
 
+class StepFunction(Protocol):
+    """How one gradient step is made."""
+
+    def __call__(self, batch: Any) -> Loss:
+        """One step on `batch`: loss, backward, clipping, optimizer; what comes back is detached, nothing is read."""
+        ...
+
+
 @dataclass(kw_only=True)
 class Job:
     """The live parts of one recipe run.
 
     `batches` can be iterated many times, one pass an epoch. `clip_norm` is the largest gradient 2-norm that a step
-    may use (None: no clipping). A `scheduler` steps once after each optimizer step.
+    may use (None: no clipping). A `scheduler` steps once after each optimizer step. `step` makes the gradient steps
+    (None: eagerly, with the parts above); a transform may put a captured one there.
     """
 
     model: "nn.Module"
@@ -78,6 +88,7 @@ class Job:
     strategy: Strategy
     scheduler: "LRScheduler | None" = None
     clip_norm: float | None = None
+    step: StepFunction | None = None
 
 
 def parse_workload(target: str, arguments: tuple[str, ...] = (), *, folder: Path | None = None) -> Workload:
