@@ -1,0 +1,1 @@
+"""How a step runs: eagerly, or captured whole as one graph and compiled."""
