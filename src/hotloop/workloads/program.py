@@ -1,0 +1,76 @@
+"""Runs a workload to its end in this process, as a person would have started it."""
+
+import importlib.util
+import runpy
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from hotloop import registry
+from hotloop.errors import WorkloadError
+from hotloop.transform import Stage
+from hotloop.workload import Job, Recipe, Script
+from hotloop.workloads.hooks import Events, Sites, steps_seen
+
+
+def run_script(path: Path, arguments: tuple[str, ...]) -> None:
+    """Run a program as `python path arguments` would: its folder first on sys.path, its name `__main__`.
+
+    The current directory and the environment are the caller's business. SystemExit propagates.
+    """
+    sys.argv = [str(path), *arguments]
+    sys.path.insert(0, str(path.resolve().parent))
+    runpy.run_path(str(path), run_name="__main__")
+
+
+def run_recipe(recipe: Recipe, sites: Sites, events: Events) -> None:
+    """Build the job, apply what acts on a job, and train it without end; `events` stops it by raising."""
+    from torch import Tensor
+
+    from hotloop.train.loop import train
+
+    build = load_build(recipe)
+    job = build(recipe.seed)
+    if not isinstance(job, Job):
+        raise WorkloadError(f"{recipe.target} returned {type(job).__name__}; it must return a hotloop.Job")
+    for transform in sites.plan.at(Stage.STEP):
+        sites.apply(transform, job)
+
+    def on_step(loss: Tensor) -> None:
+        events.loss(loss)
+        sites.steps += 1
+        events.step(job.optimizer)
+
+    train(job, epochs=sys.maxsize, on_step=on_step)
+
+
+def load_build(recipe: Recipe) -> Callable[[int], Any]:
+    """The `build(seed)` that a recipe names. Raises WorkloadError where the file has no such function."""
+    path, _, function = recipe.target.partition(":")
+    if not path.endswith(".py"):
+        return registry.load("workloads", recipe.target)
+    namespace = _imported(recipe.folder / path)
+    if function not in namespace:
+        raise WorkloadError(f"{path} has no {function!r}; name a function build(seed) that returns a hotloop.Job")
+    return namespace[function]
+
+
+def _imported(path: Path) -> Mapping[str, Any]:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise WorkloadError(f"cannot import {path}; give a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    sys.path.insert(0, str(path.parent))
+    spec.loader.exec_module(module)
+    return vars(module)
+
+
+def run(workload: Script | Recipe, sites: Sites, events: Events) -> None:
+    """Run either kind under the hooks that its steps are seen by."""
+    if isinstance(workload, Recipe):
+        run_recipe(workload, sites, events)
+        return
+    with steps_seen(sites, events):
+        run_script(workload.path, workload.arguments)
