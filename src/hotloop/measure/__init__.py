@@ -1,0 +1,1 @@
+"""Takes samples: workers in lockstep, their environment, statistics, history and evidence."""

@@ -1,0 +1,185 @@
+"""The tables of a history, and an engine on a database that holds them in the version this hotloop reads."""
+
+import os
+import re
+import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Column,
+    Connection,
+    DateTime,
+    Engine,
+    Float,
+    ForeignKey,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    create_engine,
+    event,
+    insert,
+    inspect,
+    select,
+)
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+
+from hotloop.errors import HistoryError
+
+SCHEMA = 1
+_BUSY_SECONDS = 30.0  # a block is written in well under a millisecond: whoever waits this long waits for a hung process
+_ADVISORY_LOCK = 0x686F746C  # "hotl": any number that nobody else takes
+_ALLOWED = "sqlite:////absolute/path.db or postgresql+psycopg://user@host/database"
+_READS = "name a database that this user may write with --history or HOTLOOP_HISTORY"
+
+metadata = MetaData()
+schema_version = Table("schema_version", metadata, Column("version", Integer, primary_key=True, autoincrement=False))
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("started", DateTime(timezone=True), nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("workload", Text, nullable=False),
+    Column("command", Text, nullable=False),
+    Column("environment", JSON, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("verdict", String(20)),
+    Column("speedup", Float(53)),
+    Column("result", JSON(none_as_null=True)),
+)
+trials = Table(
+    "trials",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("session", ForeignKey("sessions.id"), nullable=False, index=True),
+    Column("title", Text, nullable=False),
+    Column("trial", JSON, nullable=False),
+)
+blocks = Table(
+    "blocks",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("session", ForeignKey("sessions.id"), nullable=False, index=True),
+    Column("race", Text, nullable=False),
+    Column("pair", Integer, nullable=False),
+    Column("round", Integer, nullable=False),
+    Column("arm", Text, nullable=False),
+    Column("wall", JSON, nullable=False),
+    Column("cpu", JSON, nullable=False),
+    Column("cuda", JSON, nullable=False),
+    Column("losses", JSON, nullable=False),
+)
+
+
+def default_url() -> str:
+    """URL of the user's own history, an SQLite file in the data folder of the platform, which is made here.
+
+    Source: XDG base directory specification; a relative XDG_DATA_HOME counts as not set.
+    """
+    named = Path(os.environ.get("XDG_DATA_HOME", ""))
+    root = named if named.is_absolute() else Path.home() / ".local" / "share"
+    path = root / "hotloop" / "history.db"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HistoryError(f"cannot make the folder of history {path}: {error.strerror}; {_READS}") from error
+    return URL.create("sqlite", database=str(path)).render_as_string()
+
+
+def connect(url: str) -> Engine:
+    """An engine whose database holds our tables, made where it was empty.
+
+    Raises HistoryError where the URL is wrong, the database cannot be used, or another version wrote it.
+    """
+    engine = _engine(url)
+    try:
+        with explained(engine, "open"):
+            _prepare(engine)
+    except HistoryError:
+        engine.dispose()
+        raise
+    return engine
+
+
+@contextmanager
+def explained(engine: Engine, action: str) -> Generator[None]:
+    """Turns what the database says into a HistoryError; a password in the URL is not shown."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+        raise HistoryError(
+            f"cannot {action} history {engine.url!r}: {reason}; allowed is {_ALLOWED}; {_READS}"
+        ) from error
+
+
+def _engine(url: str) -> Engine:
+    shown = re.sub(r":[^:/@]*@", ":***@", url)
+    try:
+        parsed = make_url(url)
+        if parsed.drivername == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")  # the driver of our extra, whatever SQLAlchemy prefers
+        wait = {"timeout": _BUSY_SECONDS} if parsed.get_backend_name() == "sqlite" else {}
+        engine = create_engine(parsed, connect_args=wait, hide_parameters=True)
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise HistoryError(f"cannot read history URL {shown!r}: {error}; allowed is {_ALLOWED}; {_READS}") from error
+    except ModuleNotFoundError as error:
+        advice = "run pip install 'hotloop[postgres]', or install the driver that the URL names"
+        raise HistoryError(f"history {shown!r} needs {error.name}, which is not installed; {advice}") from error
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _set_up_sqlite(connection: sqlite3.Connection, _: Any) -> None:
+    connection.isolation_level = None  # sqlite3 would leave CREATE TABLE out of the transaction; _begin_sqlite does not
+    if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")  # in WAL this loses nothing when a process is killed
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+
+
+def _prepare(engine: Engine) -> None:
+    """Checks the version, and makes the tables where there is none; of several processes one makes them."""
+    with engine.connect() as connection:
+        version = _version(connection)
+    if version is None:
+        with engine.connect().execution_options(begin="BEGIN IMMEDIATE") as connection, connection.begin():
+            if connection.dialect.name == "postgresql":
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
+            version = _version(connection) or _create(connection)
+    if version != SCHEMA:
+        advice = "read it with the hotloop that wrote it, or name another with --history or HOTLOOP_HISTORY"
+        raise HistoryError(f"history {engine.url!r} has schema {version}; this hotloop reads {SCHEMA}; {advice}")
+
+
+def _version(connection: Connection) -> int | None:
+    """The schema version that the database names, None where it is empty of our tables."""
+    present = set(inspect(connection).get_table_names())
+    if schema_version.name in present:
+        return connection.execute(select(schema_version.c.version)).scalar() or 0
+    if strangers := sorted(present & set(metadata.tables)):
+        names = ", ".join(strangers)
+        advice = "name an empty database or schema with --history or HOTLOOP_HISTORY"
+        raise HistoryError(
+            f"{connection.engine.url!r} holds {names} of another program; a history is ours alone; {advice}"
+        )
+    return None
+
+
+def _create(connection: Connection) -> int:
+    metadata.create_all(connection)
+    connection.execute(insert(schema_version).values(version=SCHEMA))
+    return SCHEMA
