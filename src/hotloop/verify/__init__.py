@@ -1,0 +1,1 @@
+"""Shows that a plan still trains the same model."""

@@ -1,0 +1,131 @@
+"""How far one watched run is from another, as plain numbers and as words; no run is started here."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hotloop.measure.watching import Watched
+
+Curve = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+_WINDOW = 10
+_LOST = 0.02  # share of the elements that may stand still though the baseline moves them
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distance:
+    """Relative distances of a run from the baseline; every figure is 0 for equal runs.
+
+    `loss`, `gradients` and `updates` are of the first step (2-norm over parameters of the differences of their norms);
+    `early` and `late` are root mean squares of the relative loss difference over the first and the last ten steps.
+    """
+
+    loss: float
+    gradients: float
+    updates: float
+    early: float
+    late: float
+
+
+def distance(run: Watched, baseline: Watched, *, clear: float = 0.0) -> Distance:
+    """How far `run` is from `baseline`; infinite where a loss is finite in only one of them.
+
+    Updates are compared only where the gradient is more than `clear` of the whole gradient: below one rounding of it
+    (a bias before batch-norm) a gradient is noise, which Adam turns into a full step of random sign.
+    """
+    deviation = relative_losses(run, baseline)
+    return Distance(
+        loss=float(abs(deviation[0])),
+        gradients=_relative(run.gradients[0], baseline.gradients[0]),
+        updates=_relative(run.updates[0], baseline.updates[0], among=_significant(baseline.gradients[0], clear)),
+        early=_rms(deviation[:_WINDOW]),
+        late=_rms(deviation[-_WINDOW:]),
+    )
+
+
+def farthest(distances: Sequence[Distance]) -> Distance:
+    """The largest of each figure."""
+    names = ("loss", "gradients", "updates", "early", "late")
+    return Distance(**{name: max(getattr(d, name) for d in distances) for name in names})
+
+
+def relative_losses(run: Watched, baseline: Watched) -> Curve:
+    """(loss - baseline loss) / baseline loss for each step both made; a floor of 1 % of the mean keeps zeros apart."""
+    steps = min(len(run.losses), len(baseline.losses))
+    ours, theirs = np.asarray(run.losses[:steps]), np.asarray(baseline.losses[:steps])
+    scale = np.abs(theirs) + 0.01 * float(np.nanmean(np.abs(theirs)))
+    with np.errstate(invalid="ignore"):
+        deviation = (ours - theirs) / scale
+    deviation[np.isnan(ours) & np.isnan(theirs)] = 0.0
+    deviation[np.isfinite(ours) != np.isfinite(theirs)] = np.inf
+    return deviation
+
+
+def differences_in_kind(run: Watched, baseline: Watched) -> Iterator[str]:
+    """What no rounding explains: other switches, missing gradients, parameters or statistics that stand still."""
+    yield from _switched(run, baseline)
+    if run.names != baseline.names:
+        yield f"it trains {len(run.names)} parameters in place of {len(baseline.names)}"
+        return
+    for index, name in enumerate(run.names):
+        if run.gradients[0][index] < 0 <= baseline.gradients[0][index]:
+            yield f"parameter {name} gets no gradient"
+        elif run.gradients[0][index] == 0 < baseline.gradients[0][index]:
+            yield f"parameter {name} gets a gradient of zero"
+    yield from _lost(run, baseline)
+    yield from _still("parameter", run.names, np.asarray(run.updates), np.asarray(baseline.updates))
+    statistics = tuple(f"number {index}" for index in range(len(baseline.buffers[0])))
+    if len(run.buffers[0]) == len(statistics):
+        yield from _still(
+            "buffer (a batch-norm statistic)", statistics, np.asarray(run.buffers), np.asarray(baseline.buffers)
+        )
+
+
+def _switched(run: Watched, baseline: Watched) -> Iterator[str]:
+    for name, (training, rate) in baseline.switches.items():
+        found = run.switches.get(name)
+        if found is not None and found[0] != training:
+            yield f"module {name} runs in {'training' if found[0] else 'evaluation'} mode"
+        if found is not None and found[1] != rate:
+            yield f"module {name} drops out {found[1]:g} in place of {rate:g}"
+
+
+def _still(what: str, names: Sequence[str], moved: Curve, baseline: Curve) -> Iterator[str]:
+    """Those that do not move in a step in which they clearly move in the baseline."""
+    steps = min(len(moved), len(baseline))
+    if not names or not steps:
+        return
+    clear = baseline[:steps] > 1e-3 * baseline[:steps].max(axis=0, keepdims=True)
+    stuck = clear & (baseline[:steps] > 0) & (moved[:steps] == 0)
+    for index in map(int, np.flatnonzero(stuck.any(axis=0))):
+        step = int(np.flatnonzero(stuck[:, index])[0]) + 1
+        yield f"{what} {names[index]} does not move in step {step} ({int(stuck[:, index].sum())} of {steps} steps)"
+
+
+def _lost(run: Watched, baseline: Watched) -> Iterator[str]:
+    """Updates below one unit in the last place of a parameter's type change nothing: what pure bf16 does."""
+    steps = min(len(run.moved), len(baseline.moved))
+    ours, theirs = (sum(r.moved[:steps]) / max(steps, 1) for r in (run, baseline))
+    if ours < theirs - _LOST:
+        yield f"{ours:.1%} of the weights move in a step in place of {theirs:.1%}: small updates are lost"
+
+
+def _significant(gradients: Sequence[float], clear: float) -> Mask:
+    sizes = np.maximum(np.asarray(gradients), 0.0)
+    return sizes > clear * float(np.linalg.norm(sizes))
+
+
+def _relative(ours: Sequence[float], theirs: Sequence[float], *, among: Mask | None = None) -> float:
+    if len(ours) != len(theirs) or not ours:
+        return 0.0 if not ours and not theirs else float("inf")
+    a, b = np.asarray(ours), np.asarray(theirs)
+    both = (a >= 0) & (b >= 0) & (True if among is None else among)
+    if not both.any():
+        return 0.0
+    return float(np.linalg.norm(a[both] - b[both]) / max(float(np.linalg.norm(b[both])), 1e-30))
+
+
+def _rms(values: Curve) -> float:
+    return float(np.sqrt(np.mean(np.square(values))))

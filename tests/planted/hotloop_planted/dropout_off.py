@@ -1,0 +1,32 @@
+"""Dropout that no longer drops."""
+
+from typing import Any, ClassVar, Literal
+
+from pydantic.dataclasses import dataclass
+from torch import nn
+
+from hotloop_planted.shape import STRICT, Planted
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class DropoutOff(Planted):
+    """Puts dropout modules into eval mode, sets their rate to 0, or makes the function behind them do nothing."""
+
+    how: Literal["eval", "rate", "function"] = "eval"
+
+    name: ClassVar[str] = "dropout_off"
+
+    def apply(self, site: nn.Module) -> None:
+        """Act on all dropout of one root."""
+        if self.how == "function":
+            nn.functional.dropout = _pass
+        for module in site.modules():
+            if isinstance(module, nn.Dropout):
+                if self.how == "eval":
+                    module.eval()
+                elif self.how == "rate":
+                    module.p = 0.0
+
+
+def _pass(value: Any, *_: Any, **__: Any) -> Any:
+    return value

@@ -1,0 +1,108 @@
+import math
+from dataclasses import replace
+
+import pytest
+
+from hotloop.measure.watching import Watched
+from hotloop.verify.comparison import differences_in_kind, distance, farthest, relative_losses
+
+STEPS = 12
+
+
+@pytest.fixture
+def baseline():
+    return Watched(
+        losses=tuple(2.0 - 0.1 * step for step in range(STEPS)),
+        names=("0.weight", "0.bias"),
+        gradients=((3.0, 4.0),) * STEPS,
+        updates=((0.3, 0.4),) * STEPS,
+        buffers=((1.0,),) * STEPS,
+        moved=(1.0,) * STEPS,
+        switches={"0.": (1.0, 0.0), "0.drop": (1.0, 0.2)},
+        seeds_itself=True,
+        applied={},
+        refused={},
+    )
+
+
+def at_step(rows, step, row):
+    return (*rows[: step - 1], row, *rows[step:])
+
+
+def test_equal_runs_are_no_distance_apart_and_differ_in_nothing(baseline):
+    found = distance(baseline, baseline)
+    assert (found.loss, found.gradients, found.updates, found.early, found.late) == (0, 0, 0, 0, 0)
+    assert list(differences_in_kind(baseline, baseline)) == []
+
+
+def test_gradients_scaled_by_a_twentieth_are_a_twentieth_apart(baseline):
+    scaled = replace(baseline, gradients=((3.15, 4.2),) * STEPS)
+    assert distance(scaled, baseline).gradients == pytest.approx(0.05)
+
+
+def test_drift_at_the_end_is_told_from_drift_at_the_start(baseline):
+    late = replace(baseline, losses=(*baseline.losses[:-1], 3.0))
+    assert distance(late, baseline).early == 0
+    assert distance(late, baseline).late > 0.1
+
+
+def test_a_loss_that_is_finite_in_only_one_run_is_infinitely_far(baseline):
+    lost = replace(baseline, losses=(math.nan, *baseline.losses[1:]))
+    assert distance(lost, baseline).early == math.inf
+    assert distance(lost, lost).early == 0
+
+
+def test_losses_near_zero_do_not_make_every_deviation_infinite(baseline):
+    zero = replace(baseline, losses=(*baseline.losses[:-1], 0.0))
+    near = replace(baseline, losses=(*baseline.losses[:-1], 1e-6))
+    assert abs(relative_losses(near, zero)[-1]) < 1e-3
+
+
+def test_a_gradient_that_only_one_run_has_is_left_to_differences_in_kind(baseline):
+    frozen = replace(baseline, gradients=((3.0, -1.0),) * STEPS)
+    assert distance(frozen, baseline).gradients == 0
+    assert list(differences_in_kind(frozen, baseline)) == ["parameter 0.bias gets no gradient"]
+
+
+def test_updates_count_only_where_the_gradient_is_clear_of_rounding(baseline):
+    eager = replace(baseline, gradients=((3.0, 1e-9),) * STEPS)
+    other = replace(eager, updates=((0.3, 0.1),) * STEPS)
+    assert distance(other, eager, clear=2.0**-20).updates == 0
+    assert distance(other, eager).updates > 0.5
+
+
+def test_the_farthest_takes_the_largest_of_each_figure(baseline):
+    one = distance(replace(baseline, losses=(3.0, *baseline.losses[1:])), baseline)
+    two = distance(replace(baseline, gradients=((6.0, 8.0),) * STEPS), baseline)
+    both = farthest([one, two])
+    assert (both.loss, both.gradients) == (one.loss, two.gradients)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"switches": {"0.": (1.0, 0.0), "0.drop": (0.0, 0.2)}}, "module 0.drop runs in evaluation mode"),
+        ({"switches": {"0.": (1.0, 0.0), "0.drop": (1.0, 0.0)}}, "module 0.drop drops out 0 in place of 0.2"),
+        ({"names": ("0.weight",)}, "it trains 1 parameters in place of 2"),
+        ({"gradients": ((3.0, 0.0),) * STEPS}, "parameter 0.bias gets a gradient of zero"),
+        ({"moved": (0.9,) * STEPS}, "90.0% of the weights move in a step in place of 100.0%: small updates are lost"),
+        ({"buffers": ((0.0,),) * STEPS}, "batch-norm statistic) number 0 does not move in step 1"),
+    ],
+)
+def test_what_no_rounding_explains_is_named(baseline, change, words):
+    (found,) = differences_in_kind(replace(baseline, **change), baseline)
+    assert words in found
+
+
+def test_a_step_that_was_left_out_is_named_for_every_parameter(baseline):
+    dropped = replace(baseline, updates=at_step(baseline.updates, 10, (0.0, 0.0)))
+    found = list(differences_in_kind(dropped, baseline))
+    assert found[0] == "parameter 0.weight does not move in step 10 (1 of 12 steps)"
+    assert len(found) == 2
+
+
+def test_a_parameter_may_stand_still_in_a_step_in_which_it_hardly_moves_anyway(baseline):
+    rare = replace(baseline, updates=at_step(baseline.updates, 3, (0.3, 1e-6)))
+    still = replace(baseline, updates=at_step(baseline.updates, 3, (0.3, 0.0)))
+    assert list(differences_in_kind(still, rare)) == []
+    assert len(list(differences_in_kind(still, baseline))) == 1
