@@ -1,0 +1,93 @@
+"""`hotloop tune` on the examples, without hints: the table of the README.
+
+    python benchmarks/optimize/bench_examples.py                # measure all, then rewrite the table
+    python benchmarks/optimize/bench_examples.py --only char_gpt
+    python benchmarks/optimize/bench_examples.py --table        # rewrite the table from what is stored
+
+Each result.json is kept under benchmarks/results/<machine>/tune/, with the raw blocks of its confirmation beside it.
+"""
+
+import argparse
+import json
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from hotloop.report import readme_table
+from hotloop.trial import Result
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "benchmarks" / "measure"))
+from simulate import machine  # noqa: E402
+
+FOLDER = ROOT / "benchmarks" / "results" / machine() / "tune"
+EXAMPLES = {
+    "tabular_mlp": ("3m", ()),
+    "char_gpt": ("6m", ()),
+    "resnet_cifar_like": ("7m", ("--width", "32")),
+    "digits_cnn": ("4m", ()),
+}
+BEGIN, END = "<!-- table: benchmarks/optimize/bench_examples.py -->", "<!-- end of table -->"
+
+
+def tune(name: str, budget: str, arguments: tuple[str, ...]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "out"
+        call = [
+            sys.executable,
+            "-m",
+            "hotloop.cli.app",
+            "tune",
+            f"examples/{name}.py",
+            "--budget",
+            budget,
+            "--out",
+            str(out),
+        ]
+        call += ["--history", f"sqlite:///{folder}/history.db", "--", *arguments]
+        done = subprocess.run(call, cwd=ROOT, check=False)
+        if done.returncode not in (0, 1, 3):
+            raise SystemExit(f"tune of {name} left with {done.returncode}")
+        document = json.loads((out / "result.json").read_text(encoding="utf-8"))
+        document["evidence"] = f"benchmarks/results/{machine()}/tune/{name}.samples.jsonl"
+        document["command"] = shlex.join(
+            ["hotloop", "tune", f"examples/{name}.py", "--budget", budget, "--", *arguments]
+        )
+        document["environment"]["argv"] = []
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        (FOLDER / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        lines = (out / "evidence" / "samples.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [line for line in lines if '"race": "confirm"' in line or '"race":"confirm"' in line]
+        (FOLDER / f"{name}.samples.jsonl").write_text("".join(kept), encoding="utf-8")
+
+
+def table() -> str:
+    stored = [FOLDER / f"{name}.json" for name in EXAMPLES]
+    return readme_table(
+        [Result.from_data(json.loads(path.read_text(encoding="utf-8"))) for path in stored if path.exists()]
+    )
+
+
+def rewrite(readme: Path) -> None:
+    text = readme.read_text(encoding="utf-8")
+    block = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.DOTALL)
+    readme.write_text(block.sub(lambda _: f"{BEGIN}\n\n{table().strip()}\n\n{END}", text), encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=EXAMPLES)
+    parser.add_argument("--table", action="store_true")
+    given = parser.parse_args()
+    if not given.table:
+        for name, (budget, arguments) in EXAMPLES.items():
+            if given.only in (None, name):
+                tune(name, budget, arguments)
+    rewrite(ROOT / "README.md")
+
+
+if __name__ == "__main__":
+    main()

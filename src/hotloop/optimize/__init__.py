@@ -1,0 +1,1 @@
+"""Searches for a faster plan, proves it, and trains under it."""

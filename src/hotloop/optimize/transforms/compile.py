@@ -1,0 +1,72 @@
+"""torch.compile on the root modules, in place."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from hotloop.errors import NotApplicable
+from hotloop.measurement import Environment
+from hotloop.transform import Promise, Stage
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class Compile:
+    """Compiles each root module in place, so that the keys of its state_dict stay as they are.
+
+    Random numbers inside compiled code come from another stream. A first call that fails propagates: nothing falls
+    back to eager.
+    """
+
+    mode: Literal["default", "reduce-overhead", "max-autotune"] = "default"
+    dynamic: bool | None = None
+    backend: str | None = None
+
+    name: ClassVar[str] = "compile"
+    stage: ClassVar[Stage] = Stage.MODULE
+    promise: ClassVar[Promise] = Promise.CLOSE
+    roundoff: ClassVar[float] = 2.0**-24
+
+    @classmethod
+    def candidates(cls, environment: Environment) -> tuple[Self, ...]:
+        """The default first; on CUDA also CUDA graphs and autotuning."""
+        more = (cls(mode="reduce-overhead"), cls(mode="max-autotune")) if environment.has_cuda else ()
+        return (cls(), *more)
+
+    def check(self, environment: Environment) -> None:
+        """Inductor builds C++ on the CPU; CUDA graphs need CUDA."""
+        if self.mode == "reduce-overhead" and not environment.has_cuda:
+            raise NotApplicable("reduce-overhead records CUDA graphs, and there is no CUDA device here")
+        if not environment.compiler and not environment.has_cuda and self.backend is None:
+            raise NotApplicable("inductor needs a C++ compiler on the CPU and none was found; install g++ or clang++")
+
+    def apply(self, site: "nn.Module") -> None:
+        """Compile one root; the work happens at its first call."""
+        import torch
+        from torch._dynamo.eval_frame import OptimizedModule
+
+        compiled = [m for m in site.modules() if isinstance(m, OptimizedModule) or m._compiled_call_impl is not None]  # pyright: ignore[reportPrivateUsage]
+        if compiled:
+            raise NotApplicable(f"the program already compiles {type(compiled[0]).__name__}")
+        how = {"mode": self.mode} if self.backend is None else {"backend": self.backend}
+        # What site.compile() does, with a frame of ours around it: Dynamo skips frames of torch's own files, and
+        # with them every model that is a plain nn.Sequential.
+        site._compiled_call_impl = torch.compile(_inlined(site._call_impl), dynamic=self.dynamic, **how)  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue, reportCallIssue, reportArgumentType]
+
+    def confirm(self) -> None:
+        """Dynamo must have compiled at least one graph."""
+        from torch._dynamo.utils import counters
+
+        if not counters["stats"]["unique_graphs"]:
+            raise NotApplicable("nothing was compiled: no compiled module was called, or Dynamo skipped its frame")
+
+
+def _inlined(call: Callable[..., Any]) -> Callable[..., Any]:
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        return call(*args, **kwargs)
+
+    return forward

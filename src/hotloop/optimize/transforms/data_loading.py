@@ -1,0 +1,56 @@
+"""How DataLoaders fetch: worker processes, prefetching, pinned memory."""
+
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from hotloop.errors import NotApplicable
+from hotloop.measurement import Environment
+from hotloop.transform import Promise, Stage
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class DataLoading:
+    """Builds the program's own DataLoaders with persistent workers, and pinned memory for CUDA.
+
+    Samples come in the same order; random numbers drawn inside the dataset come from the workers' streams.
+    """
+
+    workers: Annotated[int, Field(ge=0)] = 2
+    prefetch: Annotated[int, Field(ge=1)] = 2
+    pin_memory: bool = False
+
+    name: ClassVar[str] = "data_loading"
+    stage: ClassVar[Stage] = Stage.DATA
+    promise: ClassVar[Promise] = Promise.EXACT
+    roundoff: ClassVar[float] = 0.0
+
+    @classmethod
+    def candidates(cls, environment: Environment) -> tuple[Self, ...]:
+        """A few worker counts up to the cores there are."""
+        counts = sorted({1, min(4, len(environment.cores))}, reverse=True)
+        return tuple(cls(workers=count, pin_memory=environment.has_cuda) for count in counts)
+
+    def check(self, environment: Environment) -> None:
+        """Workers need cores of their own; pinned memory needs CUDA."""
+        if self.workers >= 1 and len(environment.cores) < 2:
+            raise NotApplicable("one core: a worker process would only take it away from training")
+        if self.pin_memory and not environment.has_cuda:
+            raise NotApplicable("pinned memory speeds up copies to a CUDA device, and there is none here")
+
+    def apply(self, site: dict[str, Any]) -> None:
+        """Change the arguments of one DataLoader."""
+        from torch.utils.data import IterableDataset
+
+        if isinstance(site["dataset"], IterableDataset):
+            raise NotApplicable("an IterableDataset would be read once by each worker; its order is its own affair")
+        if site.get("num_workers", 0) > 0:
+            raise NotApplicable(f"the program already uses {site['num_workers']} loader workers")
+        if self.workers:
+            site.update(num_workers=self.workers, persistent_workers=True, prefetch_factor=self.prefetch)
+        if self.pin_memory:
+            site["pin_memory"] = True
+
+    def confirm(self) -> None:
+        """The loader raises where it cannot obey."""

@@ -1,0 +1,45 @@
+"""The optimizer's update in one kernel (fused), or one kernel for each operation over all parameters (foreach)."""
+
+from typing import ClassVar, Literal, Self
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from hotloop.errors import NotApplicable
+from hotloop.measurement import Environment
+from hotloop.transform import OptimizerSite, Promise, Stage
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class FusedOptimizer:
+    """Builds the program's own optimizers with fused=True or foreach=True. The same update, rounded elsewhere."""
+
+    implementation: Literal["fused", "foreach"] = "fused"
+
+    name: ClassVar[str] = "fused_optimizer"
+    stage: ClassVar[Stage] = Stage.OPTIMIZER
+    promise: ClassVar[Promise] = Promise.CLOSE
+    roundoff: ClassVar[float] = 2.0**-24
+
+    @classmethod
+    def candidates(cls, environment: Environment) -> tuple[Self, ...]:
+        """Fused, then foreach, which is torch's own default on CUDA."""
+        return (cls(implementation="fused"),) if environment.has_cuda else (cls(), cls(implementation="foreach"))
+
+    def check(self, environment: Environment) -> None:
+        """Every machine has both; the optimizer decides."""
+
+    def apply(self, site: OptimizerSite) -> None:
+        """Set the flag of one optimizer before it is built."""
+        if self.implementation not in site.defaults:
+            raise NotApplicable(f"torch has no {self.implementation} {site.kind.__name__}")
+        if site.defaults.get("fused") or site.defaults.get(self.implementation):
+            raise NotApplicable(f"the program already asks for a fused or {self.implementation} {site.kind.__name__}")
+        if site.defaults.get("differentiable"):
+            raise NotApplicable(f"a differentiable {site.kind.__name__} cannot be {self.implementation}")
+        site.defaults.update(
+            {flag: flag == self.implementation for flag in ("fused", "foreach") if flag in site.defaults}
+        )
+
+    def confirm(self) -> None:
+        """The flag is torch's own; it raises where it cannot obey."""

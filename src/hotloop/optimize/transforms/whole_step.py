@@ -1,0 +1,61 @@
+"""Forward, loss, backward, clipping and optimizer of a recipe captured as one graph and compiled."""
+
+from typing import ClassVar, Literal
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from hotloop.errors import NotApplicable
+from hotloop.measurement import Environment
+from hotloop.transform import Promise, Stage
+from hotloop.workload import Job
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class WholeStep:
+    """One compiled graph for the whole gradient step; with `dtype`, forward and loss run under autocast to it."""
+
+    name: ClassVar[str] = "whole_step"
+    stage: ClassVar[Stage] = Stage.STEP
+
+    dtype: Literal["bfloat16"] | None = None
+
+    @property
+    def promise(self) -> Promise:
+        """The same mathematics; fused loops and autocast round differently."""
+        return Promise.CLOSE
+
+    @property
+    def roundoff(self) -> float:
+        """That of fp32, or of bf16 under autocast."""
+        return 2.0**-24 if self.dtype is None else 2.0**-9
+
+    @classmethod
+    def candidates(cls, environment: Environment) -> tuple["WholeStep", ...]:
+        """Both precisions, where there is a compiler."""
+        return (cls(), cls(dtype="bfloat16")) if environment.compiler else ()
+
+    def check(self, environment: Environment) -> None:
+        """Raise NotApplicable where inductor could compile nothing."""
+        if not environment.compiler:
+            raise NotApplicable(
+                "no C++ compiler was found on this machine, and inductor compiles with one; install g++ or clang"
+            )
+
+    def apply(self, site: Job) -> None:
+        """Let the job make captured steps. Raises NotApplicable for what cannot be captured."""
+        import torch
+
+        from hotloop.compile import capture
+
+        site.step = capture.WholeStep(site, dtype=None if self.dtype is None else torch.bfloat16)
+
+    def confirm(self) -> None:
+        """Raise NotApplicable where no captured step has run in this process."""
+        from hotloop.compile.capture import tally
+
+        if not tally.steps:
+            raise NotApplicable(
+                "no captured step has run in this process; whole_step acts on recipes whose job.step is called: "
+                "train through hotloop's loop, or drop 'whole_step'"
+            )

@@ -1,0 +1,30 @@
+"""Finds a faster plan for one workload and proves it."""
+
+from hotloop.optimize.candidates import find_candidates
+from hotloop.optimize.confirm import confirm
+from hotloop.optimize.prove import finish, verified
+from hotloop.optimize.search import Search
+from hotloop.optimize.session import Options, Progress, open_session
+from hotloop.trial import Result
+from hotloop.workload import Workload, parse_workload
+
+
+def tune(workload: Workload | str, *, options: Options | None = None, progress: Progress | None = None) -> Result:
+    """The fastest plan found within the budget, with its proof: PASS only where the whole plan was confirmed.
+
+    The confirmation runs in fresh processes after the search, against the untransformed program. Raises WorkloadError
+    where the program itself does not run.
+    """
+    workload = parse_workload(workload) if isinstance(workload, str) else workload
+    options = options or Options()
+    with open_session("tune", workload, options, progress) as session:
+        candidates = find_candidates(session.environment, workload, only=options.only, skip=options.skip)
+        session.progress.say("running the untransformed program")
+        session.gate.prepare()
+        search = Search(session=session)
+        plan = search.run(candidates)
+        if not plan.transforms:
+            session.note("no change was both faster and sound; the confirmation below is the script against itself")
+        session.progress.say(f"confirming {plan.title} in fresh processes")
+        answer = search.answer or verified(session, plan)
+        return finish(session, plan, answer, confirm(session, plan, title="confirm", seconds=session.left))

@@ -1,0 +1,112 @@
+"""Watches a real training run under a plan and says what the proof did not promise; it never stops the run."""
+
+import statistics
+import sys
+import time
+
+import torch
+from torch import Tensor, nn
+from torch.optim.optimizer import Optimizer
+
+from hotloop.errors import NotApplicable
+from hotloop.workloads.hooks import Sites
+
+_LOOK_EVERY = 100
+_SETTLED_AFTER = 10
+_GRAPHS_OF_A_STORM = 4
+_SLOWER = 1.25
+
+
+class TrainingGuard:
+    """Reports on stderr: transforms that did not apply, recompile storms, losses that are not finite, lost speed.
+
+    Costs two clock reads and two small operations a step; the device is read once in a hundred steps.
+    `proven_step` is the slowest step time, in seconds, that the proof allows for.
+    """
+
+    def __init__(self, sites: Sites, *, proven_step: float | None) -> None:
+        self._sites = sites
+        self._proven_step = proven_step
+        self._times: list[float] = []
+        self._last = time.perf_counter()
+        self._steps = 0
+        self._bad: Tensor | None = None
+        self._graphs = 0
+        self._said: set[str] = set()
+
+    def before_training(self) -> None:
+        """Nothing to wait for."""
+
+    def root(self, module: nn.Module) -> None:
+        """Nothing to note."""
+
+    def loss(self, value: Tensor) -> None:
+        """Count losses that are not finite, on their device."""
+        bad = (~torch.isfinite(value)).any()
+        self._bad = bad if self._bad is None else self._bad.to(bad.device) | bad
+
+    def step(self, optimizer: Optimizer) -> None:
+        """Keep the time; look at everything after ten steps and then after every hundred."""
+        now = time.perf_counter()
+        self._times.append(now - self._last)
+        self._last = now
+        self._steps += 1
+        if self._steps == _SETTLED_AFTER or self._steps % _LOOK_EVERY == 0:
+            self._look()
+            self._last = time.perf_counter()
+
+    def close(self) -> None:
+        """Look once more and sum up the run in one line."""
+        self._look()
+        typical = 1e3 * statistics.median(self._times) if self._times else 0.0
+        self._say("end", f"{self._steps} steps under {self._sites.plan.title}, the last ones {typical:.2f} ms each")
+
+    def _look(self) -> None:
+        if self._steps <= _SETTLED_AFTER:
+            self._look_at_sites()
+        self._look_at_graphs()
+        if self._bad is not None and bool(self._bad):
+            self._say("finite", f"a loss was not finite within the first {self._steps} steps")
+        if self._steps >= _LOOK_EVERY:
+            self._look_at_speed()
+        del self._times[:-_LOOK_EVERY]
+
+    def _look_at_sites(self) -> None:
+        for transform in self._sites.plan.transforms:
+            reason = self._sites.refused.get(transform.name, "it met nothing to act on")
+            try:
+                if self._sites.applied[transform.name]:
+                    transform.confirm()
+                    continue
+            except NotApplicable as unconfirmed:
+                reason = str(unconfirmed)
+            self._say(transform.name, f"{transform.name} of the plan does not apply: {reason}")
+
+    def _look_at_graphs(self) -> None:
+        dynamo = sys.modules.get("torch._dynamo.utils")
+        if dynamo is None:
+            return
+        graphs = dynamo.counters["stats"]["unique_graphs"]
+        if self._steps > _SETTLED_AFTER and graphs - self._graphs >= _GRAPHS_OF_A_STORM:
+            self._say(
+                "storm", f"recompile storm: {graphs - self._graphs} graphs were compiled after step {_SETTLED_AFTER}"
+            )
+        if self._steps <= _SETTLED_AFTER:
+            self._graphs = graphs
+
+    def _look_at_speed(self) -> None:
+        if self._proven_step is None:
+            return
+        typical = statistics.median(self._times[-_LOOK_EVERY:])
+        if typical > _SLOWER * self._proven_step:
+            self._say(
+                "speed",
+                f"a step takes {1e3 * typical:.2f} ms where at most {1e3 * self._proven_step:.2f} ms were proven: "
+                "another machine, another load, or other data; prove the plan again here",
+            )
+
+    def _say(self, topic: str, line: str) -> None:
+        if topic not in self._said:
+            self._said.add(topic)
+            sys.stderr.write(f"hotloop: {line}\n")
+            sys.stderr.flush()

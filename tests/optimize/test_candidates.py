@@ -1,0 +1,66 @@
+from dataclasses import replace
+
+import pytest
+
+from hotloop import registry
+from hotloop.errors import PlanError
+from hotloop.optimize.candidates import find_candidates
+from hotloop.transform import Stage
+from hotloop.workload import Recipe
+
+
+@pytest.fixture
+def script(program):
+    return program("mlp")
+
+
+def names(tier):
+    return list(dict.fromkeys(change.name for change in tier))
+
+
+def test_how_a_process_starts_comes_first_and_the_allocator_before_all(script, cpu_machine):
+    found = find_candidates(cpu_machine, script)
+    assert names(found.launch) == ["allocator", "openmp"]
+    assert {change.stage for change in found.launch} == {Stage.LAUNCH}
+
+
+def test_cheap_changes_come_in_the_order_of_their_expected_gain(script, cpu_machine):
+    found = find_candidates(cpu_machine, script)
+    expected = ["autocast", "fused_optimizer", "channels_last", "matmul_precision", "threads", "data_loading"]
+    assert names(found.cheap) == [*expected, "cudnn_benchmark"]
+
+
+def test_what_compiles_comes_last(script, cpu_machine):
+    assert names(find_candidates(cpu_machine, script).compiling) == ["compile"]
+
+
+def test_only_a_recipe_can_have_its_step_captured(cpu_machine, tmp_path):
+    recipe = Recipe(target="convnet", folder=tmp_path)
+    assert names(find_candidates(cpu_machine, recipe).compiling) == ["compile", "whole_step"]
+
+
+def test_every_registered_transform_is_offered_somewhere(cpu_machine, tmp_path):
+    machine = replace(cpu_machine, gpus=("Example GPU",))
+    found = find_candidates(machine, Recipe(target="convnet", folder=tmp_path))
+    assert set(names((*found.launch, *found.cheap, *found.compiling))) == set(registry.names("transforms"))
+
+
+def test_only_what_was_asked_for_is_tried(script, cpu_machine):
+    found = find_candidates(cpu_machine, script, only=("compile", "autocast"))
+    assert (names(found.launch), names(found.cheap), names(found.compiling)) == ([], ["autocast"], ["compile"])
+
+
+def test_what_was_skipped_is_not_tried(script, cpu_machine):
+    found = find_candidates(cpu_machine, script, skip=("allocator", "compile"))
+    assert (names(found.launch), names(found.compiling)) == (["openmp"], [])
+
+
+@pytest.mark.parametrize("word", ["only", "skip"])
+def test_an_unknown_name_is_answered_with_the_known_ones(script, cpu_machine, word):
+    with pytest.raises(PlanError, match="no transform is named 'warp'; known are: allocator, autocast"):
+        find_candidates(cpu_machine, script, **{word: ("warp",)})
+
+
+def test_a_third_party_is_tried_after_the_house_s_own(planted, script, cpu_machine):
+    found = find_candidates(cpu_machine, script)
+    assert names(found.cheap)[-2:] == ["slow_down", "stale_inputs"]

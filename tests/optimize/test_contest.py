@@ -1,0 +1,58 @@
+import math
+
+import pytest
+
+from hotloop.measure.heat import Heat
+from hotloop.measure.race import Race
+from hotloop.measurement import Block, Clock, Interval
+from hotloop.optimize.contest import KEPT, Contender, _contender
+from hotloop.optimize.transforms.autocast import Autocast
+from hotloop.transform import Plan, describe
+from hotloop.verdict import Outcome, Verdict
+
+NAME = describe(Autocast())
+
+
+def contender(median, *, error):
+    low, high = (median * math.exp(sign * 2 * error) for sign in (-1, 1))
+    return Contender(name=NAME, plan=Plan((Autocast(),)), gain=Interval(median=median, low=low, high=high))
+
+
+@pytest.fixture
+def race(program):
+    """A race whose heats are written by hand: seconds of a step by arm, one mapping a heat."""
+
+    def write(*heats):
+        race = Race(program("mlp"), {arm: Plan() for arm in heats[0]}, None, clock=Clock.WALL, order=None)
+        for pair, arms in enumerate(heats):
+            race.heats.append(Heat(blocks=tuple(blocks(pair, arms)), startup=dict.fromkeys(arms, 1.0)))
+        return race
+
+    return write
+
+
+def blocks(pair, arms):
+    for number in range(8):
+        for arm, seconds in arms.items():
+            steps = tuple(seconds * (1 + 0.002 * (number % 3)) for _ in range(4))
+            yield Block(pair=pair, round=number, arm=arm, wall=steps, cpu=steps)
+
+
+@pytest.mark.parametrize(
+    ("median", "error", "expected"),
+    [(1.05, 0.01, True), (1.005, 0.001, False), (1.03, 0.03, False), (0.9, 0.001, False), (1.5, 0.1, True)],
+)
+def test_a_gain_is_promising_beyond_one_percent_and_one_standard_error(median, error, expected):
+    assert contender(median, error=error).is_promising is expected
+
+
+def test_what_failed_is_not_promising():
+    failure = Verdict(gate="runs", outcome=Outcome.FAIL, message="it crashed")
+    assert not Contender(name=NAME, plan=Plan((Autocast(),)), failure=failure).is_promising
+
+
+def test_a_contender_is_judged_by_its_heat_with_the_usual_spread_between_pairs(race):
+    found = _contender(race({KEPT: 1.0, NAME: 0.8}), NAME, Plan((Autocast(),)))
+    assert found.gain is not None
+    assert found.gain.median == pytest.approx(1.25, rel=0.01)
+    assert math.log(found.gain.high / found.gain.median) >= 2 * 0.01 - 1e-9

@@ -1,0 +1,164 @@
+"""The order of a search: contests are written by hand, everything else is the real thing."""
+
+import math
+from types import SimpleNamespace
+
+import pytest
+
+from hotloop.measurement import Interval
+from hotloop.optimize.candidates import Candidates
+from hotloop.optimize.contest import Contender
+from hotloop.optimize.search import Search
+from hotloop.optimize.session import Options
+from hotloop.optimize.transforms.allocator import Allocator
+from hotloop.optimize.transforms.autocast import Autocast
+from hotloop.optimize.transforms.channels_last import ChannelsLast
+from hotloop.optimize.transforms.compile import Compile
+from hotloop.optimize.transforms.fused_optimizer import FusedOptimizer
+from hotloop.optimize.transforms.openmp import OpenMP
+from hotloop.transform import Plan
+from hotloop.verdict import Outcome, Verdict
+from hotloop.verify.drift import Answer
+
+
+class Bench:
+    """Stands where a machine would: seconds of a step under a plan, and which plans train another model."""
+
+    def __init__(self, seconds, unsound, left):
+        self.seconds, self.unsound = seconds, unsound
+        self.options = Options(budget=100.0)
+        self.left = self.elapsed = left
+        self.trials, self.contests, self.notes = [], [], []
+        self.progress = SimpleNamespace(say=lambda line: None)
+
+    def applicability(self, change):
+        if isinstance(change, OpenMP):
+            return Verdict(gate="applies", outcome=Outcome.FAIL, message="does not apply here: one thread")
+        return None
+
+    def add(self, trial):
+        self.trials.append(trial)
+
+    def note(self, line):
+        self.notes.append(line)
+
+    def step(self, plan):
+        return self.seconds(frozenset(transform.name for transform in plan.transforms))
+
+    def contest(self, _session, kept, plans, *, title, seconds):
+        self.contests.append((title, list(plans)))
+        found = [self.contender(name, plan, kept) for name, plan in plans.items()]
+        return tuple(sorted(found, key=lambda c: c.gain.median, reverse=True))
+
+    def contender(self, name, plan, against):
+        ratio = self.step(against) / self.step(plan)
+        gain = Interval(median=ratio, low=ratio * math.exp(-0.004), high=ratio * math.exp(0.004))
+        return Contender(name=name, plan=plan, gain=gain)
+
+    def verified(self, _session, plan):
+        names = {transform.name for transform in plan.transforms}
+        outcome = Outcome.FAIL if names & self.unsound else Outcome.PASS
+        return Answer(verdicts=(Verdict(gate="drift", outcome=outcome, message="loss drifts"),))
+
+
+@pytest.fixture
+def search():
+    def run(seconds, *, launch=(), cheap=(), compiling=(), unsound=frozenset(), left=100.0):
+        bench = Bench(seconds, unsound, left)
+        found = Search(session=bench, hold=bench.contest, verify=bench.verified).run(
+            Candidates(launch=launch, cheap=cheap, compiling=compiling)
+        )
+        return found, bench
+
+    return run
+
+
+def product(**factors):
+    return lambda names: math.prod(factors.get(name, 1.0) for name in names)
+
+
+def test_all_that_helps_is_kept_after_a_ladder_of_the_winners(search):
+    plan, bench = search(
+        product(autocast=0.8, fused_optimizer=0.9), cheap=(FusedOptimizer(), ChannelsLast(), Autocast())
+    )
+    assert set(plan.transforms) == {FusedOptimizer(), Autocast()}
+    title, rungs = bench.contests[1]
+    assert "stacked" in title
+    assert [rung.split("(")[0] for rung in rungs] == ["autocast", "fused_optimizer"]
+    assert "autocast" in rungs[1]
+
+
+def test_a_change_that_loses_alone_is_raced_again_on_top_of_a_kept_one(search):
+    def seconds(names):
+        layout = 1.0 if "channels_last" not in names else (0.7 if "autocast" in names else 1.05)
+        return layout * (0.8 if "autocast" in names else 1.0)
+
+    plan, _ = search(seconds, cheap=(ChannelsLast(), Autocast()))
+    assert set(plan.transforms) == {ChannelsLast(), Autocast()}
+
+
+def test_the_rejected_are_raced_again_after_a_compilation_was_kept(search):
+    def seconds(names):
+        return (0.5 if "compile" in names else 1.0) * (0.8 if {"compile", "autocast"} <= names else 1.0)
+
+    plan, bench = search(seconds, cheap=(Autocast(),), compiling=(Compile(),))
+    assert set(plan.transforms) == {Autocast(), Compile()}
+    assert any("second pass" in title for title, _ in bench.contests)
+
+
+def test_two_that_win_alone_and_lose_together_are_not_both_kept(search):
+    def seconds(names):
+        return 1.2 if {"autocast", "fused_optimizer"} <= names else product(autocast=0.8, fused_optimizer=0.9)(names)
+
+    plan, _ = search(seconds, cheap=(FusedOptimizer(), Autocast()))
+    assert plan == Plan((Autocast(),))
+
+
+def test_of_two_settings_of_one_transform_the_better_is_kept(search):
+    def seconds(names):
+        return product(fused_optimizer=0.9)(names)
+
+    plan, bench = search(seconds, cheap=(FusedOptimizer(), FusedOptimizer(implementation="foreach")))
+    assert plan == Plan((FusedOptimizer(),))
+    assert any("another fused_optimizer gained more" in trial.reason for trial in bench.trials)
+
+
+def test_what_trains_another_model_is_refused_and_the_next_best_kept(search):
+    plan, bench = search(
+        product(autocast=0.5, fused_optimizer=0.9), cheap=(FusedOptimizer(), Autocast()), unsound={"autocast"}
+    )
+    assert plan == Plan((FusedOptimizer(),))
+    assert any(trial.reason == "gate drift: loss drifts" and not trial.kept for trial in bench.trials)
+
+
+def test_a_part_that_the_rest_made_useless_is_left_out_again(search):
+    def seconds(names):
+        return 0.5 if "compile" in names else product(fused_optimizer=0.9)(names)
+
+    plan, bench = search(seconds, cheap=(FusedOptimizer(),), compiling=(Compile(),))
+    assert plan == Plan((Compile(),))
+    assert bench.trials[-1].change == "without fused_optimizer"
+
+
+def test_a_part_that_is_worth_its_place_stays(search):
+    plan, _ = search(product(fused_optimizer=0.9, compile=0.5), cheap=(FusedOptimizer(),), compiling=(Compile(),))
+    assert set(plan.transforms) == {FusedOptimizer(), Compile()}
+
+
+def test_what_does_not_apply_is_recorded_and_never_raced(search):
+    plan, bench = search(product(allocator=0.8), launch=(OpenMP(), Allocator()))
+    assert plan == Plan((Allocator(),))
+    assert bench.trials[0].reason == "does not apply here: one thread"
+    assert bench.contests[0][1] == ["allocator(library=tcmalloc)"]
+
+
+def test_where_nothing_helps_the_plan_stays_empty(search):
+    plan, bench = search(product(), cheap=(Autocast(),), compiling=(Compile(),))
+    assert plan == Plan()
+    assert [trial.kept for trial in bench.trials] == [False, False]
+
+
+def test_no_contest_begins_that_would_eat_the_time_for_the_confirmation(search):
+    plan, bench = search(product(autocast=0.5), cheap=(Autocast(),), left=10.0)
+    assert (plan, bench.contests) == (Plan(), [])
+    assert "not tried for want of time: autocast" in bench.notes[0]
