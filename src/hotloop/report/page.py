@@ -1,0 +1,144 @@
+"""The page: one HTML file that stands alone, without scripts and without anything to load."""
+
+import functools
+import os
+import re
+import shlex
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hotloop.measurement import Environment
+from hotloop.report import wording
+from hotloop.report.curves import plot_losses
+from hotloop.report.forest import plot_forest
+from hotloop.trial import Result
+
+if TYPE_CHECKING:
+    import jinja2
+    from markupsafe import Markup
+
+# "train.py --epochs 3" or "file.py:build (seed 0)" or "digits_mlp (seed 0)", as the titles of workloads are written.
+_SCRIPT = re.compile(r"(?P<target>.*?\.py)(?: (?P<arguments>.*))?", re.DOTALL)
+_RECIPE = re.compile(r"(?P<target>.*) \(seed -?\d+\)", re.DOTALL)
+
+
+def render_page(result: Result) -> str:
+    """The whole page as HTML; the same result gives the same text."""
+    return _templates().get_template("page.html").render(_context(result))
+
+
+@functools.cache
+def _templates() -> "jinja2.Environment":
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("hotloop.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["breakable"] = _breakable
+    return environment
+
+
+def write_page(result: Result, path: str | Path) -> None:
+    """Write the page to `path`; a reader sees the former file or the whole new one, never a part."""
+    path = Path(path)
+    # A file name may hold bytes that are not text; UTF-8 cannot spell those, so they are shown escaped.
+    page = render_page(result).encode("utf-8", errors="backslashreplace")
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(page)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def run_command(result: Result) -> str:
+    """The command that trains under the plan, to be typed where the workload was named."""
+    recipe = _RECIPE.fullmatch(result.workload)
+    script = None if recipe else _SCRIPT.fullmatch(result.workload)
+    found = recipe or script
+    target = found["target"] if found else result.workload
+    command = f"hotloop run {shlex.quote(target)} --plan plan.toml"
+    # The recorded command holds the arguments as the shell needs them; the title lost the quotes.
+    arguments = result.command.partition(" -- ")[2] or (script["arguments"] if script else "")
+    return f"{command} -- {arguments}" if arguments else command
+
+
+def _breakable(text: str) -> "Markup":
+    """The text as HTML that a narrow column may break after a bracket, a slash or a plus, not inside a word."""
+    from markupsafe import Markup, escape
+
+    return Markup("<wbr>").join(escape(part) for part in re.split(r"(?<=[(/+])", text))
+
+
+def _context(result: Result) -> Mapping[str, Any]:
+    return {
+        "result": result,
+        "headline": wording.headline(result),
+        "facts": _facts(result),
+        "toml": wording.plan_toml(result.plan),
+        "run_command": run_command(result),
+        "replay_command": f"hotloop prove --replay {shlex.quote(result.evidence)}" if result.evidence else "",
+        "forest": plot_forest(result),
+        "losses": plot_losses(result.curves),
+        "has_cuda_memory": any(t.memory and (t.memory.cuda_allocated or t.memory.cuda_reserved) for t in result.trials),
+        "environment": _environment(result.environment),
+        "speed": wording.speed,
+        "status": wording.status,
+        "duration": wording.duration,
+        "mebibytes": wording.mebibytes,
+    }
+
+
+def _facts(result: Result) -> list[tuple[str, str]]:
+    facts = [
+        ("Speed-up", wording.speed(result.speedup)),
+        ("A/A on this machine", wording.speed(result.aa)),
+        ("Clock", wording.CLOCKS[result.clock]),
+    ]
+    if result.plan:
+        facts.append(("Pays back", wording.payback(result)))
+    if result.baseline_step is not None:
+        facts.append(("Step as it stands", wording.duration(result.baseline_step)))
+    if result.tuning_seconds:
+        facts.append(("Time spent here", wording.duration(result.tuning_seconds)))
+    return facts
+
+
+def _environment(machine: Environment) -> list[tuple[str, str]]:
+    """Rows of the environment table, less those with nothing to say."""
+    revision = f"{machine.git_revision}{', with uncommitted changes' if machine.git_dirty else ''}"
+    rows = [
+        ("Processor", machine.cpu),
+        ("Cores used", ", ".join(map(str, machine.cores))),
+        ("Threads", str(machine.threads)),
+        ("Governor", machine.governor),
+        ("Load at the start", f"{machine.load:.2f}, of which by others {machine.foreign_cores:.2f} cores"),
+        ("Memory", f"{machine.memory / 2**30:.1f} GiB"),
+        ("GPU", ", ".join(machine.gpus)),
+        ("GPU driver", machine.gpu_driver),
+        ("GPU clocks", ", ".join(machine.gpu_clocks)),
+        ("Platform", machine.platform),
+        ("Python", machine.python),
+        ("torch", machine.torch),
+        ("hotloop", machine.hotloop),
+        ("Compiler", machine.compiler),
+        ("Allocators", _pairs(machine.allocators)),
+        ("Git revision", revision if machine.git_revision else ""),
+        ("Call", shlex.join(machine.argv)),
+        ("Variables", _pairs(machine.variables)),
+    ]
+    return [(name, value) for name, value in rows if value]
+
+
+def _pairs(values: Mapping[str, str]) -> str:
+    return "\n".join(f"{key}={value}" for key, value in values.items())

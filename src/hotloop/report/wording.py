@@ -1,0 +1,108 @@
+"""Figures and verdicts in words: every report spells a speed-up, a duration and a plan through this file."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeGuard
+
+from hotloop.measurement import Clock, Interval
+from hotloop.trial import Result, Trial
+from hotloop.verdict import Outcome
+
+NO_FIGURE = "not measured"
+CLOCKS = {Clock.WALL: "wall time", Clock.CPU: "CPU time", Clock.CUDA: "GPU time"}
+
+
+def speed(interval: Interval | None) -> str:
+    """A speed-up such as `1.84x [1.79, 1.90]`; "not measured" where there is none.
+
+    A single pair of processes bounds nothing, which reads `1.84x [0.00, inf]`.
+    """
+    if interval is None or not is_ratio(interval.median):
+        return NO_FIGURE
+    digits = _digits(interval.median)
+    low = _ratio(interval.low, digits) if is_ratio(interval.low) else f"{0:.{digits}f}"
+    high = _ratio(interval.high, digits) if is_ratio(interval.high) else "inf"
+    return f"{_ratio(interval.median, digits)}x [{low}, {high}]"
+
+
+def is_ratio(value: float | None) -> TypeGuard[float]:
+    """Whether this is a positive, finite number; JSON has null for others, so a redrawn result may hold None."""
+    return value is not None and math.isfinite(value) and value > 0.0
+
+
+def headline(result: Result) -> str:
+    """The verdict in one sentence, with the confirmed figure and its clock."""
+    figure = f"{speed(result.speedup)} as fast by {CLOCKS[result.clock]}"
+    if result.verdict is Outcome.PASS:
+        return f"Proven: it trains {figure} and learns the same."
+    start = "Not proven" if result.verdict is Outcome.FAIL else "Could not tell"
+    return f"{start}: no speed-up was confirmed." if result.speedup is None else f"{start}: it ran {figure}."
+
+
+def status(trial: Trial) -> str:
+    """What became of a trial, in one word."""
+    return "kept" if trial.kept else "refused"
+
+
+def plan_title(plan: Sequence[Mapping[str, Any]]) -> str:
+    """Names and options of a plan's tables in one line; "nothing" for the empty plan."""
+    return " + ".join(_transform_title(table) for table in plan) or "nothing"
+
+
+def plan_toml(plan: Sequence[Mapping[str, Any]]) -> str:
+    """The text of plan.toml; empty for the empty plan."""
+    import tomli_w
+
+    tables = [{key: value for key, value in table.items() if value is not None} for table in plan]
+    if any(isinstance(value, (Mapping, list, tuple)) for table in tables for value in table.values()):
+        return tomli_w.dumps({"transform": tables})
+    # tomli_w would put flat tables in one inline array; [[transform]] blocks are easier to read and to edit.
+    return "\n".join(f"[[transform]]\n{tomli_w.dumps(table)}" for table in tables)
+
+
+def payback(result: Result) -> str:
+    """When compilation has been earned back, in steps and in training time."""
+    if result.payback_steps is None:
+        return "never"
+    if result.payback_steps == 0:
+        return "at once: nothing has to be earned back"
+    steps = f"after {result.payback_steps:,} step{'' if result.payback_steps == 1 else 's'}"
+    return steps if result.payback_seconds is None else f"{steps}, {duration(result.payback_seconds)} of training"
+
+
+def duration(seconds: float) -> str:
+    """A time span in the unit that a person would choose."""
+    if seconds < 0.9995:
+        return f"{seconds * 1e3:.3g} ms" if seconds >= 0.9995e-3 else f"{seconds * 1e6:.3g} us"
+    if seconds < 99.5:
+        return f"{seconds:.3g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def mebibytes(num_bytes: int) -> str:
+    """Bytes as MiB with one decimal; the unit stands in the table's head."""
+    return f"{num_bytes / 2**20:,.1f}"
+
+
+def printable(text: str) -> str:
+    """The text with control characters, which a terminal would obey, shown as a replacement sign."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
+def _digits(ratio: float) -> int:
+    """Three figures or so: what an interval from a few process pairs can carry."""
+    if ratio >= 10.0:
+        return 1
+    return 2 if ratio >= 0.1 else 3
+
+
+def _ratio(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}" if value < 1e5 else f"{value:.0e}"
+
+
+def _transform_title(table: Mapping[str, Any]) -> str:
+    options = ", ".join(f"{key}={value}" for key, value in table.items() if key != "name" and value is not None)
+    name = str(table.get("name", "unnamed"))
+    return f"{name}({options})" if options else name
