@@ -1,0 +1,21 @@
+"""`hotloop run`: train for real under a plan."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hotloop.cli.arguments import Rest, Target
+from hotloop.transform import Plan
+from hotloop.workload import parse_workload
+
+
+def run(
+    target: Target,
+    plan: Annotated[Path, typer.Option(help="The plan to train under (TOML).")],
+    arguments: Rest = None,
+) -> None:
+    """Train for real, in this folder, under a plan that was proven; the exit code is the script's own."""
+    from hotloop.optimize.deploy import deploy
+
+    deploy(parse_workload(target, tuple(arguments or ())), Plan.load(plan), proof=plan.with_name("result.json"))

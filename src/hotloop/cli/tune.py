@@ -1,0 +1,57 @@
+"""`hotloop tune`: find a faster plan and prove it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hotloop.cli.arguments import (
+    Budget,
+    History,
+    Json,
+    MayOverwrite,
+    Out,
+    Rest,
+    Steps,
+    Target,
+    command_line,
+    parse_budget,
+    parse_names,
+)
+from hotloop.cli.outcome import leave
+
+
+def tune(
+    target: Target,
+    arguments: Rest = None,
+    budget: Budget = "10m",
+    steps: Steps = 30,
+    only: Annotated[list[str] | None, typer.Option(help="Try only these transforms.")] = None,
+    skip: Annotated[list[str] | None, typer.Option(help="Do not try these transforms.")] = None,
+    plan_out: Annotated[Path | None, typer.Option(help="Write the plan to this file.")] = None,
+    out: Out = None,
+    history: History = None,
+    may_overwrite: MayOverwrite = None,
+    as_json: Json = False,
+) -> None:
+    """Find a faster plan for an unmodified training script, and prove it."""
+    from hotloop.workload import parse_workload
+
+    workload = parse_workload(target, tuple(arguments or ()))
+    from hotloop.cli.progress import LiveProgress
+    from hotloop.optimize.session import Options
+    from hotloop.optimize.tune import tune as find
+
+    options = Options(
+        budget=parse_budget(budget),
+        steps=steps,
+        only=parse_names(only or []),
+        skip=parse_names(skip or []),
+        out=out,
+        history=history,
+        may_overwrite=tuple(may_overwrite or ()),
+        command=command_line(),
+    )
+    with LiveProgress() as progress:
+        result = find(workload, options=options, progress=progress)
+    leave(result, as_json=as_json, out=out, plan_out=plan_out)

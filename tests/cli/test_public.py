@@ -1,0 +1,147 @@
+"""The public surface, frozen: a change here is a change for somebody, and belongs into the change log."""
+
+import pytest
+import typer
+
+import hotloop
+from hotloop import registry
+from hotloop.cli.app import app
+from hotloop.measure import database
+from hotloop.measurement import Clock, Environment
+from hotloop.trial import SCHEMA, Result
+from hotloop.verdict import Outcome
+
+NAMES = [
+    "Environment",
+    "Interval",
+    "Job",
+    "Loss",
+    "Measurement",
+    "Outcome",
+    "Plan",
+    "Recipe",
+    "Result",
+    "Script",
+    "Transform",
+    "Trial",
+    "Verdict",
+    "load_plan",
+    "prove",
+    "tune",
+]
+COMMANDS = {
+    "list": ["--json", "kind"],
+    "machine": ["--budget", "--history", "--json", "target"],
+    "prove": [
+        "--budget",
+        "--history",
+        "--json",
+        "--may-overwrite",
+        "--out",
+        "--plan",
+        "--replay",
+        "--steps",
+        "arguments",
+        "target",
+    ],
+    "report": ["--json", "--out", "source"],
+    "run": ["--plan", "arguments", "target"],
+    "tune": [
+        "--budget",
+        "--history",
+        "--json",
+        "--may-overwrite",
+        "--only",
+        "--out",
+        "--plan-out",
+        "--skip",
+        "--steps",
+        "arguments",
+        "target",
+    ],
+}
+TRANSFORMS = (
+    "allocator",
+    "autocast",
+    "channels_last",
+    "compile",
+    "cudnn_benchmark",
+    "data_loading",
+    "fused_optimizer",
+    "matmul_precision",
+    "openmp",
+    "threads",
+    "whole_step",
+)
+DOCUMENT = [
+    "aa",
+    "baseline_step",
+    "clock",
+    "command",
+    "curves",
+    "environment",
+    "evidence",
+    "message",
+    "notes",
+    "payback_seconds",
+    "payback_steps",
+    "plan",
+    "schema",
+    "speedup",
+    "trials",
+    "tuning_seconds",
+    "verdict",
+    "verdicts",
+    "workload",
+]
+TABLES = {"blocks", "schema_version", "sessions", "trials"}
+
+
+def options(command):
+    found = [p for p in command.params if "--help" not in p.opts and "--show-completion" not in p.opts]
+    return sorted(p.opts[0] if p.param_type_name == "option" else p.name for p in found)
+
+
+def test_the_names_of_the_root_are_these():
+    assert sorted(hotloop.__all__) == NAMES
+    assert all(getattr(hotloop, name) is not None for name in NAMES)
+
+
+def test_every_command_has_these_options():
+    group = typer.main.get_command(app)
+    assert {name: options(command) for name, command in group.commands.items()} == COMMANDS
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_command_has_more_than_ten_options(name):
+    assert sum(option.startswith("--") for option in COMMANDS[name]) <= 10
+
+
+def test_the_transforms_are_these():
+    assert registry.names("transforms") == TRANSFORMS
+
+
+def test_the_document_has_these_keys():
+    environment = Environment(**{**dict.fromkeys(Environment.__dataclass_fields__, "")})
+    result = Result(
+        workload="",
+        verdict=Outcome.FAIL,
+        message="",
+        speedup=None,
+        aa=None,
+        clock=Clock.WALL,
+        plan=(),
+        payback_steps=None,
+        payback_seconds=None,
+        trials=(),
+        environment=environment,
+        evidence="",
+        command="",
+    )
+    assert sorted(result.to_data()) == DOCUMENT
+    assert SCHEMA == 1
+
+
+def test_the_history_has_this_schema():
+    assert database.SCHEMA == 1
+    assert set(database.metadata.tables) == TABLES

@@ -1,0 +1,59 @@
+"""`hotloop run` trains for real: the user's own folder, arguments, output and exit code."""
+
+from pathlib import Path
+
+import pytest
+
+PROGRAM = """
+import sys
+from pathlib import Path
+import torch
+
+torch.manual_seed(0)
+model = torch.nn.Linear(4, 1)
+optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
+for step in range(15):
+    optimizer.zero_grad()
+    model(torch.ones(2, 4)).square().mean().backward()
+    optimizer.step()
+Path("trained.txt").write_text(f"{' '.join(sys.argv[1:])} fused={optimizer.defaults['fused']} {__file__}")
+print("trained")
+if "--fail" in sys.argv:
+    sys.exit(7)
+if "--raise" in sys.argv:
+    raise RuntimeError("no more patience")
+"""
+FUSED = '[[transform]]\nname = "fused_optimizer"\n'
+
+
+@pytest.fixture(autouse=True)
+def program(home: Path, hotloop: object) -> None:
+    (home / "train.py").write_text(PROGRAM)
+    (home / "plan.toml").write_text(FUSED)
+    (home / "loading.toml").write_text(FUSED + '[[transform]]\nname = "data_loading"\n')
+
+
+def test_it_trains_in_the_users_folder_under_the_plan(hotloop, home: Path) -> None:
+    done = hotloop("run", "train.py", "--plan", "plan.toml", "--", "--epochs", "3")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "trained\n"
+    assert (home / "trained.txt").read_text() == f"--epochs 3 fused=True {home / 'train.py'}"
+    assert "hotloop: 15 steps under fused_optimizer" in done.stderr
+    assert "does not apply" not in done.stderr
+
+
+def test_the_exit_code_is_the_scripts_own(hotloop) -> None:
+    assert hotloop("run", "train.py", "--plan", "plan.toml", "--", "--fail").returncode == 7
+
+
+def test_a_crash_looks_as_it_would_without(hotloop) -> None:
+    done = hotloop("run", "train.py", "--plan", "plan.toml", "--", "--raise")
+    assert done.returncode == 1
+    assert "RuntimeError: no more patience" in done.stderr
+
+
+def test_a_transform_that_meets_nothing_is_a_warning(hotloop) -> None:
+    done = hotloop("run", "train.py", "--plan", "loading.toml")
+    assert done.returncode == 0, done.stderr
+    assert "data_loading of the plan does not apply" in done.stderr
+    assert done.stdout == "trained\n"

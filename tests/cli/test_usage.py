@@ -1,0 +1,49 @@
+"""Usage errors: code 2, nothing on stdout, and a message that says what was given, what is allowed, what to do."""
+
+from pathlib import Path
+
+import pytest
+
+CASES = {
+    "prove train.py --plan plan.toml --budget soon": ["'soon'", "60s, 10m or 1h"],
+    "tune train.py --budget 0s": ["'0s'", "60s, 10m or 1h"],
+    "tune train.py --only warp": ["'warp'", "known are", "fused_optimizer"],
+    "tune train.py --skip warp": ["'warp'", "known are"],
+    "prove train.py --plan warp.toml": ["'warp'", "known are", "fused_optimizer"],
+    "prove train.py --plan option.toml": ["'fused_optimizer'", "speed", "its options are: implementation"],
+    "prove train.py --plan broken.toml": ["broken.toml", "[[transform]]"],
+    "prove train.py --plan other.toml": ["other.toml", "[[transform]]"],
+    "prove train.py --plan nowhere.toml": ["nowhere.toml", "[[transform]]"],
+    "prove train.py": ["--plan", "--replay"],
+    "prove": ["--plan", "--replay"],
+    "tune nowhere.py": ["nowhere.py", "give the path of a training script"],
+    "run nowhere.py --plan plan.toml": ["nowhere.py", "give the path of a training script"],
+    "tune convnet -- --epochs 3": ["'convnet'", "takes no arguments", "build()"],
+    "tune train.py:build -- --epochs 3": ["train.py:build", "takes no arguments"],
+    "tune no_such_recipe": ["'no_such_recipe'", "known are"],
+    "report nowhere": ["nowhere", "give an evidence folder or a result.json"],
+    "report other.json": ["schema", "measure again"],
+    "list planets": ["'planets'", "kinds are"],
+    "tune train.py --steps 2": ["--steps", "greater than or equal to 6"],
+}
+
+
+@pytest.fixture(autouse=True)
+def files(home: Path, hotloop: object) -> None:
+    (home / "train.py").write_text("raise SystemExit('must never run')\n")
+    (home / "plan.toml").write_text("")
+    (home / "warp.toml").write_text('[[transform]]\nname = "warp"\n')
+    (home / "option.toml").write_text('[[transform]]\nname = "fused_optimizer"\nspeed = "high"\n')
+    (home / "broken.toml").write_text("[[transform")
+    (home / "other.toml").write_text("[tool]\nname = 1\n")
+    (home / "other.json").write_text("{}")
+
+
+@pytest.mark.parametrize("line", CASES)
+def test_a_usage_error_leaves_with_2_and_says_what_to_do(line: str, hotloop) -> None:
+    done = hotloop(*line.split())
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    said = " ".join(done.stderr.replace("│", " ").split())
+    assert not [part for part in CASES[line] if part not in said], said
+    assert "Traceback" not in said
