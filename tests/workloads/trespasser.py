@@ -5,6 +5,7 @@ Called as `python trespasser.py FOLDER ACTION...`; each action is an expression,
 
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
@@ -29,6 +30,8 @@ def main() -> None:
     guards: list[Any] = []
     sys.addaudithook(lambda event, args: guards[-1].audit(event, args) if guards else None)
     print(json.dumps({action: tried(action, scratch, folder, guards) for action, scratch in scratches.items()}))
+    for scratch in scratches.values():
+        shutil.rmtree(scratch.folder)
 
 
 def tried(action: str, scratch: Scratch, folder: Path, guards: list[Any]) -> str | None:
