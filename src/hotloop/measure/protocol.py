@@ -46,9 +46,8 @@ class Order:
 
     def to_data(self) -> dict[str, Any]:
         """JSON data; paths as text."""
-        kind = "recipe" if isinstance(self.workload, Recipe) else "script"
         return {
-            "workload": {"kind": kind, **_texts(dataclasses.asdict(self.workload))},
+            "workload": workload_data(self.workload),
             "plan": self.plan.to_data(),
             "scratch": {
                 "folder": str(self.scratch.folder),

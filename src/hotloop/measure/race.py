@@ -65,10 +65,6 @@ class Race:
         """Leave these arms out of the heats to come."""
         self.arms = {arm: plan for arm, plan in self.arms.items() if arm not in arms}
 
-    def shorten(self, limit: float) -> None:
-        """Wait no longer than `limit` seconds for a silent worker from now on."""
-        self._settings = replace(self._settings, turn_limit=limit)
-
     def effects(self, arm: str) -> list[PairEffect]:
         """One effect for each heat in which `arm` ran: above 0 where it is faster than the first arm."""
         return [self._effect(heat, arm) for heat in self.heats if heat.rounds(arm)]

@@ -34,7 +34,7 @@ def deploy(workload: Workload, plan: Plan, *, proof: Path) -> NoReturn:
 def _train(order: dict[str, Any]) -> None:
     from hotloop.optimize.watchman import TrainingGuard
     from hotloop.workloads.hooks import Sites, hooked
-    from hotloop.workloads.program import load_build, run_recipe, run_script, steps_seen
+    from hotloop.workloads.program import run_recipe, run_script, steps_seen
 
     workload, plan = read_workload(order["workload"]), Plan.from_data(order["plan"])
     sites = Sites(plan)
@@ -45,7 +45,6 @@ def _train(order: dict[str, Any]) -> None:
     try:
         with hooked(sites, guard):
             if isinstance(workload, Recipe):
-                load_build(workload)
                 run_recipe(workload, sites, guard)
             else:
                 with steps_seen(sites, guard):
