@@ -1,6 +1,7 @@
 """Real A/A: `prove` of the empty plan, many times, idle and beside a busy process; no claim is ever right.
 
     python benchmarks/measure/false_claims.py --times 40
+    python benchmarks/measure/false_claims.py --times 40 --resume     # goes on after the runs that are stored
 
 Half of the runs have a background process that computes on one core in bursts. glibc's allocator, the noisiest.
 Writes benchmarks/results/<machine>/false_claims.json with every interval and every pair's effect.
@@ -90,16 +91,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=40)
     parser.add_argument("--budget", type=float, default=25.0)
+    parser.add_argument("--resume", action="store_true")
     given = parser.parse_args()
     environment = record_environment(tuple(sys.argv), ROOT)
     path = ROOT / "benchmarks" / "results" / machine() / "false_claims.json"
-    runs = []
-    for number in range(given.times):
+    runs = stored_runs(path) if given.resume else []
+    for number in range(len(runs), given.times):
         runs.append(run_once(number, given.budget))
         claims = sum(run["claimed_faster"] or run["claimed_slower"] for run in runs)
         print(f"{number + 1:3d}: {runs[-1]['verdict']:12} {runs[-1]['interval']} claims so far: {claims}", flush=True)
         document = {"date": datetime.now(UTC).isoformat(), "claims": claims, "times": len(runs), "runs": runs}
         write(path, {**document, "cpu": environment.cpu, "torch": environment.torch, "cores": len(environment.cores)})
+
+
+def stored_runs(path: Path) -> list[dict]:
+    return json.loads(path.read_text(encoding="utf-8"))["runs"] if path.exists() else []
 
 
 def write(path: Path, document: dict) -> None:

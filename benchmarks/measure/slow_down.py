@@ -17,7 +17,7 @@ PLANTED = ROOT / "tests" / "planted"
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PLANTED), os.environ.get("PYTHONPATH", "")]))
 sys.path.insert(0, str(PLANTED))
 
-from false_claims import effects, write  # noqa: E402
+from false_claims import effects, stored_runs, write  # noqa: E402
 from simulate import machine  # noqa: E402
 
 import hotloop  # noqa: E402
@@ -51,14 +51,16 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=10)
     parser.add_argument("--percent", type=float, default=5.0)
     parser.add_argument("--budget", type=float, default=120.0)
+    parser.add_argument("--resume", action="store_true")
     given = parser.parse_args()
     environment = record_environment(tuple(sys.argv), ROOT)
     tcmalloc = environment.allocators.get("tcmalloc")
     if tcmalloc is None:
         raise SystemExit("tcmalloc is not installed; install libtcmalloc-minimal4")
     os.environ["LD_PRELOAD"] = tcmalloc  # of the workers: the plain script runs under it as well
-    runs = []
-    for number in range(given.times):
+    path = ROOT / "benchmarks" / "results" / machine() / "slow_down.json"
+    runs = stored_runs(path) if given.resume else []
+    for number in range(len(runs), given.times):
         runs.append(run_once(given.percent, given.budget))
         proven = sum(run["proven_slower"] for run in runs)
         print(
@@ -71,7 +73,7 @@ def main() -> None:
             "times": len(runs),
         }
         document |= {"cpu": environment.cpu, "torch": environment.torch, "allocator": "tcmalloc", "runs": runs}
-        write(ROOT / "benchmarks" / "results" / machine() / "slow_down.json", document)
+        write(path, document)
 
 
 if __name__ == "__main__":
