@@ -56,3 +56,12 @@ def test_a_contender_is_judged_by_its_heat_with_the_usual_spread_between_pairs(r
     assert found.gain is not None
     assert found.gain.median == pytest.approx(1.25, rel=0.01)
     assert math.log(found.gain.high / found.gain.median) >= 2 * 0.01 - 1e-9
+
+
+def test_heats_are_averaged_and_narrow_the_interval(race):
+    one = _contender(race({KEPT: 1.0, NAME: 0.8}), NAME, Plan((Autocast(),)))
+    two = _contender(race({KEPT: 1.0, NAME: 0.8}, {KEPT: 1.0, NAME: 0.64}), NAME, Plan((Autocast(),)))
+    assert two.gain is not None
+    assert one.gain is not None
+    assert two.gain.median == pytest.approx(1.25**1.5, rel=0.01)
+    assert two.gain.high / two.gain.low < one.gain.high / one.gain.low

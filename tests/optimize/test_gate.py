@@ -9,8 +9,8 @@ pytestmark = pytest.mark.usefixtures("planted")
 
 DROPPED = "dropout no longer drops|drops out 0 in place of|runs in evaluation mode"
 FAULTS = [
-    ("mlp", "scale_gradients", {}, "gradients off by"),
-    ("convnet", "scale_gradients", {}, "gradients off by"),
+    ("mlp", "scale_gradients", {}, "scale off by"),
+    ("convnet", "scale_gradients", {}, "scale off by"),
     ("mlp", "skip_parameter", {}, "gets no gradient"),
     ("convnet", "skip_parameter", {"how": "zero_gradient"}, "gets a gradient of zero"),
     ("mlp", "skip_parameter", {"how": "undone"}, "loss drifts by"),
@@ -27,7 +27,7 @@ FAULTS = [
     ("convnet", "pure_bf16", {}, "small updates are lost"),
 ]
 MORE_FAULTS = [
-    ("gpt", "scale_gradients", {}, "gradients off by"),
+    ("gpt", "scale_gradients", {}, "scale off by"),
     ("convnet", "skip_parameter", {}, "gets no gradient"),
     ("gpt", "skip_parameter", {"how": "undone"}, "loss drifts by"),
     ("gpt", "dropout_off", {"how": "eval"}, "runs in evaluation mode"),
@@ -64,7 +64,7 @@ MORE_HARMLESS = [
 WITH_COMPILE = [
     ("mlp", {"name": "dropout_off", "how": "function"}, "off by|dropout no longer drops"),
     ("gpt", {"name": "dropout_off", "how": "rate"}, DROPPED),
-    ("mlp", {"name": "scale_gradients"}, "gradients off by"),
+    ("mlp", {"name": "scale_gradients"}, "scale off by"),
     ("gpt", {"name": "stale_inputs"}, "loss drifts by"),
 ]
 
@@ -113,7 +113,7 @@ def test_the_other_random_stream_of_compiled_code_hides_no_fault(gates, program,
 @pytest.mark.slow
 @pytest.mark.parametrize("program", ["mlp", "convnet", "gpt"])
 def test_the_rounding_of_autocast_hides_no_scaled_gradient(gates, program):
-    check_refused(gates(program), [{"name": "scale_gradients"}, AUTOCAST], "gradients off by")
+    check_refused(gates(program), [{"name": "scale_gradients"}, AUTOCAST], "scale off by")
 
 
 def test_a_change_that_changes_nothing_is_sound(gates):

@@ -45,7 +45,7 @@ class Bench:
     def step(self, plan):
         return self.seconds(frozenset(transform.name for transform in plan.transforms))
 
-    def contest(self, _session, kept, plans, *, title, seconds):
+    def contest(self, _session, kept, plans, *, title, seconds, heats=1):
         self.contests.append((title, list(plans)))
         found = [self.contender(name, plan, kept) for name, plan in plans.items()]
         return tuple(sorted(found, key=lambda c: c.gain.median, reverse=True))

@@ -1,5 +1,5 @@
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -22,6 +22,7 @@ def baseline():
         seeds_itself=True,
         applied={},
         refused={},
+        sketches=((3.0, 0.0), (0.0, 4.0)),
     )
 
 
@@ -31,13 +32,26 @@ def at_step(rows, step, row):
 
 def test_equal_runs_are_no_distance_apart_and_differ_in_nothing(baseline):
     found = distance(baseline, baseline)
-    assert (found.loss, found.gradients, found.updates, found.early, found.late) == (0, 0, 0, 0, 0)
+    assert set(asdict(found).values()) == {0}
     assert list(differences_in_kind(baseline, baseline)) == []
 
 
 def test_gradients_scaled_by_a_twentieth_are_a_twentieth_apart(baseline):
-    scaled = replace(baseline, gradients=((3.15, 4.2),) * STEPS)
+    scaled = replace(baseline, gradients=((3.15, 4.2),) * STEPS, sketches=((3.15, 0.0), (0.0, 4.2)))
     assert distance(scaled, baseline).gradients == pytest.approx(0.05)
+    assert distance(scaled, baseline).scale == pytest.approx(0.05)
+
+
+def test_gradients_that_rounding_turned_keep_their_scale(baseline):
+    turned = replace(baseline, sketches=((0.0, 3.0), (4.0, 0.0)))
+    assert distance(turned, baseline).gradients == pytest.approx(2**0.5)
+    assert distance(turned, baseline).scale == 0
+
+
+def test_the_scale_is_that_of_most_parameters(baseline):
+    many = replace(baseline, gradients=((1.0,) * 8,) * STEPS, updates=((0.1,) * 8,) * STEPS)
+    wild = replace(many, gradients=((2.0, *(1.0,) * 6, 0.1),) * STEPS)
+    assert distance(wild, many).scale == 0
 
 
 def test_drift_at_the_end_is_told_from_drift_at_the_start(baseline):
@@ -59,7 +73,7 @@ def test_losses_near_zero_do_not_make_every_deviation_infinite(baseline):
 
 
 def test_a_gradient_that_only_one_run_has_is_left_to_differences_in_kind(baseline):
-    frozen = replace(baseline, gradients=((3.0, -1.0),) * STEPS)
+    frozen = replace(baseline, gradients=((3.0, -1.0),) * STEPS, sketches=((3.0, 0.0), ()))
     assert distance(frozen, baseline).gradients == 0
     assert list(differences_in_kind(frozen, baseline)) == ["parameter 0.bias gets no gradient"]
 
@@ -73,7 +87,7 @@ def test_updates_count_only_where_the_gradient_is_clear_of_rounding(baseline):
 
 def test_the_farthest_takes_the_largest_of_each_figure(baseline):
     one = distance(replace(baseline, losses=(3.0, *baseline.losses[1:])), baseline)
-    two = distance(replace(baseline, gradients=((6.0, 8.0),) * STEPS), baseline)
+    two = distance(replace(baseline, sketches=((6.0, 0.0), (0.0, 8.0))), baseline)
     both = farthest([one, two])
     assert (both.loss, both.gradients) == (one.loss, two.gradients)
 

@@ -12,7 +12,7 @@ from hotloop.verify import drift
 from hotloop.verify.comparison import Distance
 
 STEPS = 20
-QUIET = Distance(loss=1e-7, gradients=1e-7, updates=1e-7, early=1e-7, late=1e-6)
+QUIET = Distance(loss=1e-7, gradients=1e-7, scale=1e-7, updates=1e-7, early=1e-7, late=1e-6)
 
 
 def make_run(*, level=1.0, noise=0.0, seed=0):

@@ -20,6 +20,8 @@ from hotloop.measure.protocol import Channel, Watch
 from hotloop.measure.turns import step_losses
 from hotloop.workloads.hooks import Sites
 
+_SKETCH = 16
+
 
 class Observer:
     """Events of a watched worker; answers {"event": "watched", ...} after the ordered steps or at the program's end."""
@@ -92,6 +94,7 @@ class Observer:
                 "losses": step_losses(self._losses, len(self._rows)),
                 "names": self._followed.names,
                 "gradients": [row["gradients"] for row in self._rows],
+                "sketches": self._followed.sketches,
                 "updates": [row["updates"] for row in self._rows],
                 "buffers": [row["buffers"] for row in self._rows],
                 "moved": [row["moved"] for row in self._rows],
@@ -119,6 +122,7 @@ class _Followed:
 
     def __init__(self) -> None:
         self.names: list[str] = []
+        self.sketches: list[list[float]] = []
         self._parameters: list[Tensor] = []
         self._buffers: list[Tensor] = []
         self._before: list[Tensor] = []
@@ -142,8 +146,10 @@ class _Followed:
 
     def advance(self) -> dict[str, list[float]]:
         """2-norms by parameter of gradient and update, and by buffer of its change, and the share of elements that
-        changed, since the last call.
+        changed, since the last call. The first call also sketches the gradients.
         """
+        if not self.sketches:
+            self.sketches = [_sketch(parameter.grad, seed) for seed, parameter in enumerate(self._parameters)]
         updates = [p.detach() - before for p, before in zip(self._parameters, self._before, strict=True)]
         row = {
             "gradients": [_norm(parameter.grad) for parameter in self._parameters],
@@ -181,6 +187,19 @@ def _norm(tensor: Tensor | None) -> float:
         return -1.0  # no gradient at all, which is not the same as a zero one
     dense = tensor.coalesce().values() if tensor.is_sparse else tensor
     return dense.detach().double().norm().item()
+
+
+def _sketch(tensor: Tensor | None, seed: int) -> list[float]:
+    """Sixteen sums over the elements with random signs, equal for equal seeds and shapes; none for no gradient.
+
+    Products of sketches estimate products of gradients (Charikar, Chen, Farach-Colton 2002, "Finding frequent items").
+    """
+    if tensor is None:
+        return []
+    flat = (tensor.to_dense() if tensor.is_sparse else tensor).detach().double().flatten()
+    signs = torch.randint(0, 2, flat.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.int8)
+    signed = flat * (2 * signs - 1).to(flat.device)
+    return nn.functional.pad(signed, (0, -len(signed) % _SKETCH)).view(-1, _SKETCH).sum(0).tolist()
 
 
 def _add_noise(module: nn.Module, noise: float, seed: int) -> None:

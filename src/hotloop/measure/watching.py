@@ -19,7 +19,9 @@ class Watched:
     """What one run was seen to do; the first index is the step.
 
     `losses` are NaN where a step differentiated nothing. `gradients`, `updates` and `buffers` are 2-norms, by
-    parameter (named in `names`) and by floating buffer; a gradient of -1 is no gradient at all. `moved` is the share of
+    parameter (named in `names`) and by floating buffer; a gradient of -1 is no gradient at all. `sketches` are random
+    sums of the first step's gradients, by parameter; their differences are as large as the gradients' are.
+    `moved` is the share of
     all parameters' elements that changed. `switches` maps each module to (is it training, its dropout rate). `graphs`
     counts what Dynamo compiled.
     """
@@ -35,6 +37,7 @@ class Watched:
     applied: dict[str, int]
     refused: dict[str, str]
     graphs: int = 0
+    sketches: tuple[tuple[float, ...], ...] = ()
 
 
 def watch(workload: Workload, runs: Sequence[tuple[Plan, Watch]], settings: Settings) -> list[Watched]:
@@ -70,4 +73,5 @@ def _read(seen: dict[str, Any]) -> Watched:
         applied=seen["applied"],
         refused=seen["refused"],
         graphs=seen["graphs"],
+        sketches=tuple(tuple(row) for row in seen["sketches"]),
     )

@@ -1,4 +1,4 @@
-"""A contest: several plans raced at once against the plan that is kept so far, in one heat."""
+"""A contest: several plans raced at once against the plan that is kept so far, in one heat or a few."""
 
 import math
 from collections.abc import Mapping
@@ -41,16 +41,18 @@ class Contender:
 
 
 def hold_contest(
-    session: Session, kept: Plan, plans: Mapping[str, Plan], *, title: str, seconds: float
+    session: Session, kept: Plan, plans: Mapping[str, Plan], *, title: str, seconds: float, heats: int = 1
 ) -> tuple[Contender, ...]:
     """Race `kept` against each of at most eight `plans` and return all contenders, best first.
 
-    `seconds` bounds the timed rounds and not the start-up. One heat is enough to choose by; only `confirm` claims.
+    `seconds` bounds the timed rounds of all heats and not the start-up. One heat is enough to choose by where the
+    allocator is quiet; only `confirm` claims.
     """
     session.watch_load()
     field = dict(list(plans.items())[:_FIELD])
     race = session.race(title, {KEPT: kept, **field})
-    race.heat(Pace(rounds=_ROUNDS, most_seconds=seconds))
+    for _ in range(heats):
+        race.heat(Pace(rounds=_ROUNDS, most_seconds=seconds / heats))
     contenders = [_contender(race, name, plan) for name, plan in field.items()]
     return tuple(sorted(contenders, key=lambda c: c.gain.median if c.gain else 0.0, reverse=True))
 
@@ -58,8 +60,9 @@ def hold_contest(
 def _contender(race: Race, name: str, plan: Plan) -> Contender:
     if name in race.failures:
         return Contender(name=name, plan=plan, failure=race.failures[name])
-    (effect,) = race.effects(name)
-    error = math.hypot(effect.standard_error, _SPREAD)
-    low, centre, high = (math.exp(effect.log_ratio + errors * error) for errors in (-2, 0, 2))
+    effects = race.effects(name)
+    mean = math.fsum(effect.log_ratio for effect in effects) / len(effects)
+    error = math.hypot(*(math.hypot(effect.standard_error, _SPREAD) for effect in effects)) / len(effects)
+    low, centre, high = (math.exp(mean + errors * error) for errors in (-2, 0, 2))
     gain = Interval(median=centre, low=low, high=high)
     return Contender(name=name, plan=plan, gain=gain, startup=race.startup(name))

@@ -39,7 +39,10 @@ def prove(
 
 
 def verified(session: Session, plan: Plan) -> Answer:
-    """What the gates say of a plan; a plan under which the program crashes fails the gate "runs"."""
+    """What the gates say of a plan; a plan under which the program crashes fails the gate "runs".
+
+    Raises MeasurementError where the untransformed program crashes when it is run once more.
+    """
     if not plan.transforms:
         return Answer(verdicts=(Verdict(gate="drift", outcome=Outcome.PASS, message="the empty plan changes nothing"),))
     session.progress.say(f"verifying {plan.title}: {session.options.steps} steps against the untransformed program")

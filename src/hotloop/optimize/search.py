@@ -21,6 +21,7 @@ from hotloop.verify.drift import Answer
 _FOR_CONFIRMING = 0.2
 _SHARE_OF_A_CONTEST = 0.06
 _WORTH_ITS_PLACE = 0.995
+_LAUNCH_HEATS = 2  # how a process starts decides where its memory lands: one heat under glibc's malloc misled
 _HOPELESS = 0.9
 _RUNGS = 4
 
@@ -44,7 +45,7 @@ class Search:
     def run(self, candidates: Candidates) -> Plan:
         """The kept plan after all tiers, a second pass over the rejected, and leave-one-out."""
         launch, cheap, compiling = map(self._possible, (candidates.launch, candidates.cheap, candidates.compiling))
-        self._climb("how the process starts", launch)
+        self._climb("how the process starts", launch, heats=_LAUNCH_HEATS)
         self._climb("cheap changes", cheap)
         self._climb("changes that compile", compiling)
         while self._climb("second pass over the rejected", (*launch, *cheap, *compiling)):
@@ -62,12 +63,12 @@ class Search:
                 self._refuse(describe(change), self.plan.with_(change), refusal)
         return tuple(possible)
 
-    def _climb(self, title: str, changes: Sequence[Transform]) -> bool:
+    def _climb(self, title: str, changes: Sequence[Transform], *, heats: int = 1) -> bool:
         """Contest, ladder, verify, keep the best; whether anything was kept."""
         open_ = self._open(changes)
         if not open_ or not self._affordable(map(describe, open_)):
             return False
-        contest = self._contest(title, {describe(change): self.plan.with_(change) for change in open_})
+        contest = self._contest(title, {describe(change): self.plan.with_(change) for change in open_}, heats=heats)
         winners = self._winners(contest, open_)
         while winners:
             if self._keep_best(self._ladder(f"{title}, stacked", winners)):
@@ -90,12 +91,12 @@ class Search:
         session.note(f"not tried for want of time: {tried}; give a larger --budget than {session.options.budget:.0f} s")
         return False
 
-    def _contest(self, title: str, plans: Mapping[str, Plan]) -> tuple[Contender, ...]:
+    def _contest(self, title: str, plans: Mapping[str, Plan], *, heats: int = 1) -> tuple[Contender, ...]:
         session = self.session
         session.progress.say(f"{title}: {', '.join(plans)}")
         began = session.elapsed
         share = max(6.0, _SHARE_OF_A_CONTEST * session.options.budget)
-        contest = self.hold(session, self.plan, plans, title=title, seconds=share)
+        contest = self.hold(session, self.plan, plans, title=title, seconds=share, heats=heats)
         self.longest_contest = max(self.longest_contest, session.elapsed - began)
         for contender in contest:
             self.raced.add((self.plan.title, contender.name))

@@ -11,6 +11,8 @@ from hotloop.measure.watching import Watched
 Curve = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 _WINDOW = 10
+_CLEAR = 1e-3  # share of the whole gradient below which a parameter's own is left out of the scale
+_TINY = 1e-300
 _LOST = 0.02  # share of the elements that may stand still though the baseline moves them
 
 
@@ -18,12 +20,16 @@ _LOST = 0.02  # share of the elements that may stand still though the baseline m
 class Distance:
     """Relative distances of a run from the baseline; every figure is 0 for equal runs.
 
-    `loss`, `gradients` and `updates` are of the first step (2-norm over parameters of the differences of their norms);
+    `loss`, `gradients`, `scale` and `updates` are of the first step: `gradients` is the 2-norm of the difference of the
+    whole gradient (estimated from sketches), `scale` how far the parameters' gradient norms are from the baseline's
+    ratio of 1 (interquartile mean, steady where batch-norm makes rounding chaotic), `updates` the 2-norm over
+    parameters of the differences of their norms.
     `early` and `late` are root mean squares of the relative loss difference over the first and the last ten steps.
     """
 
     loss: float
     gradients: float
+    scale: float
     updates: float
     early: float
     late: float
@@ -38,7 +44,8 @@ def distance(run: Watched, baseline: Watched, *, clear: float = 0.0) -> Distance
     deviation = relative_losses(run, baseline)
     return Distance(
         loss=float(abs(deviation[0])),
-        gradients=_relative(run.gradients[0], baseline.gradients[0]),
+        gradients=_gradient_error(run, baseline),
+        scale=_scale_error(run, baseline),
         updates=_relative(run.updates[0], baseline.updates[0], among=_significant(baseline.gradients[0], clear)),
         early=_rms(deviation[:_WINDOW]),
         late=_rms(deviation[-_WINDOW:]),
@@ -47,7 +54,7 @@ def distance(run: Watched, baseline: Watched, *, clear: float = 0.0) -> Distance
 
 def farthest(distances: Sequence[Distance]) -> Distance:
     """The largest of each figure."""
-    names = ("loss", "gradients", "updates", "early", "late")
+    names = ("loss", "gradients", "scale", "updates", "early", "late")
     return Distance(**{name: max(getattr(d, name) for d in distances) for name in names})
 
 
@@ -112,6 +119,29 @@ def _lost(run: Watched, baseline: Watched) -> Iterator[str]:
         yield f"{ours:.1%} of the weights move in a step in place of {theirs:.1%}: small updates are lost"
 
 
+def _gradient_error(run: Watched, baseline: Watched) -> float:
+    ours, theirs = _sketches(run, baseline)
+    return float(np.linalg.norm(ours - theirs) / max(float(np.linalg.norm(theirs)), _TINY)) if len(theirs) else 0.0
+
+
+def _scale_error(run: Watched, baseline: Watched) -> float:
+    ours, theirs = np.asarray(run.gradients[0]), np.asarray(baseline.gradients[0])
+    if len(ours) != len(theirs):
+        return float("inf")
+    both = _significant(baseline.gradients[0], _CLEAR) & (ours > 0)
+    ratios = np.sort(ours[both] / theirs[both])
+    return abs(float(ratios[len(ratios) // 4 : len(ratios) - len(ratios) // 4].mean()) - 1) if len(ratios) else 0.0
+
+
+def _sketches(run: Watched, baseline: Watched) -> tuple[Curve, Curve]:
+    """Of all parameters that have a gradient in both; where only one has one is a difference in kind."""
+    both = [(a, b) for a, b in zip(run.sketches, baseline.sketches, strict=False) if a and b]
+    if not both:
+        return np.zeros(0), np.zeros(0)
+    ours, theirs = zip(*both, strict=True)
+    return np.concatenate(ours), np.concatenate(theirs)
+
+
 def _significant(gradients: Sequence[float], clear: float) -> Mask:
     sizes = np.maximum(np.asarray(gradients), 0.0)
     return sizes > clear * float(np.linalg.norm(sizes))
@@ -124,7 +154,7 @@ def _relative(ours: Sequence[float], theirs: Sequence[float], *, among: Mask | N
     both = (a >= 0) & (b >= 0) & (True if among is None else among)
     if not both.any():
         return 0.0
-    return float(np.linalg.norm(a[both] - b[both]) / max(float(np.linalg.norm(b[both])), 1e-30))
+    return float(np.linalg.norm(a[both] - b[both]) / max(float(np.linalg.norm(b[both])), _TINY))
 
 
 def _rms(values: Curve) -> float:

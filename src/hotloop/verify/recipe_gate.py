@@ -13,7 +13,7 @@ from typing import Any
 from hotloop.errors import NotApplicable, WorkloadCrashed
 from hotloop.measure.lockstep import Settings
 from hotloop.measure.protocol import read_workload, workload_data
-from hotloop.transform import OptimizerSite, Plan, Stage
+from hotloop.transform import OptimizerSite, Plan, Stage, Transform
 from hotloop.verdict import Outcome, Verdict
 from hotloop.workload import Job, Recipe
 
@@ -35,11 +35,13 @@ def check_recipe(recipe: Recipe, plan: Plan, settings: Settings, *, limit: float
         last = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
         raise WorkloadCrashed(f"one step under the plan failed: {last}", kind="step", traceback=done.stderr)
     data = json.loads(done.stdout.splitlines()[-1])
-    return Verdict(gate="step", outcome=Outcome(data["outcome"]), message=data["message"], numbers=data["numbers"])
+    return Verdict(
+        gate=data["gate"], outcome=Outcome(data["outcome"]), message=data["message"], numbers=data["numbers"]
+    )
 
 
 def _apply(plan: Plan, job: Job) -> None:
-    """Apply a plan to a job that is already built; what has nothing to act on is the race's business to say."""
+    """Apply a plan to a job that is already built. Raises NotApplicable for what no place of its stage takes."""
     sites: list[tuple[Stage, list[Any]]] = [
         (Stage.TORCH, [None]),
         (Stage.OPTIMIZER, [OptimizerSite(kind=type(job.optimizer), defaults=g) for g in job.optimizer.param_groups]),
@@ -48,11 +50,20 @@ def _apply(plan: Plan, job: Job) -> None:
     ]
     for stage, places in sites:
         for transform in plan.at(stage):
-            for place in places:
-                try:
-                    transform.apply(place)
-                except NotApplicable:
-                    continue
+            _apply_somewhere(transform, places)
+
+
+def _apply_somewhere(transform: Transform, places: list[Any]) -> None:
+    refusal: NotApplicable | None = None
+    taken = 0
+    for place in places:
+        try:
+            transform.apply(place)
+            taken += 1
+        except NotApplicable as reason:
+            refusal = reason
+    if refusal is not None and not taken:
+        raise refusal
 
 
 def main() -> None:
@@ -64,9 +75,12 @@ def main() -> None:
     recipe, plan = read_workload(order["workload"]), Plan.from_data(order["plan"])
     assert isinstance(recipe, Recipe)
     build = load_build(recipe)
-    verdict = check_equivalence(
-        lambda: build(recipe.seed), lambda job: _apply(plan, job), promise=plan.promise, roundoff=plan.roundoff
-    )
+    try:
+        verdict = check_equivalence(
+            lambda: build(recipe.seed), lambda job: _apply(plan, job), promise=plan.promise, roundoff=plan.roundoff
+        )
+    except NotApplicable as reason:
+        verdict = Verdict(gate="applies", outcome=Outcome.FAIL, message=f"does not apply here: {reason}")
     sys.stdout.write("\n" + json.dumps({**asdict(verdict), "outcome": verdict.outcome.value}) + "\n")
 
 
