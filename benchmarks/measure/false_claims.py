@@ -3,7 +3,8 @@
     python benchmarks/measure/false_claims.py --times 40
     python benchmarks/measure/false_claims.py --times 40 --resume     # goes on after the runs that are stored
 
-Half of the runs have a background process that computes on one core in bursts. glibc's allocator, the noisiest.
+Half of the runs have a background process that computes on one core in bursts; `foreign_cores` is what others kept busy
+just before a run. glibc's allocator, the noisiest.
 Writes benchmarks/results/<machine>/false_claims.json with every interval and every pair's effect.
 """
 
@@ -19,7 +20,7 @@ from pathlib import Path
 from simulate import machine
 
 import hotloop
-from hotloop.measure.environment import record_environment
+from hotloop.measure.environment import foreign_cores, record_environment
 from hotloop.measure.evidence import load_evidence
 from hotloop.measure.statistics import PairEffect, pair_effect, proven_slower
 from hotloop.optimize.session import Options
@@ -63,6 +64,7 @@ def effects(evidence: Path, arm: str) -> list[PairEffect]:
 
 def run_once(number: int, budget: float) -> dict:
     program, loaded = PROGRAMS[number % 2], number % 4 >= 2
+    busy = foreign_cores()
     with tempfile.TemporaryDirectory() as folder, background_load(is_on=loaded):
         out = Path(folder)
         result: Result = hotloop.prove(
@@ -75,6 +77,7 @@ def run_once(number: int, budget: float) -> dict:
     return {
         "program": program,
         "loaded": loaded,
+        "foreign_cores": busy,
         "claimed_faster": result.verdict.value == "PASS",
         "claimed_slower": slower,
         "verdict": result.verdict.value,

@@ -18,6 +18,7 @@ _PLAIN = frozenset({bool, int, float, str, type(None), torch.dtype})
 _OWN_TABLES = frozenset(vars(nn.Module())) - {"training"}
 _trainable = attrgetter("requires_grad")
 _address = Tensor.data_ptr
+_grads_are_on, _casts_are_on = torch.is_grad_enabled, torch.is_autocast_enabled
 
 
 @dataclass(kw_only=True)
@@ -187,4 +188,4 @@ def _sharing(steps: list[Tensor]) -> tuple[int, ...]:
 
 
 def _ambient() -> tuple[Hashable, ...]:
-    return torch.is_grad_enabled(), torch.is_autocast_enabled("cpu"), torch.is_autocast_enabled("cuda")
+    return _grads_are_on(), _casts_are_on("cpu"), _casts_are_on("cuda")

@@ -59,7 +59,7 @@ class Meter:
     def _fold(self) -> None:
         losses, self._pending = self._pending, []
         names = self._same_names(losses)
-        flat = [scalar for loss in losses for scalar in (loss.value, *loss.metrics.values())]
+        flat = _scalars(losses) if names else [loss.value for loss in losses]
         values = torch.stack(flat).double().view(len(losses), 1 + len(names)).T
         weights = _weights([loss.count for loss in losses], values.device)
         finite = values.isfinite()
@@ -72,12 +72,12 @@ class Meter:
 
     def _same_names(self, losses: list[Loss]) -> tuple[str, ...]:
         names = tuple(losses[0].metrics) if self._names is None else self._names
-        for loss in losses:
-            if tuple(loss.metrics) != names:
-                raise WorkloadError(
-                    f"a strategy returned the metrics {tuple(loss.metrics)} after {names}; "
-                    "each step must return the same names in the same order: fill in the missing ones"
-                )
+        other = next((loss for loss in losses if (loss.metrics or names) and tuple(loss.metrics) != names), None)
+        if other is not None:
+            raise WorkloadError(
+                f"a strategy returned the metrics {tuple(other.metrics)} after {names}; "
+                "each step must return the same names in the same order: fill in the missing ones"
+            )
         self._names = names
         return names
 
@@ -116,7 +116,13 @@ class Totals:
         )
 
 
+def _scalars(losses: list[Loss]) -> list[Tensor]:
+    return [scalar for loss in losses for scalar in (loss.value, *loss.metrics.values())]
+
+
 def _weights(counts: list[Tensor | int], device: torch.device) -> Tensor:
+    if set(map(type, counts)) == {int} and counts.count(counts[0]) == len(counts):
+        return torch.tensor(counts[:1], dtype=torch.float64).to(device, non_blocking=True)
     on_device = [count for count in counts if isinstance(count, Tensor)]
     if len(on_device) == len(counts):
         return torch.stack(on_device).double()
