@@ -4,7 +4,6 @@ import functools
 import random
 import shlex
 import sys
-import tempfile
 import time
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -20,6 +19,8 @@ from hotloop.measure.lockstep import Settings
 from hotloop.measure.race import Race
 from hotloop.measure.recorder import Recorder, start_recording
 from hotloop.measurement import Clock, Environment
+from hotloop.optimize.bounds import Bounds
+from hotloop.optimize.folder import session_folder
 from hotloop.transform import Plan, Transform
 from hotloop.trial import Trial
 from hotloop.verdict import Outcome, Verdict
@@ -87,6 +88,7 @@ class Session:
     notes: list[str] = field(default_factory=list[str])
     trials: list[Trial] = field(default_factory=list[Trial])
     started: float = field(default_factory=time.monotonic)
+    bounds: Bounds = field(default_factory=Bounds)
 
     @property
     def elapsed(self) -> float:
@@ -121,7 +123,8 @@ class Session:
             self.progress.say(line)
 
     def add(self, trial: Trial) -> None:
-        """Record a trial and tell of it."""
+        """Record a trial, with the bound of its change where the diagnosis has one, and tell of it."""
+        trial = self.bounds.on(trial, self.trials)
         self.trials.append(trial)
         self.recorder.trial(trial)
         self.progress.trial(trial)
@@ -163,7 +166,7 @@ def open_session(
 ) -> Generator[Session]:
     """A session with its records open; the folder of caches and scratch copies goes with it."""
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hotloop-session-")))
+        folder = stack.enter_context(session_folder())
         line = options.command or shlex.join(["hotloop", verb, workload.title])
         environment = record_environment(tuple(sys.argv), workload.folder)
         history = stack.enter_context(open_history(options.history))
