@@ -34,6 +34,12 @@ def test_what_compiles_comes_last(script, cpu_machine):
     assert names(find_candidates(cpu_machine, script).compiling) == ["compile"]
 
 
+def test_other_ways_to_compile_are_kept_for_the_end(script, cpu_machine):
+    found = find_candidates(cpu_machine, script)
+    assert [change.mode for change in found.compiling] == ["default"]
+    assert [change.mode for change in found.variants] == ["max-autotune"]
+
+
 def test_only_a_recipe_can_have_its_step_captured(cpu_machine, tmp_path):
     recipe = Recipe(target="convnet", folder=tmp_path)
     assert names(find_candidates(cpu_machine, recipe).compiling) == ["compile", "whole_step"]

@@ -63,10 +63,10 @@ class Bench:
 
 @pytest.fixture
 def search():
-    def run(seconds, *, launch=(), cheap=(), compiling=(), unsound=frozenset(), left=100.0):
+    def run(seconds, *, launch=(), cheap=(), compiling=(), variants=(), unsound=frozenset(), left=100.0):
         bench = Bench(seconds, unsound, left)
         found = Search(session=bench, hold=bench.contest, verify=bench.verified).run(
-            Candidates(launch=launch, cheap=cheap, compiling=compiling)
+            Candidates(launch=launch, cheap=cheap, compiling=compiling, variants=variants)
         )
         return found, bench
 
@@ -104,6 +104,23 @@ def test_the_rejected_are_raced_again_after_a_compilation_was_kept(search):
     plan, bench = search(seconds, cheap=(Autocast(),), compiling=(Compile(),))
     assert set(plan.transforms) == {Autocast(), Compile()}
     assert any("second pass" in title for title, _ in bench.contests)
+
+
+def test_a_better_way_to_compile_takes_the_place_of_the_kept_one(search):
+    def seconds(plan_or_names):
+        return 0.5 if "compile" in plan_or_names else 1.0
+
+    class Modes(Bench):
+        def step(self, plan):
+            tuned = any(getattr(t, "mode", "") == "max-autotune" for t in plan.transforms)
+            return 0.8 * super().step(plan) if tuned else super().step(plan)
+
+    bench = Modes(seconds, frozenset(), 100.0)
+    best = Compile(mode="max-autotune")
+    plan = Search(session=bench, hold=bench.contest, verify=bench.verified).run(
+        Candidates(launch=(), cheap=(), compiling=(Compile(),), variants=(best,))
+    )
+    assert plan == Plan((best,))
 
 
 def test_two_that_win_alone_and_lose_together_are_not_both_kept(search):

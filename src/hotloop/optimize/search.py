@@ -44,10 +44,13 @@ class Search:
 
     def run(self, candidates: Candidates) -> Plan:
         """The kept plan after all tiers, a second pass over the rejected, and leave-one-out."""
-        launch, cheap, compiling = map(self._possible, (candidates.launch, candidates.cheap, candidates.compiling))
+        launch, cheap, compiling, variants = map(
+            self._possible, (candidates.launch, candidates.cheap, candidates.compiling, candidates.variants)
+        )
         self._climb("how the process starts", launch, heats=_LAUNCH_HEATS)
         self._climb("cheap changes", cheap)
         self._climb("changes that compile", compiling)
+        self._climb("other ways to compile", variants, replacing=True)
         while self._climb("second pass over the rejected", (*launch, *cheap, *compiling)):
             pass
         self._leave_one_out()
@@ -63,9 +66,12 @@ class Search:
                 self._refuse(describe(change), self.plan.with_(change), refusal)
         return tuple(possible)
 
-    def _climb(self, title: str, changes: Sequence[Transform], *, heats: int = 1) -> bool:
-        """Contest, ladder, verify, keep the best; whether anything was kept."""
-        open_ = self._open(changes)
+    def _climb(self, title: str, changes: Sequence[Transform], *, heats: int = 1, replacing: bool = False) -> bool:
+        """Contest, ladder, verify, keep the best; whether anything was kept.
+
+        With `replacing`, other options of what is kept are raced as well, in its place.
+        """
+        open_ = self._open(changes, replacing=replacing)
         if not open_ or not self._affordable(map(describe, open_)):
             return False
         contest = self._contest(title, {describe(change): self.plan.with_(change) for change in open_}, heats=heats)
@@ -77,9 +83,9 @@ class Search:
             self.settled.add(describe(refused[0]))
         return False
 
-    def _open(self, changes: Sequence[Transform]) -> tuple[Transform, ...]:
+    def _open(self, changes: Sequence[Transform], *, replacing: bool) -> tuple[Transform, ...]:
         """Those not kept, not settled, and not yet raced on top of this very plan."""
-        kept = {transform.name for transform in self.plan.transforms}
+        kept = set[str]() if replacing else {transform.name for transform in self.plan.transforms}
         open_ = (c for c in changes if c.name not in kept and describe(c) not in self.settled)
         return tuple(c for c in open_ if (self.plan.title, describe(c)) not in self.raced)
 
