@@ -7,10 +7,14 @@ HotloopError
  |- WorkloadError        a script or recipe that cannot be trained
  |   |- WorkloadCrashed  it raised; carries the traceback
  |   '- NeverStepped     no optimizer stepped within the time limit
+ |- NonFiniteError       training met a NaN or an infinity
  |- ProtectedFile        a trial tried to change a file that existed before it
  |- MeasurementError     the engine could not take the samples it needs
  |- HistoryError         a history that cannot be opened or has another schema
- '- EvidenceError        an evidence folder that is incomplete or damaged
+ |- SourceError          a source file that cannot be linted: not Python, not text, not there
+ |- EvidenceError        an evidence folder that is incomplete or damaged
+ |- ConfigError          a config of `hotloop train` that cannot be read or run
+ '- FitFailed            a run of `hotloop train` that did not end well
 
 A message has three parts: what was given, what is allowed, what to do.
 """
@@ -52,6 +56,10 @@ class NeverStepped(WorkloadError):
     """No optimizer stepped within the time limit."""
 
 
+class NonFiniteError(HotloopError):
+    """Training met a loss or a gradient that is NaN or infinite; the weights are those of the last finite step."""
+
+
 class ProtectedFile(HotloopError):
     """A trial tried to change or delete a file that existed before it."""
 
@@ -64,5 +72,17 @@ class HistoryError(HotloopError):
     """A history that cannot be opened, or that another version wrote."""
 
 
+class SourceError(HotloopError):
+    """A source file that cannot be linted: not Python, not text, not there."""
+
+
 class EvidenceError(HotloopError):
     """An evidence folder that is incomplete or damaged."""
+
+
+class ConfigError(HotloopError):
+    """A config of `hotloop train` that cannot be read or run."""
+
+
+class FitFailed(HotloopError):
+    """A run of `hotloop train` that did not end well; its folder says why."""

@@ -14,9 +14,10 @@ from hotloop.errors import RegistryError
 
 _FOLDERS = {
     "transforms": "hotloop.optimize.transforms",
-    "rules": "hotloop.diagnose.static",
+    "rules": "hotloop.diagnose.static.rules",
     "workloads": "hotloop.workloads.recipes",
     "strategies": "hotloop.train.strategies",
+    "rewards": "hotloop.train.rewards",
     "models": "hotloop.models",
 }
 

@@ -18,7 +18,8 @@ class Trial:
     """One plan tried: what was measured, what the gates said, whether it was kept and why.
 
     `plan` is the whole plan that was raced, `against` the one it was raced against ("nothing" for the script as it
-    stands), `change` what differs. `speedup` is None where it never came to a race.
+    stands), `change` what differs. `speedup` is None where it never came to a race. `bound` is the most that the change
+    could win by the diagnosis (Amdahl); None where it acts on more than a phase, or nobody diagnosed.
     """
 
     plan: tuple[Mapping[str, Any], ...]
@@ -33,6 +34,7 @@ class Trial:
     startup_seconds: float | None = None
     memory: Memory | None = None
     pairs: int = 0
+    bound: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,6 +30,20 @@ NAMES = [
     "tune",
 ]
 COMMANDS = {
+    "diagnose": ["--budget", "--json", "--may-overwrite", "--out", "--steps", "arguments", "target"],
+    "lint": [
+        "--allow-list",
+        "--fix",
+        "--format",
+        "--hot",
+        "--ignore",
+        "--json",
+        "--list",
+        "--select",
+        "--torchfix",
+        "--write",
+        "paths",
+    ],
     "list": ["--json", "kind"],
     "machine": ["--budget", "--history", "--json", "target"],
     "prove": [
@@ -46,6 +60,7 @@ COMMANDS = {
     ],
     "report": ["--json", "--out", "source"],
     "run": ["--plan", "arguments", "target"],
+    "train": ["--device", "--json", "--name", "--out", "--resume", "--seed", "--verbose", "config"],
     "tune": [
         "--budget",
         "--history",

@@ -1,7 +1,6 @@
 import faults
 import pytest
 import torch
-from models import FAST, SLOW, WITH_BATCH_NORM, WITHOUT_DROPOUT, recipe
 from torch._dynamo.utils import counters
 
 from hotloop.transform import Promise
@@ -9,6 +8,7 @@ from hotloop.verdict import Outcome
 from hotloop.verify.equivalence import check_equivalence
 from hotloop.verify.trajectory import check_trajectory
 from hotloop.workload import Loss
+from models import FAST, SLOW, WITH_BATCH_NORM, WITHOUT_DROPOUT, recipe
 
 BF16, FP32 = 2.0**-9, 2.0**-24
 MODELS = [*FAST, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)]

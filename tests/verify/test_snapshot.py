@@ -4,9 +4,9 @@ from dataclasses import dataclass
 import faults
 import pytest
 import torch
-from models import FAST, SLOW, recipe
 
 from hotloop.verify.snapshot import _recast, modes, origin_of, preserved_settings, start, take_step
+from models import FAST, SLOW, recipe
 
 Pair = namedtuple("Pair", "rows name")
 

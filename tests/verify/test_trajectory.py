@@ -1,9 +1,9 @@
 import faults
 import pytest
-from models import FAST, recipe
 
 from hotloop.verdict import Outcome
 from hotloop.verify.trajectory import check_trajectory, walk
+from models import FAST, recipe
 
 
 @pytest.mark.parametrize("name", FAST)

@@ -8,7 +8,7 @@ import traceback
 
 import typer
 
-from hotloop.cli import listing, machine, prove, report, run, tune
+from hotloop.cli import diagnose, lint, listing, machine, prove, report, run, train, tune
 from hotloop.errors import HotloopError, WorkloadCrashed
 
 app = typer.Typer(
@@ -19,10 +19,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("tune")(tune.tune)
+app.command("diagnose")(diagnose.diagnose)
+app.command("lint")(lint.lint)
 app.command("prove")(prove.prove)
 app.command("run")(run.run)
 app.command("machine")(machine.machine)
 app.command("report")(report.report)
+app.command("train")(train.train)
 app.command("list")(listing.list_)
 
 

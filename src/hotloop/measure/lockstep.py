@@ -57,9 +57,20 @@ class Settings:
 
 
 class Worker:
-    """One process that trains under one plan and obeys. A context manager: leaving ends it and all it started."""
+    """One process that trains under one plan and obeys. A context manager: leaving ends it and all it started.
 
-    def __init__(self, workload: Workload, plan: Plan, settings: Settings, *, watch: Watch | None = None) -> None:
+    `program` is the module that the process runs, and further arguments of it: one that calls `worker.serve`.
+    """
+
+    def __init__(
+        self,
+        workload: Workload,
+        plan: Plan,
+        settings: Settings,
+        *,
+        watch: Watch | None = None,
+        program: tuple[str, ...] = ("hotloop.measure.worker",),
+    ) -> None:
         self.plan = plan
         self.settings = settings
         self.state: dict[str, Any] = {}
@@ -73,7 +84,7 @@ class Worker:
         scratch = make_scratch(tuple(folders), may_overwrite=settings.may_overwrite)
         order = Order(workload=workload, plan=plan, scratch=scratch, caches=(settings.cache,), watch=watch)
         self._scratch = scratch
-        self._start(variables)
+        self._start(variables, program)
         self._send(order.to_data())
 
     def __enter__(self) -> "Worker":
@@ -88,11 +99,12 @@ class Worker:
         compiles = any(transform.name in ("compile", "whole_step") for transform in self.plan.transforms)
         return max(self.settings.first_step_limit, _COMPILE_LIMIT if compiles else 0.0)
 
-    def _start(self, variables: Mapping[str, str]) -> None:
+    def _start(self, variables: Mapping[str, str], program: tuple[str, ...]) -> None:
         control, control_there = socket.socketpair()
         channel, channel_there = socket.socketpair()
         fds = (control_there.fileno(), channel_there.fileno())
-        worker = [sys.executable, "-P", "-m", "hotloop.measure.worker", str(fds[1])]
+        module, *rest = program
+        worker = [sys.executable, "-P", "-m", module, str(fds[1]), *rest]
         arguments = [str(_WARDEN), str(fds[0]), str(self._scratch.folder), str(fds[1]), *worker]
         warden = [sys.executable, "-I", "-S", *arguments]
         self._warden = subprocess.Popen(

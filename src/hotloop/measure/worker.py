@@ -1,6 +1,7 @@
 """The worker process: `python -P -m hotloop.measure.worker FD`. Trains under one plan and obeys messages on FD.
 
 One of the two places that may catch everything: what the program raises becomes its last word, with the traceback.
+A room above that wants a program run its own way has a module of its own, which calls `serve`.
 """
 
 import contextlib
@@ -13,6 +14,7 @@ import socket
 import sys
 import tempfile
 import traceback
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from hotloop.measure.protocol import Channel, Order
@@ -24,6 +26,11 @@ _PR_SET_PDEATHSIG = 1
 
 def main() -> None:
     """Read the order from the socket, run the program under hooks, say how it ended."""
+    serve(_train)
+
+
+def serve(train: Callable[[Order, Channel], int]) -> None:
+    """Read the order from the socket and obey it by `train`, which returns the steps made; say how it ended."""
     with contextlib.suppress(OSError, AttributeError):  # not Linux: the warden's process group must do
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     channel = Channel(socket.socket(fileno=int(sys.argv[1])))
@@ -33,7 +40,7 @@ def main() -> None:
     faulthandler.register(signal.SIGUSR1, all_threads=True)
     worker = os.getpid()
     try:
-        last: dict[str, Any] = {"event": "ended", "steps": _train(Order.from_data(data), channel)}
+        last: dict[str, Any] = {"event": "ended", "steps": train(Order.from_data(data), channel)}
     except SystemExit as leave:
         last = _crash(leave, f"sys.exit({leave.code!r})")
     except BaseException as error:  # noqa: BLE001  # whatever it is, it is the program's last word
@@ -60,7 +67,7 @@ def _crash(error: BaseException, message: str) -> dict[str, Any]:
 
 def _train(order: Order, channel: Channel) -> int:
     """Train until told to stop; steps made, where the program came to its own end before."""
-    _enter_scratch(order, channel)
+    enter_scratch(order, channel)
     from hotloop.measure.turns import Turns
     from hotloop.workloads.hooks import Sites, hooked
 
@@ -68,21 +75,22 @@ def _train(order: Order, channel: Channel) -> int:
     for transform in order.plan.at(Stage.LAUNCH):
         sites.applied[transform.name] += 1  # the parent set its variables; confirm() sees whether they took hold
     sites.visit(Stage.TORCH, None)
-    workload = _inside(order)
+    workload = inside(order)
     if order.watch is not None:
         from hotloop.measure.observer import Observer
 
         observer = Observer(channel, sites, order.watch)
         with hooked(sites, observer, around_roots=observer.around_root):
-            _run_to_its_end(workload, sites, observer)
+            run_to_its_end(workload, sites, observer)
             observer.finish()
     turns = Turns(channel, sites)
     with hooked(sites, turns):
-        _run_to_its_end(workload, sites, turns)
+        run_to_its_end(workload, sites, turns)
     return turns.steps
 
 
-def _run_to_its_end(workload: Script | Recipe, sites: Any, events: Any) -> None:
+def run_to_its_end(workload: Script | Recipe, sites: Any, events: Any) -> None:
+    """Run the program; leaving with status 0 is an end like any other."""
     from hotloop.workloads.program import run
 
     try:
@@ -92,7 +100,7 @@ def _run_to_its_end(workload: Script | Recipe, sites: Any, events: Any) -> None:
             raise
 
 
-def _inside(order: Order) -> Script | Recipe:
+def inside(order: Order) -> Script | Recipe:
     """The same workload as it lies in the scratch copy."""
     if isinstance(order.workload, Recipe):
         return Recipe(
@@ -103,7 +111,8 @@ def _inside(order: Order) -> Script | Recipe:
     return Script(path=copy, arguments=order.workload.arguments, folder=order.scratch.copy_of(order.workload.folder))
 
 
-def _enter_scratch(order: Order, channel: Channel) -> None:
+def enter_scratch(order: Order, channel: Channel) -> None:
+    """Go to the scratch copy, and protect the user's files from the program for the rest of this process."""
     from hotloop.workloads.protect import MADE, protect
 
     os.chdir(order.scratch.copy_of(order.workload.folder))

@@ -1,7 +1,8 @@
 """Finds a faster plan for one workload and proves it."""
 
-from hotloop.optimize.candidates import find_candidates
+from hotloop.optimize.candidates import check_names, find_candidates
 from hotloop.optimize.confirm import confirm
+from hotloop.optimize.looking import look
 from hotloop.optimize.prove import finish, verified
 from hotloop.optimize.search import Search
 from hotloop.optimize.session import Options, Progress, open_session
@@ -17,14 +18,20 @@ def tune(workload: Workload | str, *, options: Options | None = None, progress: 
     """
     workload = parse_workload(workload) if isinstance(workload, str) else workload
     options = options or Options()
+    check_names((*options.only, *options.skip))
     with open_session("tune", workload, options, progress) as session:
-        candidates = find_candidates(session.environment, workload, only=options.only, skip=options.skip)
+        session.bounds = look(session)
+        candidates = find_candidates(
+            session.environment, workload, only=options.only, skip=options.skip, bounds=session.bounds
+        )
         session.progress.say("running the untransformed program")
         session.gate.prepare()
         search = Search(session=session)
         plan = search.run(candidates)
         if not plan.transforms:
             session.note("no change was both faster and sound; the confirmation below is the script against itself")
+        elif bound := session.bounds.of(transform.name for transform in plan.transforms):
+            session.note(f"by the diagnosis this plan could win {bound:.2f}x at most")
         session.progress.say(f"confirming {plan.title} in fresh processes")
         answer = search.answer or verified(session, plan)
         return finish(session, plan, answer, confirm(session, plan, title="confirm", seconds=session.left))

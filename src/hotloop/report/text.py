@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from hotloop.report.wording import headline, payback, plan_toml, printable, speed, status
+from hotloop.report.wording import headline, measured, payback, plan_toml, printable, speed, status
 from hotloop.trial import Result, Trial
 from hotloop.verdict import Outcome
 
@@ -43,11 +43,11 @@ def trial_table() -> "Table":
 
 
 def trial_row(trial: Trial) -> "tuple[Text, Text, Text, Text]":
-    """Change, speed-up with interval, kept or refused, and why."""
+    """Change, speed-up with interval and the bound it had, kept or refused, and why."""
     style = "green" if trial.kept else "dim"
     return (
         _text(trial.change),
-        _text(speed(trial.speedup), "" if trial.speedup else "dim"),
+        _text(measured(trial), "" if trial.speedup else "dim"),
         _text(status(trial), style),
         _text(trial.reason, "" if trial.kept else "dim"),
     )

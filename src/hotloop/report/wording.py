@@ -25,6 +25,11 @@ def speed(interval: Interval | None) -> str:
     return f"{_ratio(interval.median, digits)}x [{low}, {high}]"
 
 
+def measured(trial: Trial) -> str:
+    """The speed-up of a trial, and below it the most that the diagnosis would have it win."""
+    return speed(trial.speedup) if trial.bound is None else f"{speed(trial.speedup)}\nat most {trial.bound:.2f}x"
+
+
 def is_ratio(value: float | None) -> TypeGuard[float]:
     """Whether this is a positive, finite number; JSON has null for others, so a redrawn result may hold None."""
     return value is not None and math.isfinite(value) and value > 0.0

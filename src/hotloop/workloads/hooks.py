@@ -187,7 +187,10 @@ def _roots(sites: Sites, events: Events, around: Around | None) -> Generator[Non
     seen: weakref.WeakSet[nn.Module] = weakref.WeakSet()
 
     def call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        if search.is_idle:  # torch.compile(module) has bound this while it was in place, and Dynamo comes through it
+            return original(self, *args, **kwargs)
         nn.Module.__call__ = original
+        search.is_idle = True
         try:
             if self not in seen and any(True for _ in self.parameters()):
                 seen.add(self)
@@ -200,6 +203,7 @@ def _roots(sites: Sites, events: Events, around: Around | None) -> Generator[Non
             if around is None:
                 search.called()
             if search.is_open:
+                search.is_idle = False
                 nn.Module.__call__ = call
 
     search = _Discovery(sites)
@@ -207,15 +211,19 @@ def _roots(sites: Sites, events: Events, around: Around | None) -> Generator[Non
     try:
         yield
     finally:
-        search.is_open = False
+        search.is_open, search.is_idle = False, True
         nn.Module.__call__ = original
 
 
 class _Discovery:
-    """Whether roots are still looked for: until a step has ended and eight calls in a row brought no new one."""
+    """Whether roots are still looked for: until a step has ended and eight calls in a row brought no new one.
+
+    While a root runs, and when the search is over, it is idle.
+    """
 
     def __init__(self, sites: Sites) -> None:
         self.is_open = True
+        self.is_idle = False
         self._sites = sites
         self._left = _CALLS_OF_DISCOVERY
 

@@ -28,14 +28,15 @@ class Compile:
 
     name: ClassVar[str] = "compile"
     stage: ClassVar[Stage] = Stage.MODULE
+    shortens: ClassVar[tuple[str, ...]] = ("forward", "backward", "evaluation")
     promise: ClassVar[Promise] = Promise.CLOSE
     roundoff: ClassVar[float] = 2.0**-24
 
     @classmethod
     def candidates(cls, environment: Environment) -> tuple[Self, ...]:
-        """The default first; on CUDA also CUDA graphs and autotuning."""
-        more = (cls(mode="reduce-overhead"), cls(mode="max-autotune")) if environment.has_cuda else ()
-        return (cls(), *more)
+        """The default first; then autotuning, and on CUDA CUDA graphs."""
+        graphs = (cls(mode="reduce-overhead"),) if environment.has_cuda else ()
+        return (cls(), *graphs, cls(mode="max-autotune"))
 
     def check(self, environment: Environment) -> None:
         """Inductor builds C++ on the CPU; CUDA graphs need CUDA."""

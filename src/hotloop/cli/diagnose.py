@@ -1,0 +1,40 @@
+"""`hotloop diagnose`: where does the time of a step go, at which line, and what is it worth?"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hotloop.cli.arguments import Budget, Json, MayOverwrite, Rest, Target, parse_budget
+from hotloop.cli.outcome import write_text
+
+
+def diagnose(
+    target: Target,
+    arguments: Rest = None,
+    budget: Budget = "60s",
+    steps: Annotated[int, typer.Option(min=2, help="Steps to time before the spies come.")] = 30,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the JSON document to this file.")] = None,
+    may_overwrite: MayOverwrite = None,
+    as_json: Json = False,
+) -> None:
+    """Say where the time of an unmodified training script goes, at which line, and what could be won."""
+    from hotloop.workload import parse_workload
+
+    workload = parse_workload(target, tuple(arguments or ()))
+    look_for = parse_budget(budget)
+    from hotloop.diagnose.traced.trace import Look, trace
+
+    sys.stderr.write(f"running {workload.title} to look at it\n")
+    diagnosis = trace(workload, Look(steps=steps, budget=look_for), may_overwrite=tuple(may_overwrite or ()))
+    if out is not None:
+        write_text(out, diagnosis.to_json())
+    if as_json:
+        typer.echo(diagnosis.to_json(), nl=False)
+        return
+    from rich.console import Console
+
+    from hotloop.report.findings import diagnosis_text
+
+    Console().print(diagnosis_text(diagnosis.to_data(), diagnosis.findings, folder=workload.folder))

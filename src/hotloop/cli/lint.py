@@ -1,0 +1,116 @@
+"""`hotloop lint`: what is slow or unsafe in training code, read from its source."""
+
+import sys
+from collections.abc import Iterable
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hotloop.cli.arguments import Json, parse_names
+
+if TYPE_CHECKING:
+    from hotloop.diagnose.static.fixers import Patch
+    from hotloop.finding import Finding
+
+_ALLOW_LIST = Path("hotloop-allow.toml")
+
+
+class Format(StrEnum):
+    """How findings are written."""
+
+    text = "text"
+    json = "json"
+    sarif = "sarif"
+    github = "github"
+
+
+def lint(
+    paths: Annotated[list[Path] | None, typer.Argument(metavar="PATHS", help="Python files and folders.")] = None,
+    format: Annotated[Format, typer.Option(help="text, json, sarif (2.1.0) or github annotations.")] = Format.text,
+    as_json: Json = False,
+    hot: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="REPORT", help="Keep only lines that this `hotloop diagnose --json` report saw cost time."
+        ),
+    ] = None,
+    allow_list: Annotated[
+        Path | None,
+        typer.Option(help="Allowed findings, with owner and reason; else hotloop-allow.toml if it is here."),
+    ] = None,
+    select: Annotated[list[str] | None, typer.Option(help="Only these codes or families: SY, CO01.")] = None,
+    ignore: Annotated[list[str] | None, typer.Option(help="Not these codes or families.")] = None,
+    torchfix: Annotated[bool | None, typer.Option(help="Run TorchFix too; by default where it is installed.")] = None,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Print a patch that cures what can be cured without a change to any number.")
+    ] = False,
+    write: Annotated[bool, typer.Option("--write", help="With --fix: change the files, print what is left.")] = False,
+    list_codes: Annotated[
+        bool, typer.Option("--list", help="List all codes, and rules of other tools to turn on.")
+    ] = False,
+) -> None:
+    """Read source for slow and unsafe patterns. Exit 1 with findings, 0 without, 2 if a file cannot be read."""
+    from hotloop.diagnose.static.allow import load_allow_list
+    from hotloop.diagnose.static.formats import render
+    from hotloop.diagnose.static.hot_report import load_hot_report
+    from hotloop.diagnose.static.lint import LintOptions
+    from hotloop.diagnose.static.lint import lint as read
+
+    if list_codes:
+        from hotloop.diagnose.static.handbook import catalogue_text
+
+        typer.echo(catalogue_text(), nl=False)
+        return
+    if not paths:
+        raise typer.BadParameter("got no paths; give Python files or folders, or --list")
+    listed = allow_list or (_ALLOW_LIST if _ALLOW_LIST.exists() else None)
+    options = LintOptions(
+        select=_codes(select),
+        ignore=_codes(ignore),
+        allow=load_allow_list(listed) if listed else None,
+        hot=load_hot_report(hot) if hot else None,
+        torchfix=torchfix,
+    )
+    chosen = Format.json if as_json else format
+    if write and not fix:
+        raise typer.BadParameter("--write writes what --fix proposes; give --fix --write")
+    if fix and not write and chosen is not Format.text:
+        raise typer.BadParameter("--fix prints a patch, and stdout has one document; give --fix --write, or no format")
+    result = read(paths, options)
+    if fix:
+        patches = _fix(result.findings, write=write)
+        if not write:
+            raise typer.Exit(1 if result.findings else 0)
+        fixed = [finding for patch in patches for finding in patch.fixed]
+        kept = tuple(finding for finding in result.findings if finding not in fixed)
+        # The lines of a report of a run are those before the fixes: only without one can the files be read anew.
+        result = replace(result, findings=kept) if hot else read(paths, options)
+    typer.echo(render(result.findings, chosen.value), nl=False)
+    if chosen is Format.text:
+        sys.stderr.write(f"{len(result.findings)} findings in {result.num_files} files\n")
+    raise typer.Exit(1 if result.findings else 0)
+
+
+def _fix(findings: Iterable["Finding"], *, write: bool) -> list["Patch"]:
+    """The patches, printed or written; what was left and why goes to stderr."""
+    from hotloop.diagnose.static.fixers import propose
+
+    patches = propose(findings)
+    for patch in patches:
+        if write:
+            patch.write()
+        else:
+            sys.stdout.buffer.write(patch.unified().encode(patch.text_encoding))
+        for left in patch.left:
+            at = f"{left.finding.path}:{left.finding.line}"
+            sys.stderr.write(f"not fixed: {at}: {left.finding.code}: {left.reason}\n")
+    num_fixed = sum(len(patch.fixed) for patch in patches)
+    sys.stderr.write(f"{num_fixed} findings {'fixed' if write else 'would be fixed'}\n")
+    return patches
+
+
+def _codes(given: list[str] | None) -> tuple[str, ...]:
+    return tuple(code.upper() for code in parse_names(given or []))

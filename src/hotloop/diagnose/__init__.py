@@ -1,0 +1,1 @@
+"""Where the time of a training program goes: rules read from the source, and spies in the running program."""

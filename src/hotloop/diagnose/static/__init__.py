@@ -1,0 +1,1 @@
+"""Static rules: slow and unsafe patterns found by reading the source, never by importing it."""

@@ -1,0 +1,100 @@
+"""Patch: one file before and after its fixes, as a unified diff or written in place."""
+
+import difflib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from hotloop.errors import SourceError
+from hotloop.finding import Finding
+
+_NO_NEWLINE = "\\ No newline at end of file\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Left:
+    """A finding that was not fixed, and why, in one sentence."""
+
+    finding: Finding
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patch:
+    """The bytes of one file before and after. `fixed` are cured in `after`, `left` are not; both hold every finding
+    of the file for whose code there is a fixer."""
+
+    path: str
+    before: bytes
+    after: bytes
+    encoding: str
+    fixed: tuple[Finding, ...]
+    left: tuple[Left, ...]
+
+    @property
+    def changes(self) -> bool:
+        """True where the file would become another."""
+        return self.before != self.after
+
+    @property
+    def text_encoding(self) -> str:
+        """The encoding in which a byte order mark is a character of the first line, as it is for patch and git."""
+        return self.encoding.removesuffix("-sig")
+
+    def unified(self) -> str:
+        """The change as a unified diff that `patch -p1` and `git apply` take; "" where there is none.
+
+        Paths under the working folder are written relative to it. Line ends are the file's own.
+        """
+        path = _shown(self.path)
+        old, new = (_lines(data.decode(self.text_encoding)) for data in (self.before, self.after))
+        return "".join(_ended(difflib.unified_diff(old, new, f"a/{path}", f"b/{path}")))
+
+    def write(self) -> None:
+        """Replace the file, keeping its mode and line ends; a link stays a link. The file is never half written.
+
+        Raises SourceError where the file is no longer what was read, or cannot be written.
+        """
+        if not self.changes:
+            return
+        target = Path(self.path).resolve()
+        try:
+            if target.read_bytes() != self.before:
+                raise SourceError(f"{self.path} changed since it was read; nothing was written; run the command again")
+            _replace(target, self.after)
+        except OSError as error:
+            raise SourceError(f"cannot write {self.path}: {error.strerror}; give files that you may change") from None
+
+
+def _replace(target: Path, data: bytes) -> None:
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".new")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        shutil.copymode(target, name)
+        os.replace(name, target)
+    except BaseException:
+        os.unlink(name)
+        raise
+
+
+def _lines(text: str) -> list[str]:
+    """Lines with their ends. Only newline ends a line here, as for patch and git: form feeds are text."""
+    parts = text.split("\n")
+    return [part + "\n" for part in parts[:-1]] + ([parts[-1]] if parts[-1] else [])
+
+
+def _ended(diff: Iterable[str]) -> Iterator[str]:
+    for line in diff:
+        yield line if line.endswith("\n") else f"{line}\n{_NO_NEWLINE}"
+
+
+def _shown(path: str) -> str:
+    full = Path(path).absolute()
+    here = Path.cwd()
+    return (full.relative_to(here) if full.is_relative_to(here) else full).as_posix().lstrip("/")

@@ -1,0 +1,31 @@
+"""SY08: memory housekeeping or a full synchronization in hot code."""
+
+import ast
+from collections.abc import Iterable
+
+from hotloop.diagnose.static.rule import Hit, Page
+from hotloop.diagnose.static.source import SourceFile
+
+_DEVICES = ("torch.cuda", "torch.mps", "torch.xpu", "torch.accelerator")
+
+
+class Housekeeping:
+    name = "sy08"
+    page = Page(
+        title="cache emptied, device synchronized or garbage collected in every step",
+        why="`empty_cache()` gives memory back that the next step asks for again, with a synchronization each way; "
+        "`synchronize()` drains the queue; `gc.collect()` walks every Python object.",
+        cure="Remove it from the loop, or do it once an epoch.",
+        dynamic="The calls seen by the function mode of `hotloop diagnose`.",
+        traps="Calls under `if step % n == 0` and outside the batch loop are not reported.",
+    )
+    nodes: tuple[type[ast.AST], ...] = ()
+    calls = frozenset({"empty_cache", "synchronize", "collect"})
+    hot_only = True
+
+    def check(self, node: ast.AST, file: SourceFile) -> Iterable[Hit]:
+        assert isinstance(node, ast.Call)
+        name = file.name_of(node.func)
+        hot = file.hot(node)
+        if name == "gc.collect" or name.startswith(_DEVICES):
+            yield Hit(node, f"`{name}()` runs {hot.often if hot else ''}")

@@ -1,0 +1,68 @@
+"""Diagnosis: what a diagnosed run was seen to spend its time on; the document that `--json` prints."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from hotloop.finding import Finding
+from hotloop.measurement import Environment
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagnosis:
+    """Findings, the most to win first, with the figures they were made from.
+
+    `phases` maps each phase of an ordinary step to {"ms", "share"}; `outside` maps what comes between steps
+    ("evaluation", "checkpointing", "loader_start", "start_up") to {"seconds", "share"} (start_up: no share). `reach` is
+    the larger share of each phase, of ordinary steps or of all: what a change to that phase could win at most.
+    `losses` are the losses of all steps, spied or not, NaN as None. `seen` holds each spy's own data by its name.
+    """
+
+    workload: str
+    step_seconds: float
+    steps: int
+    phases: Mapping[str, Mapping[str, float]]
+    outside: Mapping[str, Mapping[str, float]]
+    reach: Mapping[str, float]
+    findings: tuple[Finding, ...]
+    modules: tuple[Mapping[str, Any], ...]
+    environment: Environment
+    seen: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    losses: tuple[float | None, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def to_data(self) -> dict[str, Any]:
+        """The JSON document, schema 1."""
+        data = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        data["findings"] = [finding_data(finding) for finding in self.findings]
+        data["environment"] = dataclasses.asdict(self.environment)
+        return {"schema": SCHEMA, **data}
+
+    def to_json(self) -> str:
+        """The text of the document: indented, no NaN."""
+        return json.dumps(self.to_data(), indent=2, allow_nan=False) + "\n"
+
+
+def finding_data(finding: Finding) -> dict[str, Any]:
+    """A finding as JSON data, with the page that explains its rule."""
+    data = {f.name: getattr(finding, f.name) for f in dataclasses.fields(finding)}
+    return {**data, "evidence": dict(finding.evidence), "docs": docs(finding.code)}
+
+
+def read_finding(data: Mapping[str, Any]) -> Finding:
+    """The inverse of `finding_data`."""
+    return Finding(**{key: value for key, value in data.items() if key != "docs"})
+
+
+def docs(code: str) -> str:
+    """Where the documentation explains a rule."""
+    return f"docs/rules.md#{code.lower()}"
+
+
+def by_gain(findings: list[Finding]) -> tuple[Finding, ...]:
+    """The findings, the most to win first; those without a measured share come last."""
+    return tuple(sorted(findings, key=lambda f: (-(f.share or 0.0), f.share is None, f.code, f.path, f.line)))

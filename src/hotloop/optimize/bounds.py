@@ -1,0 +1,70 @@
+"""The most that a change can win: the phases that it may shorten, and their shares in a diagnosed run (Amdahl 1967).
+
+A transform says which phases it may shorten in its class variable `shortens`; one without it acts on everything (how
+memory is allocated, how many threads there are), and nothing bounds it.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from hotloop import registry
+from hotloop.trial import Trial
+
+_NOTHING = "nothing"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """Bounds by the share of each phase in the step of the untransformed program; no shares bound nothing."""
+
+    reach: Mapping[str, float] = field(default_factory=dict[str, float])
+
+    def of(self, names: Iterable[str], *, speedup: float = 1.0) -> float | None:
+        """The most that these transforms can win together, on top of a plan that is `speedup` times as fast.
+
+        What is left of the step may be all theirs: on top of a plan the share of a phase is at most `speedup` times
+        its share in the untransformed program. None where nothing bounds them.
+        """
+        if not self.reach:
+            return None
+        phases: set[str] = set()
+        for name in names:
+            shortens = getattr(registry.load("transforms", name), "shortens", None)
+            if shortens is None:
+                return None
+            phases.update(shortens)
+        if not phases:
+            return None
+        share = speedup * sum(self.reach.get(phase, 0.0) for phase in phases)
+        return 1.0 / (1.0 - share) if share < 1.0 else None
+
+    def on(self, trial: Trial, earlier: Sequence[Trial]) -> Trial:
+        """The trial with the bound of its change; `earlier` trials tell what it was raced against."""
+        if not self.reach or trial.bound is not None:
+            return trial
+        before = _plan_of(trial.against, earlier)
+        after = {str(table["name"]): table for table in trial.plan}
+        if before is None or set(before) - set(after):  # something was taken away, or the plan is not known
+            return trial
+        changed = [name for name, table in after.items() if before.get(name) != table]
+        speedup = _speedups(earlier).get(trial.against, 1.0)
+        bound = self.of(changed, speedup=speedup) if math.isfinite(speedup) else None
+        return replace(trial, bound=bound)
+
+
+def _plan_of(title: str, trials: Sequence[Trial]) -> dict[str, Mapping[str, Any]] | None:
+    if title == _NOTHING:
+        return {}
+    plan = next((trial.plan for trial in trials if trial.title == title), None)
+    return None if plan is None else {str(table["name"]): table for table in plan}
+
+
+def _speedups(trials: Sequence[Trial]) -> dict[str, float]:
+    """The most by which each kept plan was seen to beat the untransformed program, at least 1."""
+    found = {_NOTHING: 1.0}
+    for trial in trials:
+        if trial.kept and trial.speedup is not None and trial.against in found:
+            found[trial.title] = found[trial.against] * max(1.0, trial.speedup.high)
+    return found
