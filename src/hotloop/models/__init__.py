@@ -1,0 +1,1 @@
+"""Networks and their parts by name, one a file; nothing here is imported before it is asked for."""

@@ -1,0 +1,86 @@
+"""The plain convolutional network over one, two or three dimensions."""
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from hotloop.models._activation import build_activation
+from hotloop.models._conv import MeanHead, build_conv
+from hotloop.models._initial import draw_first, draw_hidden
+
+
+class ConvLayer(nn.Module):
+    """Convolution and activation by channel."""
+
+    def __init__(
+        self,
+        rank: int,
+        in_channels: int,
+        out_channels: int,
+        *,
+        kernel_size: int,
+        activation: str = "psann",
+        activation_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.conv = build_conv(rank, in_channels, out_channels, kernel_size)
+        self.activation = build_activation(activation, out_channels, activation_options, feature_dim=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in_channels, *S) -> (N, out_channels, *S)."""
+        return self.activation(self.conv(x))
+
+
+class ConvPSANN(nn.Module):
+    """`hidden_layers` x [convolution, sine by channel], then a head; (N, C, *S) -> (N, out_features).
+
+    `rank` is the number of spatial dimensions. With `per_element` the head is a convolution of size 1 and the output
+    (N, out_features, *S).
+    """
+
+    name: ClassVar[str] = "conv"
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_features: int,
+        *,
+        rank: int = 2,
+        hidden_layers: int = 2,
+        channels: int = 64,
+        kernel_size: int = 1,
+        w0: float = 30.0,
+        per_element: bool = False,
+        activation: str = "psann",
+        activation_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        widths = [in_channels, *[channels] * hidden_layers]
+        layers = [
+            ConvLayer(
+                rank,
+                before,
+                after,
+                kernel_size=kernel_size,
+                activation=activation,
+                activation_options=activation_options,
+            )
+            for before, after in pairwise(widths)
+        ]
+        self.layers = nn.Sequential(*layers)
+        if per_element:
+            self.head = build_conv(rank, widths[-1], out_features, 1)
+        else:
+            self.head = MeanHead(widths[-1], out_features)
+        for number, layer in enumerate(layers):
+            if number == 0:
+                draw_first(layer.conv)
+            else:
+                draw_hidden(layer.conv, w0)
+        draw_hidden(self.head.linear if isinstance(self.head, MeanHead) else self.head, w0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """One output row for each sample, or one for each position."""
+        return self.head(self.layers(x))

@@ -1,0 +1,97 @@
+"""The convolutional residual network."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from hotloop.models._activation import build_activation
+from hotloop.models._conv import MeanHead, build_conv
+from hotloop.models._initial import draw_first, draw_hidden
+from hotloop.models._residual import DropPath, build_norm, drop_rates
+
+
+class ResidualConvBlock(nn.Module):
+    """x + alpha * drop_path(act2(conv2(act1(conv1(norm(x)))))) by channel, alpha learnt."""
+
+    def __init__(
+        self,
+        channels: int,
+        *,
+        kernel_size: int,
+        w0_hidden: float = 1.0,
+        norm: str = "rms",
+        drop_path: float = 0.0,
+        alpha_init: float = 0.0,
+        activation: str = "psann",
+        activation_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.norm = build_norm(norm, channels, feature_dim=1)
+        self.conv1 = build_conv(2, channels, channels, kernel_size)
+        self.conv2 = build_conv(2, channels, channels, kernel_size)
+        self.act1 = build_activation(activation, channels, activation_options, feature_dim=1)
+        self.act2 = build_activation(activation, channels, activation_options, feature_dim=1)
+        draw_hidden(self.conv1, w0_hidden)
+        draw_hidden(self.conv2, w0_hidden)
+        self.drop_path = DropPath(drop_path)
+        self.alpha = nn.Parameter(torch.full((1,), alpha_init))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The block's output, shaped as `x`."""
+        h = self.act2(self.conv2(self.act1(self.conv1(self.norm(x)))))
+        return x + self.alpha * self.drop_path(h)
+
+
+class ResConvPSANN(nn.Module):
+    """1x1 convolution, `hidden_layers` residual blocks, norm, head; (N, C, H, W) -> (N, out_features).
+
+    With `per_element` the head is a 1x1 convolution and the output (N, out_features, H, W). `kernel_size` must be odd.
+    """
+
+    name: ClassVar[str] = "conv_residual"
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_features: int,
+        *,
+        hidden_layers: int = 6,
+        channels: int = 64,
+        kernel_size: int = 3,
+        w0_hidden: float = 1.0,
+        norm: str = "rms",
+        drop_path_max: float = 0.0,
+        residual_alpha_init: float = 0.0,
+        per_element: bool = False,
+        activation: str = "psann",
+        activation_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        if kernel_size % 2 == 0:
+            raise ValueError(f"got kernel_size={kernel_size}; a residual block keeps the size: give an odd number")
+        self.first = build_conv(2, in_channels, channels, 1)
+        draw_first(self.first)
+        self.blocks = nn.Sequential(
+            *(
+                ResidualConvBlock(
+                    channels,
+                    kernel_size=kernel_size,
+                    w0_hidden=w0_hidden,
+                    norm=norm,
+                    drop_path=rate,
+                    alpha_init=residual_alpha_init,
+                    activation=activation,
+                    activation_options=activation_options,
+                )
+                for rate in drop_rates(drop_path_max, hidden_layers)
+            )
+        )
+        self.norm = build_norm(norm, channels, feature_dim=1)
+        self.head = build_conv(2, channels, out_features, 1) if per_element else MeanHead(channels, out_features)
+        draw_hidden(self.head.linear if isinstance(self.head, MeanHead) else self.head, w0_hidden)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """One output row for each sample, or one for each position."""
+        return self.head(self.norm(self.blocks(self.first(x))))
