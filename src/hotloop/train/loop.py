@@ -19,14 +19,15 @@ def train(
     epochs: int | None = None,
     on_step: Callable[[Tensor], None] | None = None,
     report_every: int | None = None,
-    on_report: Callable[[Report], None] | None = None,
+    on_report: Callable[[Report], bool | None] | None = None,
     step: StepFunction | None = None,
 ) -> Report:
     """What the whole run learned, after `steps` steps or `epochs` passes over the batches, whichever ends first.
 
     Steps are made by `step`, else by `job.step`, else eagerly. `on_step` gets the detached loss after each step and
-    may raise to stop; `on_report` gets the means of each `report_every` steps, the last ones included. Nothing is read
-    from the device but once a report. Train and eval mode of the model are left as they are.
+    may raise to stop; `on_report` gets the means of each `report_every` steps, the last ones included, and may return
+    True to end the run. Nothing is read from the device but once a report. Train and eval mode of the model are left
+    as they are.
     Raises ValueError for limits below 1 or none at all, WorkloadError for an epoch without a batch.
     """
     _check_limits(steps=steps, epochs=epochs, report_every=report_every)
@@ -41,15 +42,18 @@ def train(
         if on_step is not None:
             on_step(loss.value)
         if report_every is not None and done % report_every == 0:
-            total = total.plus(_flush(meter, on_report))
-    return total.plus(_flush(meter, on_report if report_every else None)).report()
+            totals, is_over = _flush(meter, on_report)
+            total = total.plus(totals)
+            if is_over:
+                break
+    return total.plus(_flush(meter, on_report if report_every else None)[0]).report()
 
 
-def _flush(meter: Meter, on_report: Callable[[Report], None] | None) -> Totals:
+def _flush(meter: Meter, on_report: Callable[[Report], bool | None] | None) -> tuple[Totals, bool]:
     totals = meter.read()
-    if on_report is not None and totals.steps:
-        on_report(totals.report())
-    return totals
+    if on_report is None or not totals.steps:
+        return totals, False
+    return totals, bool(on_report(totals.report()))
 
 
 def _stream(batches: Iterable[Any], epochs: int | None) -> Iterator[Any]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from hotloop.workload import Loss
@@ -17,17 +18,24 @@ class Supervised:
 
     `criterion` returns a mean over the samples; with `ignore_index`, over the targets that differ from it, which are
     then what is counted. `metrics` are further scores of (outputs, targets), each a mean over the same items.
+    With `autocast` the model, and only it, runs in that dtype.
     """
 
     name: ClassVar[str] = "supervised"
     criterion: Score
     ignore_index: int | None = None
     metrics: Mapping[str, Score] = field(default_factory=dict[str, Score])
+    autocast: torch.dtype | None = None
 
     def loss(self, model: nn.Module, batch: Any) -> Loss:
         """The loss of one batch; the count of ignored targets stays on the device."""
         inputs, targets = batch
-        outputs = model(inputs)
+        outputs = model(inputs) if self.autocast is None else self._half(model, inputs)
         count = targets.shape[0] if self.ignore_index is None else (targets != self.ignore_index).sum()
         scores = {name: score(outputs, targets).detach() for name, score in self.metrics.items()}
         return Loss(self.criterion(outputs, targets), count, scores)
+
+    def _half(self, model: nn.Module, inputs: Tensor) -> Tensor:
+        with torch.autocast(inputs.device.type, dtype=self.autocast):
+            outputs = model(inputs)
+        return outputs.to(inputs.dtype)

@@ -1,0 +1,86 @@
+"""Where the time of a loop goes: each mark charges the time since the last mark to one phase."""
+
+from collections import defaultdict
+from time import perf_counter
+from typing import Protocol
+
+import torch
+
+
+class Stopwatch(Protocol):
+    """Charges time to phases."""
+
+    def start(self) -> None:
+        """Begin; nothing before this is charged."""
+        ...
+
+    def mark(self, phase: str) -> None:
+        """Charge everything since the last mark to `phase`."""
+        ...
+
+    def seconds(self) -> dict[str, float]:
+        """Time of each phase so far; may wait for the device."""
+        ...
+
+
+class HostStopwatch:
+    """Reads the host's clock at each mark: right where operations run at once, as on the CPU."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[str, float] = defaultdict(float)
+        self._last = perf_counter()
+
+    def start(self) -> None:
+        """Begin; nothing before this is charged."""
+        self._last = perf_counter()
+
+    def mark(self, phase: str) -> None:
+        """Charge everything since the last mark to `phase`."""
+        now = perf_counter()
+        self._seconds[phase] += now - self._last
+        self._last = now
+
+    def seconds(self) -> dict[str, float]:
+        """Time of each phase so far."""
+        return dict(self._seconds)
+
+
+class DeviceStopwatch:
+    """Records a CUDA event at each mark; nothing is read before `seconds`, which waits for the device."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[str, float] = defaultdict(float)
+        self._events: list[tuple[str, torch.cuda.Event]] = []
+
+    def start(self) -> None:
+        """Begin; nothing before this is charged."""
+        self.mark("")
+
+    def mark(self, phase: str) -> None:
+        """Charge everything on the stream since the last mark to `phase`."""
+        event = torch.cuda.Event(enable_timing=True)
+        event.record()
+        self._events.append((phase, event))
+
+    def seconds(self) -> dict[str, float]:
+        """Time of each phase so far, after the device has finished."""
+        torch.cuda.synchronize()
+        for (_, before), (phase, after) in zip(self._events, self._events[1:], strict=False):
+            self._seconds[phase] += before.elapsed_time(after) / 1e3
+        self._events = self._events[-1:]
+        self._seconds.pop("", None)
+        return dict(self._seconds)
+
+
+class NoStopwatch:
+    """Charges nothing."""
+
+    def start(self) -> None:
+        """Nothing."""
+
+    def mark(self, phase: str) -> None:
+        """Nothing."""
+
+    def seconds(self) -> dict[str, float]:
+        """No phases."""
+        return {}
