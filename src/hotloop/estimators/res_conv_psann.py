@@ -1,0 +1,61 @@
+"""The convolutional residual regressor."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from hotloop.estimators.network import NetPlan
+from hotloop.estimators.parameters import activation_keywords, hidden_units, refuse_state, warn_without_effect
+from hotloop.estimators.regressor import NetRegressor
+from hotloop.estimators.shapes import InputShape
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class ResConvPSANNRegressor(NetRegressor):
+    """Residual blocks of two convolutions with sines by channel; rows are (C, H, W).
+
+    A row with fewer dimensions gets positions of size 1: (C,) is C channels at one position. `preserve_shape` is
+    always on; `w0_first` and `w0` have no effect, as in psann.
+    """
+
+    hidden_layers: int = 6
+    batch_size: int = 64
+    preserve_shape: bool = True
+    conv_kernel_size: int = 3
+    w0_first: float = 12.0
+    w0_hidden: float = 1.0
+    norm: Literal["rms", "layer", "none"] = "rms"
+    drop_path_max: float = 0.0
+    residual_alpha_init: float = 0.0
+
+    def input_shape(self, row: tuple[int, ...]) -> InputShape:
+        """Rows as (C, H, W). Raises ValueError for more than two dimensions of positions."""
+        if len(row) > 3:
+            raise ValueError(
+                f"got rows of shape {row}; at most (C, H, W) is allowed: merge the dimensions of positions"
+            )
+        return InputShape(row=row, grid=True, data_format=self.data_format, least_positions=2)
+
+    def plan(self, inputs: InputShape, columns: int, context_columns: int) -> NetPlan:
+        """The network for such inputs; context columns are further channels, the same at all positions."""
+        refuse_state(self, "a residual network")
+        warn_without_effect(
+            self,
+            {"w0_first": 12.0, "w0": 30.0, "preserve_shape": True},
+            "rows keep their shape, and the first layer is drawn within 1/channels",
+        )
+        return NetPlan(
+            name="conv_residual",
+            in_features=inputs.features + context_columns,
+            out_features=columns,
+            keywords={
+                "hidden_layers": int(self.hidden_layers),
+                "channels": int(self.conv_channels or hidden_units(self)),
+                "kernel_size": int(self.conv_kernel_size),
+                "w0_hidden": float(self.w0_hidden),
+                "norm": self.norm,
+                "drop_path_max": float(self.drop_path_max),
+                "residual_alpha_init": float(self.residual_alpha_init),
+                "per_element": self.per_element,
+                **activation_keywords(self),
+            },
+        )
