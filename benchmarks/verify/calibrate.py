@@ -29,8 +29,9 @@ from hotloop.verify.trajectory import check_trajectory, walk
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "verify"), str(ROOT / "benchmarks" / "measure")]
 import faults  # noqa: E402
-from models import FAST, SLOW, WITH_BATCH_NORM, WITHOUT_DROPOUT, recipe  # noqa: E402
 from simulate import machine  # noqa: E402
+
+from models import FAST, SLOW, WITH_BATCH_NORM, WITHOUT_DROPOUT, recipe  # noqa: E402
 
 BF16, FP32 = 2.0**-9, 2.0**-24
 STEPS = 30

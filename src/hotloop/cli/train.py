@@ -1,0 +1,58 @@
+"""`hotloop train`: train an estimator on episodes from a config file, into a run folder."""
+
+import json
+import sys
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hotloop.cli.arguments import Json
+from hotloop.errors import FitFailed
+
+
+def train(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A .yaml, .json or .toml file.")],
+    out: Annotated[Path, typer.Option(help="Folder in which the run's own folder is made.")] = Path("runs"),
+    name: Annotated[str | None, typer.Option(help="Name of the run's folder; without it, config and time.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Wins over the config's random_state.")] = None,
+    device: Annotated[str | None, typer.Option(help="Wins over the config's device: cpu, cuda, cuda:1.")] = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Go on with the run in this folder, from its latest epoch.")
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show a bar of epochs on stderr.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Train an estimator from a config into a run folder; dotted paths in the config are imported.
+
+    Exit codes: 0 trained, 1 training failed (the folder says why), 2 a config that cannot be run.
+    """
+    from hotloop.fit import Order, fit_config
+
+    # A name that a narrow terminal cannot show must not end a run that has been trained.
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    order = Order(config=config, out=out, name=name, seed=seed, device=device, resume=resume, verbose=verbose)
+    try:
+        outcome = fit_config(order)
+    except FitFailed as error:
+        sys.stderr.write(f"hotloop: training failed: {error}\n")
+        raise typer.Exit(1) from error
+    if as_json:
+        metrics = json.loads((outcome.folder / "metrics.json").read_text(encoding="utf-8"))
+        typer.echo(json.dumps({"schema": 1, "folder": str(outcome.folder), "metrics": metrics}, indent=2))
+        return
+    _print(outcome.folder, outcome.metrics)
+
+
+def _print(folder: Path, metrics: dict[str, object]) -> None:
+    hisso, portfolio = metrics.get("hisso"), metrics.get("portfolio_metrics")
+    lines = [f"trained in {metrics['duration_seconds']:.1f} s: {folder}"]
+    if isinstance(hisso, dict):
+        lines.append(
+            f"best epoch {hisso['best_epoch']} of {metrics['history_length']}: reward {hisso['best_reward']:.6g}"
+        )
+    if isinstance(portfolio, dict):
+        lines.append("portfolio: " + "  ".join(f"{name} {value:.4g}" for name, value in portfolio.items()))
+    typer.echo("\n".join(lines))

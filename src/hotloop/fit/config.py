@@ -1,0 +1,164 @@
+"""The config of `hotloop train`: what may stand in it, read from YAML, JSON or TOML.
+
+Dotted paths (`package.module:name`) for rewards, context extractors and loaders are imported, which runs their code.
+They are taken from the config alone that the user named on the command line, never from a run folder or checkpoint.
+"""
+
+import json
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from hotloop.errors import ConfigError
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Target(_Part):
+    """A registered name or a dotted path, and keywords for it."""
+
+    target: str
+    kwargs: dict[str, Any] = Field(default_factory=dict[str, Any])
+
+
+class Estimator(_Part):
+    """`target` is a name in hotloop.estimators or the dotted path of a class; `params` are its parameters."""
+
+    target: str
+    params: dict[str, Any] = Field(default_factory=dict[str, Any])
+
+
+class Supervised(_Part):
+    """The warm start; `y_key` names the targets among the data."""
+
+    y_key: str = "y_train"
+    epochs: int | None = None
+    batch_size: int | None = None
+    lr: float | None = None
+    weight_decay: float | None = None
+    shuffle: bool | None = None
+
+
+class Hisso(_Part):
+    """How episodes are drawn and scored; what is left out is the estimator's default."""
+
+    enabled: bool = True
+    window: int | None = None
+    batch_episodes: int | None = None
+    episodes_per_batch: int | None = None
+    updates_per_epoch: int | None = None
+    reward: str | Target | None = None
+    context_extractor: str | Target | None = None
+    context_mode: Literal["per_batch", "per_series"] | None = None
+    primary_transform: Literal["identity", "softmax", "tanh"] | None = None
+    transition_penalty: float | None = None
+    trans_cost: float | None = None
+    input_noise: float | None = None
+    supervised: bool | Supervised = False
+    grad_clip_norm: float | None = 1.0
+    mixed_precision: bool = False
+    amp_dtype: Literal["bfloat16", "float16"] | None = None
+    lr_max: float | None = None
+    lr_min: float | None = None
+
+    @model_validator(mode="after")
+    def _one_name(self) -> "Hisso":
+        if self.batch_episodes is not None and self.episodes_per_batch is not None:
+            raise ValueError("batch_episodes and episodes_per_batch are two names of one number: give one of them")
+        return self
+
+    @property
+    def episodes(self) -> int | None:
+        """Episodes of an update, under either name."""
+        return self.batch_episodes if self.batch_episodes is not None else self.episodes_per_batch
+
+
+class Data(_Part):
+    """A NumPy archive, or a function that returns a mapping; keys X, y, context, prices with _train, _val, _test."""
+
+    npz: str | None = None
+    loader: str | None = None
+    kwargs: dict[str, Any] = Field(default_factory=dict[str, Any])
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "Data":
+        if (self.npz is None) == (self.loader is None):
+            raise ValueError("give either npz (a path) or loader (a dotted path), and not both")
+        if self.npz is not None and self.kwargs:
+            raise ValueError("kwargs are for a loader; npz takes none: leave them out")
+        return self
+
+
+class Training(_Part):
+    """How much is said, and after how many epochs the latest checkpoint is written."""
+
+    verbose: int = 0
+    checkpoint_every: int = Field(default=1, ge=1)
+
+
+class Evaluation(_Part):
+    """Metrics of the allocations: `portfolio_prices_key` names prices among the data, `trans_cost` their costs."""
+
+    portfolio_prices_key: str | None = None
+    trans_cost: float | None = None
+
+
+class Config(_Part):
+    """Everything that a run is made of."""
+
+    estimator: Estimator
+    data: Data
+    hisso: Hisso = Hisso()
+    training: Training = Training()
+    evaluation: Evaluation = Evaluation()
+
+
+def read_config(path: Path) -> Config:
+    """The config in a .yaml, .yml, .json or .toml file. Raises ConfigError that names every wrong key."""
+    try:
+        return Config.model_validate(_parsed(path))
+    except ValidationError as error:
+        lines = [_explained(Config, dict(problem)) for problem in error.errors()]
+        raise ConfigError(f"{path} is no config of hotloop train:\n  " + "\n  ".join(lines)) from error
+
+
+def _parsed(path: Path) -> Any:
+    readers = {".yaml": yaml.safe_load, ".yml": yaml.safe_load, ".json": json.loads, ".toml": tomllib.loads}
+    if path.suffix not in readers:
+        raise ConfigError(f"got {path.name}; a config ends in {', '.join(readers)}: rename it")
+    try:
+        parsed = readers[path.suffix](path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"no such file: {path} (looked in {Path.cwd()}); give the path of a config") from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}; correct the file") from error
+    if not isinstance(parsed, Mapping):
+        raise ConfigError(f"{path} holds a {type(parsed).__name__}; a config is a mapping with estimator and data")
+    return parsed
+
+
+def _explained(model: type[BaseModel], problem: dict[str, Any]) -> str:
+    """One line: where, what, and for an unknown key the allowed ones."""
+    place = [str(part) for part in problem["loc"]]
+    where = ".".join(place) or "the file"
+    if problem["type"] != "extra_forbidden":
+        return f"{where}: got {problem.get('input')!r}: {problem['msg']}"
+    return f"{where}: not a key here; allowed are {', '.join(_keys(model, place[:-1]))}"
+
+
+def _keys(model: type[BaseModel], place: list[str]) -> list[str]:
+    for part in place:
+        if part in model.model_fields:
+            model = _model_of(model.model_fields[part].annotation) or model
+    return list(model.model_fields)
+
+
+def _model_of(annotation: Any) -> type[BaseModel] | None:
+    options = [annotation, *getattr(annotation, "__args__", ())]
+    return next((kind for kind in options if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
