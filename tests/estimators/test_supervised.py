@@ -178,7 +178,7 @@ def test_the_old_name_of_the_width_works_and_is_told() -> None:
         {"output_shape": (5,)},
         {"per_element": True},
         {"attention": {"kind": "mha"}},
-        {"lsm": object()},
+        {"lsm": "pca"},
         {"context_builder": "sine"},
         {"amp": True, "amp_dtype": "float8"},
         {"preserve_shape": True, "stateful": True},
