@@ -171,12 +171,17 @@ def _document(
     options: argparse.Namespace, samples: list[Sample], about: dict[str, Any], peers: list[str]
 ) -> dict[str, Any]:
     return {
-        "environment": asdict(record_environment(sys.argv, Path.cwd())),
+        "environment": asdict(record_environment(_without_paths(sys.argv), Path.cwd())),
         "options": {key: value for key, value in vars(options).items() if isinstance(value, str | int)},
         "workers": about,
         "comparisons": [c for peer in peers for c in compare(samples, peer)],
         "samples": [asdict(sample) for sample in samples],
     }
+
+
+def _without_paths(argv: list[str]) -> list[str]:
+    """The call, with the peers' Pythons named and not placed: where they lie concerns nobody else."""
+    return [f"{part.partition('=')[0]}=python" if "=" in part and part.endswith("python") else part for part in argv]
 
 
 def compare(samples: list[Sample], peer: str) -> list[dict[str, Any]]:
@@ -204,7 +209,8 @@ def _comparison(samples: list[Sample], peer: str, ours: str, theirs: str) -> dic
         "ours": ours,
         "theirs": theirs,
         "ratios": ratios,
-        "cold_ratios": dict(zip(TIMES, cold, strict=True)),
+        # Which case is the first of a process is the same for all packages, so only equal cases compare cold.
+        "cold_ratios": dict(zip(TIMES, cold, strict=True)) if ours == theirs else None,
         "median_ms": {
             arm: {
                 name: 1e3 * statistics.median(getattr(s, key) for s in group if s.round) for name, key in TIMES.items()
@@ -245,17 +251,21 @@ def _difference(mine: list[Sample], others: list[Sample]) -> float:
 def table(document: dict[str, Any]) -> str:
     """The comparisons as a Markdown table."""
     lines = [
-        "| ours | against | loop | whole fit | first fit of a process | rewards differ by |",
+        "| ours | against | loop | whole fit | first fit of the case | rewards differ by |",
         "|---|---|---|---|---|---|",
     ]
     for entry in document["comparisons"]:
         difference = entry["largest_reward_difference"]
         lines.append(
             f"| {entry['ours']} | psann {entry['peer']} {entry['theirs']} | {_times(entry['ratios']['loop'])} | "
-            f"{_times(entry['ratios']['fit'])} | {entry['cold_ratios']['fit']:.1f}x | "
+            f"{_times(entry['ratios']['fit'])} | {_cold(entry['cold_ratios'])} | "
             f"{'other work' if difference is None else f'{difference:.1e}'} |"
         )
     return "\n".join(lines)
+
+
+def _cold(ratios: dict[str, float] | None) -> str:
+    return "-" if ratios is None else f"{ratios['fit']:.1f}x"
 
 
 def _times(interval: dict[str, float]) -> str:

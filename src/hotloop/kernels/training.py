@@ -10,7 +10,7 @@ import torch
 from hotloop.kernels.build import BuildError, built_library, cache_folder, find_compiler
 from hotloop.kernels.selection import is_native
 
-SOURCES = ("training.cpp", "winograd.h", "gemm.h", "passes.h", "rows.h", "simd.h")
+SOURCES = ("training.cpp", "winograd.h", "gemm.h", "update.h", "passes.h", "rows.h", "simd.h")
 LANES = 16  # hidden units must be a multiple of this
 _LOCK = threading.Lock()
 

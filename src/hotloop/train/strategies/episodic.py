@@ -42,7 +42,8 @@ class Episodic:
         trains: bool = True,
         watch: Stopwatch | None = None,
     ) -> None:
-        self._reward, self._primary = reward, primary_transform
+        self._reward = reward
+        self._primary: Primary = primary_transform
         self._transform = transform_named(primary_transform)
         self._autocast, self._action_dim = autocast, action_dim
         self._mark = (watch or NoStopwatch()).mark

@@ -22,7 +22,7 @@ _SCHEDULE = Schedule(window=64, batch=8, episodes=64)
 
 
 def build(seed: int) -> Job:
-    """Residual sine net of 2 x 64 on the log returns of 5 stocks, 8 episodes of 64 days a step, Adam, clipped at norm 1.
+    """Residual sine net of 2 x 64 on the log returns of 5 stocks, 8 episodes of 64 days a step, Adam, norm clipped.
 
     The reward is the log growth of wealth less 10 basis points a unit traded. The same for the same seed.
     """
