@@ -14,9 +14,9 @@ from hotloop.estimators.fitted import Fitted
 from hotloop.estimators.losses import build_loss
 from hotloop.estimators.parameters import settings_of
 from hotloop.models.state import StateController
-from hotloop.train.flat import FlatParameters
-from hotloop.train.flat_optimizer import FlatOptimizer
-from hotloop.train.lean import LeanStep
+from hotloop.train.lean.flat import FlatParameters
+from hotloop.train.lean.optimizer import FlatOptimizer
+from hotloop.train.lean.step import LeanStep
 from hotloop.train.strategies.supervised import Supervised
 
 if TYPE_CHECKING:

@@ -14,14 +14,14 @@ from hotloop.compile.capture import WholeStep
 from hotloop.errors import NonFiniteError
 from hotloop.train.best import BestWeights
 from hotloop.train.cadence import Reset, StateCadence
-from hotloop.train.clipping import Clipping
-from hotloop.train.compiled import CompiledStep, Payback, compile_model
-from hotloop.train.flat import FlatParameters
-from hotloop.train.flat_optimizer import FlatOptimizer, Kind
-from hotloop.train.fused import fused_network
-from hotloop.train.lean import LeanStep, Nonfinite
+from hotloop.train.lean.clipping import Clipping
+from hotloop.train.lean.compiled import CompiledStep, Payback, compile_model
+from hotloop.train.lean.flat import FlatParameters
+from hotloop.train.lean.fused import fused_network
+from hotloop.train.lean.loss_scale import LossScale
+from hotloop.train.lean.optimizer import FlatOptimizer, Kind
+from hotloop.train.lean.step import LeanStep, Nonfinite
 from hotloop.train.loop import train
-from hotloop.train.loss_scale import LossScale
 from hotloop.train.metrics import Report
 from hotloop.train.resumption import Course, Recorder, restore
 from hotloop.train.stopwatch import Stopwatch

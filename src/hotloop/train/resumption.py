@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from hotloop.errors import WorkloadError
 from hotloop.train.best import BestWeights
-from hotloop.train.flat_optimizer import FlatOptimizer
-from hotloop.train.lean import LeanStep
+from hotloop.train.lean.optimizer import FlatOptimizer
+from hotloop.train.lean.step import LeanStep
 
 
 @dataclass(frozen=True, kw_only=True)

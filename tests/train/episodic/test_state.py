@@ -4,10 +4,10 @@ from torch import nn
 
 from hotloop.train.cadence import StateCadence
 from hotloop.train.episodic import SupervisedOptions, train_episodic, train_supervised
-from hotloop.train.flat import FlatParameters
-from hotloop.train.flat_optimizer import FlatOptimizer
-from hotloop.train.lean import LeanStep
-from hotloop.train.loss_scale import LossScale
+from hotloop.train.lean.flat import FlatParameters
+from hotloop.train.lean.loss_scale import LossScale
+from hotloop.train.lean.optimizer import FlatOptimizer
+from hotloop.train.lean.step import LeanStep
 from hotloop.workload import Loss
 
 

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from hotloop.train.clipping import Clipping
 from hotloop.train.episodic.context import ContextSource, Extractor
 from hotloop.train.episodic.evaluate import score_series
 from hotloop.train.episodic.options import EpisodicOptions
@@ -18,6 +17,7 @@ from hotloop.train.episodic.series import load_series
 from hotloop.train.episodic.series_context import context_of_series
 from hotloop.train.episodic.windows import Noise, Starts, Windows, draw_starts
 from hotloop.train.epochs import Callbacks, Epoch, EpochRunner, Epochs, LeanSettings
+from hotloop.train.lean.clipping import Clipping
 from hotloop.train.resumption import Recorder
 from hotloop.train.stopwatch import DeviceStopwatch, HostStopwatch, NoStopwatch, Stopwatch
 from hotloop.train.strategies.episodic import Episodic

@@ -10,7 +10,6 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hotloop.train.clipping import Clipping
 from hotloop.train.episodic.options import (
     Count,
     HalfPrecision,
@@ -25,6 +24,7 @@ from hotloop.train.episodic.options import (
 from hotloop.train.episodic.run import DTYPES, check_amp, make_watch
 from hotloop.train.episodic.series import load_series
 from hotloop.train.epochs import Callbacks, Epoch, EpochRunner, LeanSettings
+from hotloop.train.lean.clipping import Clipping
 from hotloop.train.resumption import Recorder
 from hotloop.train.strategies.supervised import Score, Supervised
 from hotloop.train.threads import intra_op_threads, suited_threads

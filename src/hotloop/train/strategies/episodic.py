@@ -16,7 +16,7 @@ from hotloop.train.episodic.context import align
 from hotloop.train.episodic.options import Primary
 from hotloop.train.episodic.reward import RewardCall, per_episode
 from hotloop.train.episodic.windows import Episodes
-from hotloop.train.lean import FusedNetwork
+from hotloop.train.lean.step import FusedNetwork
 from hotloop.train.stopwatch import NoStopwatch, Stopwatch
 from hotloop.workload import Loss
 

@@ -12,9 +12,9 @@ from hotloop.models.conv_residual import ResConvPSANN
 from hotloop.models.residual import ResPSANN
 from hotloop.models.rms_norm import RMSNorm
 from hotloop.models.sine import SineParam
-from hotloop.train.clipping import Clipping
-from hotloop.train.flat import FlatParameters
-from hotloop.train.flat_optimizer import BETA1, BETA2, EPS, FlatOptimizer
+from hotloop.train.lean.clipping import Clipping
+from hotloop.train.lean.flat import FlatParameters
+from hotloop.train.lean.optimizer import BETA1, BETA2, EPS, FlatOptimizer
 
 _Kind = TypeVar("_Kind", bound=nn.Module)
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")

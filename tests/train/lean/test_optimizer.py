@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from hotloop.train.flat import FlatParameters
-from hotloop.train.flat_optimizer import FlatOptimizer
+from hotloop.train.lean.flat import FlatParameters
+from hotloop.train.lean.optimizer import FlatOptimizer
 
 TORCH = {
     "adam": torch.optim.Adam,

@@ -4,10 +4,10 @@ import torch
 from torch import nn
 
 from hotloop.errors import NotApplicable
-from hotloop.train.clipping import Clipping
-from hotloop.train.compiled import PROBED, Payback
 from hotloop.train.episodic import EpisodicOptions, train_episodic
 from hotloop.train.epochs import EpochRunner, LeanSettings
+from hotloop.train.lean.clipping import Clipping
+from hotloop.train.lean.compiled import PROBED, Payback
 from hotloop.train.stopwatch import HostStopwatch
 from hotloop.train.strategies.supervised import Supervised
 

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from hotloop.errors import WorkloadError
-from hotloop.train.flat import FlatParameters
+from hotloop.train.lean.flat import FlatParameters
 
 
 def test_parameters_and_gradients_are_views_of_two_vectors():

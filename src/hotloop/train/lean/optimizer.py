@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import Optimizer
 
-from hotloop.train.flat import FlatParameters
+from hotloop.train.lean.flat import FlatParameters
 
 Kind = Literal["adam", "adamw", "sgd"]
 BETA1, BETA2, EPS, _MOMENTUM = 0.9, 0.999, 1e-8, 0.9  # torch's defaults; SGD's momentum is the estimators'

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from hotloop.compile.eager import detached
-from hotloop.train.clipping import Clipping
-from hotloop.train.flat_optimizer import FlatOptimizer
-from hotloop.train.fused import fused_update
-from hotloop.train.loss_scale import LossScale
+from hotloop.train.lean.clipping import Clipping
+from hotloop.train.lean.fused import fused_update
+from hotloop.train.lean.loss_scale import LossScale
+from hotloop.train.lean.optimizer import FlatOptimizer
 from hotloop.train.stopwatch import NoStopwatch, Stopwatch
 from hotloop.workload import Loss, Strategy
 

@@ -5,8 +5,8 @@ from torch import nn
 from hotloop import kernels
 from hotloop.models.conv_residual import ResConvPSANN
 from hotloop.models.residual import ResPSANN
-from hotloop.train.flat import FlatParameters
-from hotloop.train.fused import fused_network
+from hotloop.train.lean.flat import FlatParameters
+from hotloop.train.lean.fused import fused_network
 
 pytestmark = pytest.mark.skipif(kernels.status().cpu != "native", reason="no C++ compiler")
 

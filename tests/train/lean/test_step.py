@@ -4,10 +4,10 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from hotloop.compile.eager import EagerStep
-from hotloop.train.clipping import Clipping
-from hotloop.train.flat import FlatParameters
-from hotloop.train.flat_optimizer import FlatOptimizer
-from hotloop.train.lean import LeanStep
+from hotloop.train.lean.clipping import Clipping
+from hotloop.train.lean.flat import FlatParameters
+from hotloop.train.lean.optimizer import FlatOptimizer
+from hotloop.train.lean.step import LeanStep
 from hotloop.train.loop import train
 from hotloop.train.strategies.supervised import Supervised
 from hotloop.workload import Job
