@@ -1,6 +1,7 @@
 """What the README says is what happens."""
 
 import importlib.util
+import json
 import re
 import shlex
 import subprocess
@@ -64,3 +65,12 @@ def test_the_table_is_what_the_results_say() -> None:
     spec.loader.exec_module(module)
     shown = README.split(module.BEGIN)[1].split(module.END)[0].strip()
     assert shown == module.table().strip()
+
+
+def test_the_table_beside_psann_is_the_stored_result() -> None:
+    spec = importlib.util.spec_from_file_location("readme", ROOT / "benchmarks" / "hisso" / "readme.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.rewritten(README, json.loads(module.RESULT.read_text(encoding="utf-8"))) == README
