@@ -3,9 +3,10 @@
     python benchmarks/diagnose/other_programs.py --only skorch_digits --budget 60
     python benchmarks/diagnose/other_programs.py --table
 
-Each program is diagnosed untouched; then it is raced against itself with the transform that its top finding names, in
-lockstep, with an A/A arm. That says whether the finding is right about the time; whether the cure trains the same model
-is the question of `hotloop prove`. Documents go to benchmarks/results/<machine>/diagnose/.
+Each program is diagnosed untouched; then it is raced against itself with the transform that its top finding names, or
+with the edit that it asks for (--cured), in lockstep. That says whether the finding is right about the time; whether
+the cure trains the same model is the question of `hotloop prove`. Documents go to
+benchmarks/results/<machine>/diagnose/.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import json
 import random
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 from hotloop.diagnose.traced.diagnosis import Diagnosis, finding_data
@@ -21,7 +23,7 @@ from hotloop.diagnose.traced.trace import Look, trace
 from hotloop.measure import statistics
 from hotloop.measure.environment import record_environment
 from hotloop.measure.heat import AGAIN, BASELINE, Pace
-from hotloop.measure.lockstep import Settings
+from hotloop.measure.lockstep import Settings, Worker
 from hotloop.measure.race import Race
 from hotloop.measurement import Clock
 from hotloop.transform import Plan
@@ -32,7 +34,7 @@ sys.path.insert(0, str(ROOT / "benchmarks" / "measure"))
 from simulate import machine  # noqa: E402
 
 FOLDER = ROOT / "benchmarks" / "results" / machine() / "diagnose"
-CURED, HEATS = "cured", 4
+CURED, HEATS, ROUNDS, BLOCK_SECONDS = "cured", 4, 12, 0.08
 PROGRAMS = ("skorch_digits", "pyg_gcn", "hf_trainer_gpt2")
 
 
@@ -60,6 +62,43 @@ def race(workload: Workload, transform: str, seconds: float) -> dict[str, object
     }
 
 
+def race_edit(name: str, seconds: float) -> dict[str, object]:
+    """The program against itself with --cured: workers of both take turns in random order; fresh ones each heat."""
+    order, effects, heats = random.Random(0), [], []
+    with tempfile.TemporaryDirectory(prefix="hotloop-session-") as folder:
+        for _ in range(HEATS):
+            blocks = _heat(
+                name, Settings(folder=Path(folder), cores=record_environment((), ROOT).cores), order, seconds
+            )
+            heats.append(blocks)
+            effects.append(statistics.pair_effect(blocks["plain"], blocks["cured"]))
+    return {
+        "cure": "edit (--cured)",
+        "speedup": dataclasses.asdict(statistics.combine(effects)),
+        "wall_seconds": heats,
+    }
+
+
+def _heat(name: str, settings: Settings, order: random.Random, seconds: float) -> dict[str, list[list[float]]]:
+    with ExitStack() as stack:
+        workers = {
+            arm: stack.enter_context(Worker(program(name, *arguments), Plan(), settings))
+            for arm, arguments in (("plain", ()), ("cured", ("--cured",)))
+        }
+        for worker in workers.values():
+            worker.open_gate()
+        for worker in workers.values():
+            worker.turn(5)
+        step = min(workers["plain"].state["wall"][1:])
+        steps = 1 + max(2, round(BLOCK_SECONDS / step))
+        rounds = max(4, min(ROUNDS, round(seconds / HEATS / (2 * steps * step))))
+        blocks: dict[str, list[list[float]]] = {arm: [] for arm in workers}
+        for _ in range(rounds):
+            for arm in order.sample(list(workers), k=2):
+                blocks[arm].append(workers[arm].turn(steps)["wall"])
+        return blocks
+
+
 def measure(name: str, *, budget: float) -> None:
     diagnosis = trace(program(name), Look(steps=30, budget=30.0))
     top = diagnosis.findings[0]
@@ -70,6 +109,8 @@ def measure(name: str, *, budget: float) -> None:
         "command": f"python benchmarks/diagnose/other_programs.py --only {name}",
         "torch": diagnosis.environment.torch,
         "cpu": diagnosis.environment.cpu,
+        "variables": dict(diagnosis.environment.variables),
+        "notes": list(diagnosis.notes),
         "step_seconds": diagnosis.step_seconds,
         "phases": diagnosis.phases,
         "findings": [_finding(finding_data(found)) for found in diagnosis.findings],
@@ -83,11 +124,13 @@ def measure(name: str, *, budget: float) -> None:
     print(row(document), flush=True)
 
 
-def _cured(name: str, diagnosis: Diagnosis, budget: float) -> dict[str, object]:
+def _cured(name: str, diagnosis: Diagnosis, seconds: float) -> dict[str, object]:
     transform = diagnosis.findings[0].transform
-    if transform is None:
-        raise SystemExit(f"the top finding of {name} asks for an edit, not for a transform")
-    return race(program(name), transform, budget)
+    if transform is not None:
+        return race(program(name), transform, seconds)
+    cured = race_edit(name, seconds)
+    workers = race(program(name), "data_loading", seconds) if diagnosis.findings[0].code == "DA06" else None
+    return {**cured, "with_workers": workers and workers["speedup"]}
 
 
 def _finding(data: dict[str, object]) -> dict[str, object]:

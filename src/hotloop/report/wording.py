@@ -27,7 +27,8 @@ def speed(interval: Interval | None) -> str:
 
 def measured(trial: Trial) -> str:
     """The speed-up of a trial, and below it the most that the diagnosis would have it win."""
-    return speed(trial.speedup) if trial.bound is None else f"{speed(trial.speedup)}\nat most {trial.bound:.2f}x"
+    figure = speed(trial.speedup)
+    return figure if trial.bound is None or trial.speedup is None else f"{figure}\nat most {trial.bound:.2f}x"
 
 
 def is_ratio(value: float | None) -> TypeGuard[float]:

@@ -19,6 +19,9 @@ from hotloop.diagnose.traced.split import STEP, UNSURE, Split, split
 from hotloop.finding import Finding
 
 _WORTH_TELLING = 0.02
+# A batch that comes from a worker process costs the step about 2 ms itself: `with_workers` in
+# benchmarks/results/amd-epyc-2-cores/diagnose/skorch_digits.json.
+_WORTH_A_WORKER = 2e-3
 
 
 class Phases:
@@ -164,8 +167,8 @@ class Phases:
         if share < _WORTH_TELLING or not self.loaders:
             return None
         place, loader = max(self.loaders, key=lambda item: _length(item[1]))
-        by_itself = loader.num_workers == 0
-        can_change = by_itself and not isinstance(loader.dataset, IterableDataset)
+        seconds = self.split.step["data_wait"]
+        can_change = loader.num_workers == 0 and not isinstance(loader.dataset, IterableDataset)
         return Finding(
             code="DA06",
             path=place.path,
@@ -173,14 +176,10 @@ class Phases:
             per_step=1.0,
             share=share,
             bound=bound(share),
-            transform="data_loading" if can_change else None,
-            cure=(
-                "load in worker processes (num_workers), or do less for each sample"
-                if by_itself
-                else f"the {loader.num_workers} workers do not keep up: use more, or do less for each sample"
-            ),
-            message=f"each step waits {_ms(self.split.step['data_wait'])} for the next batch, {share:.0%} of it",
-            evidence={"wait_ms": 1e3 * self.split.step["data_wait"], "workers": loader.num_workers},
+            transform="data_loading" if can_change and seconds >= _WORTH_A_WORKER else None,
+            cure=_cure_of_waiting(loader.num_workers, seconds),
+            message=f"each step waits {_ms(seconds)} for the next batch, {share:.0%} of it",
+            evidence={"wait_ms": 1e3 * seconds, "workers": loader.num_workers},
         )
 
     def _starting(self) -> Finding | None:
@@ -279,6 +278,14 @@ def _replaced(owner: Any, name: str, call: Callable[..., Any]) -> Generator[None
 def _tell(listeners: list[Callable[..., None]], *what: Any) -> None:
     for listener in listeners:
         listener(*what)
+
+
+def _cure_of_waiting(workers: int, seconds: float) -> str:
+    if workers:
+        return f"the {workers} workers do not keep up: use more, or do less for each sample"
+    if seconds >= _WORTH_A_WORKER:
+        return "load in worker processes (num_workers), or do less for each sample"
+    return "index whole batches of tensors in memory, not item by item; a worker process would cost more than it saves"
 
 
 def _length(loader: DataLoader[Any]) -> int:

@@ -3,7 +3,7 @@
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +37,19 @@ def trace(workload: Workload, look: Look, *, may_overwrite: tuple[str, ...] = ()
     with tempfile.TemporaryDirectory(prefix="hotloop-session-") as folder:
         settings = Settings(
             folder=Path(folder),
+            variables={"OMP_NUM_THREADS": "1"} if environment.foreign_cores >= _CONTENDED else {},
             cores=environment.cores,
             may_overwrite=may_overwrite,
             first_step_limit=max(60.0, look.budget),
             turn_limit=max(60.0, look.budget),
         )
-        return trace_with(workload, look, settings, environment)
+        found = trace_with(workload, look, settings, environment)
+    if not settings.variables:
+        return found
+    busy = f"other processes kept {environment.foreign_cores:.1f} cores busy, beside which threads that spin collapse"
+    return replace(
+        found, notes=(*found.notes, f"{busy}: it was looked at with one thread, and shares are less certain")
+    )
 
 
 def trace_with(workload: Workload, look: Look, settings: Settings, environment: Environment) -> Diagnosis:
@@ -57,9 +64,6 @@ def _read(data: Mapping[str, Any], workload: Workload, environment: Environment)
         raise MeasurementError(
             "the program ended before one of its steps was timed; it needs three to warm up and two more: train longer"
         )
-    notes = list(data["notes"])
-    if environment.foreign_cores >= _CONTENDED:
-        notes.append(f"other processes kept {environment.foreign_cores:.1f} cores busy: shares are less certain")
     return Diagnosis(
         workload=workload.title,
         step_seconds=data["step_seconds"],
@@ -72,5 +76,5 @@ def _read(data: Mapping[str, Any], workload: Workload, environment: Environment)
         environment=environment,
         seen=data["seen"],
         losses=tuple(data["losses"]),
-        notes=tuple(notes),
+        notes=tuple(data["notes"]),
     )
