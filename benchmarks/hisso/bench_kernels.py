@@ -27,6 +27,7 @@ from torch import Tensor
 
 from hotloop import kernels
 from hotloop.measure.environment import record_environment
+from hotloop.measurement import Environment
 from hotloop.models.residual import ResPSANN
 
 RESULTS = Path(__file__).parents[1] / "results"
@@ -150,6 +151,12 @@ def race(pair: tuple[Call, Call], rounds: int, order: random.Random) -> dict[str
     return {"ratio": float(np.exp(np.median(logs))), "low": float(low), "high": float(high), **times}
 
 
+def without_folders(environment: Environment) -> Environment:
+    """The environment with the last part only of variables that hold a path: a cache lies elsewhere on each machine."""
+    named = {name: Path(text).name if text.startswith("/") else text for name, text in environment.variables.items()}
+    return dataclasses.replace(environment, variables=named)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=40)
@@ -158,7 +165,7 @@ def main() -> None:
     torch.set_num_threads(1)
     if kernels.status().cpu != "native":
         sys.exit(f"nothing to compare: {kernels.status().reason}")
-    environment = record_environment(sys.argv, Path.cwd())
+    environment = without_folders(record_environment(sys.argv, Path.cwd()))
     order, results = random.Random(0), {}
     for name, pair in cases().items():
         results[name] = found = race(pair, options.rounds, order)
