@@ -2,8 +2,9 @@
 
 A contest races every open change alone on top of what is kept. Those that gain are then stacked, best first, and the
 rungs of that ladder are raced: two that win alone can lose together. The best rung that passes the gates is kept.
-When all tiers are through, whatever was rejected is raced again on top of the plan, as long as something is kept: a
-change that loses alone can win on top of another. What was slower by more than a tenth is not raced again.
+Before anything is compiled, and again at the end, whatever was rejected is raced again on top of the plan, as long as
+something is kept: a change that loses alone can win on top of another (an allocator once bf16 has made the rest short).
+What was slower by more than a tenth is not raced again.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -49,12 +50,16 @@ class Search:
         )
         self._climb("how the process starts", launch, heats=_LAUNCH_HEATS)
         self._climb("cheap changes", cheap)
+        self._climb_again(*launch, *cheap)
         self._climb("changes that compile", compiling)
         self._climb("other ways to compile", variants, replacing=True)
-        while self._climb("second pass over the rejected", (*launch, *cheap, *compiling)):
-            pass
+        self._climb_again(*launch, *cheap, *compiling)
         self._leave_one_out()
         return self.plan
+
+    def _climb_again(self, *changes: Transform) -> None:
+        while self._climb("second pass over the rejected", changes):
+            pass
 
     def _possible(self, tier: Sequence[Transform]) -> tuple[Transform, ...]:
         possible: list[Transform] = []
