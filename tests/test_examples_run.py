@@ -72,6 +72,7 @@ ENDING = [
     Case(script="forks.py", arguments="--steps 20 --sleep 0.1"),
     Case(script="prints_much.py", arguments="--steps 3"),
     Case(script="dropout_net.py", arguments="--epochs 2"),
+    Case(script="host_reads.py", arguments="--steps 10 --clean", prints="mean"),
     Case(script="dies.py", code=-signal.SIGKILL, prints="step 12 "),
 ]
 OTHERS = [

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 def test_the_portfolio_example_judges_every_strategy_and_draws_it(tmp_path):
     pytest.importorskip("skfolio")
     result, figure, page = (tmp_path / name for name in ("r.json", "f.svg", "p.md"))
-    call = [sys.executable, ROOT / "examples" / "portfolio.py", "--seeds", "2", "--epochs", "1"]
+    call = [sys.executable, ROOT / "examples" / "hisso" / "portfolio.py", "--seeds", "2", "--epochs", "1"]
     outputs = ["--result", result, "--figure", figure, "--page", page]
     subprocess.run([*call, *outputs], check=True, capture_output=True)
     document = json.loads(result.read_text())

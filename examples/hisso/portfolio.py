@@ -1,7 +1,7 @@
 """Allocation over 20 real stocks, trained on reward and judged out of sample against plain baselines, costs included.
 
     pip install 'hotloop[sklearn,portfolio]'
-    python examples/portfolio.py --seeds 5 --result result.json --figure portfolio.svg
+    python examples/hisso/portfolio.py --seeds 5 --result result.json --figure portfolio.svg
 
 Three periods in time: the policy is trained on the first, its epoch is chosen on the second, and the third is looked at
 once. Every strategy pays for what it really trades, from shares that prices have moved. Daily prices are skfolio's
@@ -245,7 +245,7 @@ def page(document: dict) -> str:
     rewards = ", ".join(f"{value:.2f}" for value in document["validation_rewards"])
     return f"""# Allocation on real prices
 
-Written by `python examples/portfolio.py --page docs/portfolio.md --figure docs/portfolio.svg --result ...`; every
+Written by `python examples/hisso/portfolio.py --page docs/portfolio.md --figure docs/portfolio.svg --result ...`; every
 figure comes from its result file, but for those of earlier runs under "What was tried before".
 
 Data: {document["data"]}
