@@ -21,9 +21,7 @@ def table(document: dict) -> str:
     found = {(c["ours"], c["peer"]): c["ratios"] for c in equal}
     head = ["Network and schedule", *(f"{what}, psann {peer}" for peer in peers for what in ("Loop", "Whole fit"))]
     rows = [head, [":---", *["---:"] * (len(head) - 1)]]
-    rows += [
-        [case, *(_ratio(found[case, peer][what]) for peer in peers for what in ("loop", "fit"))] for case in cases
-    ]
+    rows += [[case, *(_ratio(found[case, peer][what]) for peer in peers for what in ("loop", "fit"))] for case in cases]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
