@@ -26,8 +26,8 @@ from simulate import machine  # noqa: E402
 FOLDER = ROOT / "benchmarks" / "results" / machine() / "tune"
 EXAMPLES = {
     "tabular_mlp": ("3m", ()),
-    "char_gpt": ("7m", ()),
-    "resnet_cifar_like": ("8m", ("--width", "32")),
+    "char_gpt": ("6m", ()),
+    "resnet_cifar_like": ("6m", ("--width", "32")),
     "digits_cnn": ("4m", ()),
 }
 BEGIN, END = "<!-- table: benchmarks/optimize/bench_examples.py -->", "<!-- end of table -->"
