@@ -7,6 +7,7 @@ from pathlib import Path
 
 from benchmarks.claims.evidence import RESULTS, Evidence, digits, span, times
 from benchmarks.claims.trial import SOURCES, Claim, Judgement, Ruling, load, names
+from hotloop.whole_file import write_whole
 
 DEFAULT = RESULTS / "amd-epyc-2-cores" / "claims"
 TARGET = Path(__file__).parents[2] / "docs" / "claims.md"
@@ -126,9 +127,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=DEFAULT, help="folder with one JSON file for each claim")
     parser.add_argument("--out", type=Path, default=TARGET)
     options = parser.parse_args()
-    draft = options.out.with_name(options.out.name + ".part")
-    draft.write_text(page(options.results), encoding="utf-8")
-    draft.replace(options.out)
+    write_whole(options.out, page(options.results))
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from benchmarks.claims.evidence import AGAIN, RESULTS
 from benchmarks.claims.trial import Comparison, load, names
 from hotloop.measure.documents import to_data
 from hotloop.measure.environment import cores, record_environment
+from hotloop.whole_file import write_whole
 
 ROOT = Path(__file__).parents[2]
 ONE_THREAD = dict.fromkeys(
@@ -153,9 +154,7 @@ def main() -> None:
     for name in options.names or names():
         start = time.perf_counter()
         document = try_claim(name, processes=options.processes, seconds=options.seconds)
-        draft = out / f"{name}.json.part"
-        draft.write_text(json.dumps(document) + "\n", encoding="utf-8")
-        draft.replace(out / f"{name}.json")
+        write_whole(out / f"{name}.json", json.dumps(document) + "\n")
         print(f"{name}: {time.perf_counter() - start:.0f} s", file=sys.stderr)
 
 

@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 
 from hotloop.trial import Result
+from hotloop.whole_file import write_whole
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks" / "measure"))
@@ -69,9 +70,7 @@ def keep(name: str, budget: str, result: Result) -> bool:
     }
     FOLDER.mkdir(parents=True, exist_ok=True)
     target = FOLDER / f"bounds_{name}.json"
-    temporary = target.with_suffix(".tmp")
-    temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(target)
+    write_whole(target, json.dumps(document, indent=1) + "\n")
     for row in found:
         low, middle, high = row["measured"]
         word = "BEATEN" if row["beaten"] else "holds"

@@ -27,6 +27,7 @@ from hotloop.measure.lockstep import Settings, Worker
 from hotloop.measure.race import Race
 from hotloop.measurement import Clock
 from hotloop.transform import Plan
+from hotloop.whole_file import write_whole
 from hotloop.workload import Workload, parse_workload
 
 ROOT = Path(__file__).parents[2]
@@ -118,9 +119,7 @@ def measure(name: str, *, budget: float) -> None:
     }
     FOLDER.mkdir(parents=True, exist_ok=True)
     target = FOLDER / f"{name}.json"
-    temporary = target.with_suffix(".tmp")
-    temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(target)
+    write_whole(target, json.dumps(document, indent=1) + "\n")
     print(row(document), flush=True)
 
 

@@ -28,6 +28,7 @@ from hotloop.models.dense import DensePSANN
 from hotloop.models.residual import ResPSANN
 from hotloop.models.state import StateConfig
 from hotloop.train.episodic import EpisodicOptions, train_episodic
+from hotloop.whole_file import write_whole
 
 RESULTS = Path(__file__).parents[1] / "results" / "amd-epyc-2-cores" / "hisso"
 EXTRACTOR_S = 0.001  # what one call of the extractor takes
@@ -58,9 +59,7 @@ def main() -> None:
         )
     document = {"schema": 1, "environment": environment, "extractor_s": EXTRACTOR_S, "results": results}
     options.output.parent.mkdir(parents=True, exist_ok=True)
-    temporary = options.output.with_name(options.output.name + ".tmp")
-    temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(options.output)
+    write_whole(options.output, json.dumps(document, indent=1) + "\n")
 
 
 def race(name: str, changed: dict[str, Any], rounds: int, epochs: int, order: random.Random) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from typing import Any
 from parity_fits import EPOCHS, SEED, Fit, fits
 
 from hotloop.measure.environment import record_environment
+from hotloop.whole_file import write_whole
 
 RESULTS = Path(__file__).parents[1] / "results" / "amd-epyc-2-cores" / "hisso"
 _KEPT = ("cpu", "platform", "python", "torch", "hotloop", "git_revision", "git_dirty")
@@ -31,9 +32,7 @@ def main() -> None:
     document = _document(_worker("hotloop", sys.executable), _worker("psann", options.peer), options.allowed)
     sys.stdout.write(table(document) + "\n")
     options.output.parent.mkdir(parents=True, exist_ok=True)
-    temporary = options.output.with_name(options.output.name + ".tmp")
-    temporary.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    temporary.replace(options.output)
+    write_whole(options.output, json.dumps(document, indent=1, allow_nan=False) + "\n")
     if document["beyond_allowed"]:
         raise SystemExit(f"differ by more than {options.allowed:g}: {'; '.join(document['beyond_allowed'])}")
 

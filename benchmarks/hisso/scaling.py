@@ -24,6 +24,7 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from hotloop.measure.environment import record_environment
+from hotloop.whole_file import write_whole
 
 ROOT = Path(__file__).parents[2]
 RESULT = ROOT / "benchmarks" / "results" / "amd-epyc-2-cores" / "hisso" / "scaling.json"
@@ -46,9 +47,7 @@ def main() -> None:
     document = _document(_samples(options.rounds))
     options.output.parent.mkdir(parents=True, exist_ok=True)
     for path, text in ((options.output, json.dumps(document, indent=1) + "\n"), (options.plot, plot(document))):
-        temporary = path.with_name(path.name + ".tmp")
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
+        write_whole(path, text)
     summary = {key: document[key] for key in ("episodes_exponent", "length_exponent", "memory_over_series")}
     sys.stdout.write(json.dumps(summary) + "\n")
 

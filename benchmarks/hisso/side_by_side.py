@@ -29,6 +29,7 @@ from cases import MODES, VARIANTS, make_case, make_data, schedules
 from hotloop.measure.environment import record_environment
 from hotloop.measure.statistics import combine, pair_effect
 from hotloop.measurement import Interval
+from hotloop.whole_file import write_whole
 
 OURS = "hotloop"
 TIMES = {"fit": "wall_s", "fit_cpu": "cpu_s", "loop": "loop_s"}
@@ -101,9 +102,7 @@ def main() -> None:
     sys.stdout.write(table(document) + "\n")
     path = options.append_to or options.output
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, json.dumps(document, indent=1) + "\n")
 
 
 def _options() -> argparse.Namespace:

@@ -25,6 +25,7 @@ from cases import DATASETS, MODES, REWARDS, VARIANTS, Case, Data, Schedule, make
 from fitting import fit_once
 
 from hotloop.measure.environment import record_environment
+from hotloop.whole_file import write_whole
 
 
 def main() -> None:
@@ -45,9 +46,7 @@ def main() -> None:
     document = _document(options, next(iter(data.values())), chosen, results)
     if options.output:
         options.output.parent.mkdir(parents=True, exist_ok=True)
-        temporary = options.output.with_name(options.output.name + ".tmp")
-        temporary.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-        temporary.replace(options.output)
+        write_whole(options.output, json.dumps(document, indent=2) + "\n")
 
 
 def calibrate(rounds: int = 9) -> float:

@@ -25,6 +25,7 @@ from hotloop.measure.evidence import load_evidence
 from hotloop.measure.statistics import PairEffect, pair_effect, proven_slower
 from hotloop.optimize.session import Options
 from hotloop.trial import Result
+from hotloop.whole_file import write_whole
 from hotloop.workload import parse_workload
 
 ROOT = Path(__file__).parents[2]
@@ -112,9 +113,7 @@ def stored_runs(path: Path) -> list[dict]:
 
 
 def write(path: Path, document: dict) -> None:
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, json.dumps(document, indent=1) + "\n")
 
 
 if __name__ == "__main__":

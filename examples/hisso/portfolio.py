@@ -23,6 +23,7 @@ from skfolio.optimization import InverseVolatility, MeanRisk
 from hotloop.estimators import ResPSANNRegressor
 from hotloop.train.rewards import portfolio_metrics, wealth_curve
 from hotloop.train.rewards.drifting_turnover import DriftingTurnover
+from hotloop.whole_file import write_whole
 from hotloop.workloads.portfolio import Prices, sp500_prices
 
 PERIODS = {
@@ -325,9 +326,7 @@ def draw(days: list[date], curves: dict[str, np.ndarray]) -> str:
 
 def write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, text)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import typer
 
 from hotloop.transform import Plan
 from hotloop.trial import Result
+from hotloop.whole_file import write_whole
 
 
 def leave(result: Result, *, as_json: bool, out: Path | None, plan_out: Path | None = None) -> NoReturn:
@@ -32,8 +33,6 @@ def leave(result: Result, *, as_json: bool, out: Path | None, plan_out: Path | N
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a whole file or nothing: to a temporary name beside it, then renamed."""
+    """Write a whole file or nothing, and the folders above it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, text)

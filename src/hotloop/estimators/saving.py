@@ -12,7 +12,6 @@ import warnings
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +27,7 @@ from hotloop.estimators.plain import Encoder, decode, decode_items
 from hotloop.estimators.scaling import AffineScaler, OwnScaler, Scaler
 from hotloop.estimators.shapes import InputShape, OutputShape
 from hotloop.train.episodic.callers import outside_level
+from hotloop.whole_file import whole_file, write_whole
 
 if TYPE_CHECKING:
     from hotloop.estimators.regressor import NetRegressor
@@ -232,29 +232,17 @@ def _reader(path: Path) -> Callable[[str], bytes]:
 
 def _write_zip(target: Path, members: Mapping[str, bytes]) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as stream:
-        with zipfile.ZipFile(stream, "w") as archive:
-            for name, data in members.items():
-                archive.writestr(name, data)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(stream.name, target)
+    with whole_file(target) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
 
 
 def _write_folder(target: Path, document: bytes, weights_name: str, weights: bytes) -> None:
     if target.is_dir() and any(target.iterdir()) and not (target / _DOCUMENT).is_file():
         raise FileExistsError(f"{target} is a folder with other files in it; give a new folder, or a file name")
     target.mkdir(parents=True, exist_ok=True)
-    _write_file(target / weights_name, weights)
-    _write_file(target / _DOCUMENT, document)
+    write_whole(target / weights_name, weights)
+    write_whole(target / _DOCUMENT, document)
     for old in target.glob("weights-*.safetensors"):
         if old.name != weights_name:
             old.unlink()
-
-
-def _write_file(target: Path, data: bytes) -> None:
-    with NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(stream.name, target)

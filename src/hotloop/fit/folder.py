@@ -3,7 +3,6 @@
 import csv
 import json
 import math
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import yaml
 
 from hotloop.errors import ConfigError
+from hotloop.whole_file import write_whole
 
 CONFIG, METRICS, EVENTS = "config_resolved.yaml", "metrics.json", "events.csv"
 _LEVELS = ("INFO", "WARNING", "ERROR")
@@ -61,13 +61,6 @@ class RunFolder:
     def write_metrics(self, metrics: dict[str, Any]) -> None:
         """Write metrics.json; numbers that are not finite become null."""
         write_whole(self.path / METRICS, json.dumps(_plain(metrics), indent=2, allow_nan=False) + "\n")
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file to a temporary name beside it, then rename it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
 
 
 def now() -> str:

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from hotloop.errors import ConfigError
 from hotloop.fit.folder import RunFolder
 from hotloop.train.resumption import Course, CourseState, state_of
+from hotloop.whole_file import whole_file
 
 _STATE = "training.safetensors"
 
@@ -68,9 +68,8 @@ def _as_history(entry: Mapping[str, Any]) -> dict[str, Any]:
 def _write(path: Path, state: CourseState) -> None:
     from safetensors.torch import save_file
 
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    save_file(state.tensors, temporary, metadata={"course": json.dumps(state.data)})
-    temporary.replace(path)
+    with whole_file(path) as temporary:
+        save_file(state.tensors, temporary, metadata={"course": json.dumps(state.data)})
 
 
 def _read(path: Path) -> CourseState:

@@ -1,7 +1,6 @@
 """Evidence: a self-contained folder from which a page can be redrawn and a claim repeated."""
 
 import json
-import os
 import tomllib
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from hotloop.measure.documents import from_data, to_data
 from hotloop.measurement import Block, Environment
 from hotloop.transform import Plan
 from hotloop.trial import Result, Trial
+from hotloop.whole_file import write_whole
 from hotloop.workload import Script, Workload
 
 Noun = TypeVar("Noun")
@@ -100,10 +100,8 @@ class Evidence:
 
     def _write(self, name: str, content: str) -> None:
         """Write a whole file or none of it."""
-        unfinished = self.folder / f".{name}.{os.getpid()}"
         with _writing(self.folder):
-            unfinished.write_text(content, encoding="utf-8")
-            unfinished.replace(self.folder / name)
+            write_whole(self.folder / name, content)
 
 
 def load_evidence(folder: Path) -> Recorded:

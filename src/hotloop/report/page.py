@@ -1,10 +1,8 @@
 """The page: one HTML file that stands alone, without scripts and without anything to load."""
 
 import functools
-import os
 import re
 import shlex
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +12,7 @@ from hotloop.report import wording
 from hotloop.report.curves import plot_losses
 from hotloop.report.forest import plot_forest
 from hotloop.trial import Result
+from hotloop.whole_file import write_whole
 
 if TYPE_CHECKING:
     import jinja2
@@ -50,15 +49,7 @@ def write_page(result: Result, path: str | Path) -> None:
     path = Path(path)
     # A file name may hold bytes that are not text; UTF-8 cannot spell those, so they are shown escaped.
     page = render_page(result).encode("utf-8", errors="backslashreplace")
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(page)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    write_whole(path, page)
 
 
 def run_command(result: Result) -> str:

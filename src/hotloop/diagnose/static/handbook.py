@@ -7,6 +7,7 @@ from hotloop.diagnose.static import allow
 from hotloop.diagnose.static.advice import RUFF, TORCHFIX
 from hotloop.diagnose.static.engine import Entry, catalogue
 from hotloop.diagnose.static.rule import Page
+from hotloop.whole_file import write_whole
 
 _FAMILIES = {
     "SY": "Host reads and transfers",
@@ -110,9 +111,7 @@ def _section(code: str, page: Page, entry: Entry | None) -> str:
 
 def main(path: Path) -> None:
     """Write the handbook to a file, whole or not at all."""
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(handbook(), encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, handbook())
 
 
 if __name__ == "__main__":

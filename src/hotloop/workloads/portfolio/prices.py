@@ -1,7 +1,6 @@
 """Prices of several assets over time: made from a seed, read from a CSV file, or taken from a licensed package."""
 
 import csv
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hotloop.errors import WorkloadError
+from hotloop.whole_file import whole_file
 
 _FIRST_DAY = "2015-02-17"
 # A liquid stock: about 1.5 % a day, a third of it overnight, volatility that stays for weeks.
@@ -90,13 +90,11 @@ def read_prices(path: str | Path, *, columns: Sequence[str] | None = None) -> Pr
 def write_prices(prices: Prices, path: str | Path) -> None:
     """Write a CSV file that `read_prices` reads back to the last bit; to a temporary name first, then renamed."""
     file = Path(path)
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    with temporary.open("w", newline="", encoding="utf-8") as stream:
+    with whole_file(file) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(["date", *prices.names])
         for day, row in zip(prices.dates, prices.values.tolist(), strict=True):
             writer.writerow([day.isoformat(), *map(repr, row)])
-    temporary.replace(file)
 
 
 def sp500_prices() -> Prices:

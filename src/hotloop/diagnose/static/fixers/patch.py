@@ -1,15 +1,14 @@
 """Patch: one file before and after its fixes, as a unified diff or written in place."""
 
 import difflib
-import os
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from hotloop.errors import SourceError
 from hotloop.finding import Finding
+from hotloop.whole_file import whole_file
 
 _NO_NEWLINE = "\\ No newline at end of file\n"
 
@@ -70,17 +69,9 @@ class Patch:
 
 
 def _replace(target: Path, data: bytes) -> None:
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".new")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        shutil.copymode(target, name)
-        os.replace(name, target)
-    except BaseException:
-        os.unlink(name)
-        raise
+    with whole_file(target) as temporary:
+        temporary.write_bytes(data)
+        shutil.copymode(target, temporary)
 
 
 def _lines(text: str) -> list[str]:
