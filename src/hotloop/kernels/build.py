@@ -21,7 +21,7 @@ import torch
 
 from hotloop.errors import HotloopError
 
-SOURCES = ("native.cpp", "network.h", "passes.h", "rows.h", "simd.h")
+SOURCES = ("native.cpp", "passes.h", "rows.h", "simd.h")
 _HERE = Path(__file__).parent
 _TIMEOUT = 600  # seconds; half a minute is usual, an overloaded machine needs more
 # Not -ffast-math: it would let NaN go unseen and reassociate the reduction of the angle.

@@ -60,32 +60,6 @@ def rms_norm(x: Tensor, weight: Tensor, *, feature_dim: int = -1, eps: float = 1
     return reference.rms_norm(x, weight, feature_dim=feature_dim, eps=eps)
 
 
-def residual_network(
-    x: Tensor,
-    flat: Tensor,
-    *,
-    hidden: int,
-    layers: int,
-    outputs: int,
-    eps: float = 1e-8,
-    decay_mode: str = "abs",
-    bounds: Bounds | None = None,
-) -> Tensor:
-    """A whole dense residual network in one compiled operator: (rows, features) -> (rows, `outputs`).
-
-    `flat` holds all parameters in the order of `Module.parameters()` of models.residual.ResPSANN; its gradient comes
-    back as one vector. There is no torch twin here: ask `runs_network` first.
-    """
-    return torch.ops.hotloop.residual_network(
-        x, flat, hidden, layers, outputs, eps, DECAY_MODES.index(decay_mode), bounds or ()
-    )
-
-
-def runs_network(x: Tensor, flat: Tensor) -> bool:
-    """Whether `residual_network` can take these tensors on this machine."""
-    return x.ndim == 2 and _is_for_cpu(x, flat)
-
-
 def _runs_triton(z: Tensor, parameter: Tensor) -> bool:
     is_fp32 = z.dtype is torch.float32 and parameter.dtype is torch.float32
     return is_fp32 and not torch.compiler.is_compiling() and allows_compiled() and find_spec("triton") is not None

@@ -1,4 +1,4 @@
-// The operators hotloop::sine, rms_norm and residual_network on the CPU, fp32, with their derivatives.
+// The operators hotloop::sine and rms_norm on the CPU, fp32, with their derivatives.
 //
 // Each is one operator for callers (its autograd is here) over a forward and a backward operator, which is what tracers
 // see. The shapes that tracers need are registered from Python.
@@ -13,7 +13,6 @@
 #include <optional>
 #include <tuple>
 
-#include "network.h"
 #include "passes.h"
 
 namespace hotloop {
@@ -124,39 +123,6 @@ std::tuple<Tensor, Tensor> rms_norm_backward(const Tensor& grad, const Tensor& g
   return {std::move(dx), std::move(dweight)};
 }
 
-Shape shape_of(const Tensor& x, const Tensor& flat, int64_t hidden, int64_t layers, int64_t outputs) {
-  TORCH_CHECK(x.dim() == 2 && x.scalar_type() == at::kFloat && flat.scalar_type() == at::kFloat,
-              "residual_network got ", x.dim(), " dimensions in ", x.scalar_type(),
-              "; give fp32 of shape (rows, features)");
-  const Shape shape{x.size(0), x.size(1), hidden, layers, outputs};
-  TORCH_CHECK(flat.dim() == 1 && flat.is_contiguous() && flat.numel() == shape.parameters(), "residual_network got ",
-              flat.sizes(), " parameters where it has ", shape.parameters(), "; give them all in one vector");
-  return shape;
-}
-
-std::tuple<Tensor, Tensor> residual_network_forward(const Tensor& given, const Tensor& flat, int64_t hidden,
-                                                    int64_t layers, int64_t outputs, double eps, int64_t mode,
-                                                    Bounds bounds) {
-  const Tensor x = given.contiguous();
-  const Shape shape = shape_of(x, flat, hidden, layers, outputs);
-  Tensor output = at::empty({shape.rows, outputs}, x.options()), kept = at::empty({shape.kept()}, x.options());
-  network_forward(shape, data(x), data(flat), static_cast<float>(eps), options_of(mode, bounds), space(kept),
-                  space(output));
-  return {std::move(output), std::move(kept)};
-}
-
-std::tuple<Tensor, Tensor> residual_network_backward(const Tensor& grad, const Tensor& given, const Tensor& flat,
-                                                     const Tensor& kept, int64_t hidden, int64_t layers,
-                                                     int64_t outputs, int64_t mode, Bounds bounds, bool to_input) {
-  const at::AutoDispatchBelowADInplaceOrView below;
-  const Tensor x = given.contiguous(), g = grad.contiguous();
-  const Shape shape = shape_of(x, flat, hidden, layers, outputs);
-  Tensor dflat = at::empty_like(flat), dx = at::empty({to_input ? shape.rows : 0, shape.inputs}, x.options());
-  network_backward(shape, data(g), data(x), data(flat), const_cast<float*>(data(kept)), options_of(mode, bounds),
-                   space(dflat), to_input ? space(dx) : nullptr);
-  return {std::move(dflat), std::move(dx)};
-}
-
 template <typename Signature>
 auto operator_named(const char* name) {
   return c10::Dispatcher::singleton().findSchemaOrThrow(name, "").typed<Signature>();
@@ -204,30 +170,6 @@ struct Norm : torch::autograd::Function<Norm> {
   }
 };
 
-struct Network : torch::autograd::Function<Network> {
-  static Tensor forward(AutogradContext* ctx, const Tensor& x, const Tensor& flat, int64_t hidden, int64_t layers,
-                        int64_t outputs, double eps, int64_t mode, Bounds bounds) {
-    static const auto op = operator_named<decltype(residual_network_forward)>("hotloop::residual_network_forward");
-    const at::AutoDispatchBelowADInplaceOrView below;
-    auto [output, kept] = op.call(x, flat, hidden, layers, outputs, eps, mode, bounds);
-    ctx->save_for_backward({x, flat, kept});
-    ctx->saved_data["sizes"] = std::vector<int64_t>{hidden, layers, outputs, mode};
-    ctx->saved_data["bounds"] = bounds.vec();
-    return output;
-  }
-
-  static variable_list backward(AutogradContext* ctx, const variable_list& grads) {
-    static const auto op = operator_named<decltype(residual_network_backward)>("hotloop::residual_network_backward");
-    const variable_list s = ctx->get_saved_variables();
-    const std::vector<int64_t> sizes = ctx->saved_data["sizes"].toIntVector();
-    const std::vector<double> bounds = ctx->saved_data["bounds"].toDoubleVector();
-    const bool to_input = ctx->needs_input_grad(0);
-    auto [dflat, dx] =
-        op.call(grads[0], s[0], s[1], s[2], sizes[0], sizes[1], sizes[2], sizes[3], bounds, to_input);
-    return {to_input ? dx : Tensor(), dflat, Tensor(), Tensor(), Tensor(), Tensor(), Tensor(), Tensor()};
-  }
-};
-
 Tensor sine(const Tensor& z, const Tensor& amplitude, const Tensor& frequency, const Tensor& decay,
             const OptionalTensor& phase, int64_t dim, int64_t mode, Bounds bounds) {
   return Sine::apply(z, amplitude, frequency, decay, phase, dim, mode, bounds);
@@ -235,11 +177,6 @@ Tensor sine(const Tensor& z, const Tensor& amplitude, const Tensor& frequency, c
 
 Tensor rms_norm(const Tensor& x, const Tensor& weight, int64_t dim, double eps) {
   return Norm::apply(x, weight, dim, eps);
-}
-
-Tensor residual_network(const Tensor& x, const Tensor& flat, int64_t hidden, int64_t layers, int64_t outputs,
-                        double eps, int64_t mode, Bounds bounds) {
-  return Network::apply(x, flat, hidden, layers, outputs, eps, mode, bounds);
 }
 
 }  // namespace
@@ -257,15 +194,6 @@ TORCH_LIBRARY(hotloop, m) {
   m.def("rms_norm(Tensor x, Tensor weight, int feature_dim, float eps) -> Tensor");
   m.def("rms_norm_forward(Tensor x, Tensor weight, int feature_dim, float eps) -> (Tensor, Tensor)");
   m.def("rms_norm_backward(Tensor grad, Tensor x, Tensor weight, Tensor inverse, int feature_dim) -> (Tensor, Tensor)");
-  m.def(
-      "residual_network(Tensor x, Tensor flat, int hidden, int layers, int outputs, float eps, int decay_mode, "
-      "float[] bounds) -> Tensor");
-  m.def(
-      "residual_network_forward(Tensor x, Tensor flat, int hidden, int layers, int outputs, float eps, "
-      "int decay_mode, float[] bounds) -> (Tensor, Tensor)");
-  m.def(
-      "residual_network_backward(Tensor grad, Tensor x, Tensor flat, Tensor kept, int hidden, int layers, "
-      "int outputs, int decay_mode, float[] bounds, bool to_input) -> (Tensor, Tensor)");
 }
 
 TORCH_LIBRARY_IMPL(hotloop, CPU, m) {
@@ -273,20 +201,16 @@ TORCH_LIBRARY_IMPL(hotloop, CPU, m) {
   m.impl("sine_backward", sine_backward);
   m.impl("rms_norm_forward", rms_norm_forward);
   m.impl("rms_norm_backward", rms_norm_backward);
-  m.impl("residual_network_forward", residual_network_forward);
-  m.impl("residual_network_backward", residual_network_backward);
 }
 
 TORCH_LIBRARY_IMPL(hotloop, CompositeImplicitAutograd, m) {
   m.impl("sine", sine);
   m.impl("rms_norm", rms_norm);
-  m.impl("residual_network", residual_network);
 }
 
 // A second derivative through these is refused, not silently wrong.
 TORCH_LIBRARY_IMPL(hotloop, Autograd, m) {
-  for (const char* name : {"sine_forward", "sine_backward", "rms_norm_forward", "rms_norm_backward",
-                           "residual_network_forward", "residual_network_backward"}) {
+  for (const char* name : {"sine_forward", "sine_backward", "rms_norm_forward", "rms_norm_backward"}) {
     m.impl(name, torch::autograd::autogradNotImplementedFallback());
   }
 }

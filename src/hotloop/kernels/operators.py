@@ -42,19 +42,6 @@ def _rms_norm_backward(
     return _dense_like(x, feature_dim), torch.empty_like(weight)
 
 
-def _residual_network_forward(
-    x: Tensor, flat: Tensor, hidden: int, layers: int, outputs: int, *_: Any
-) -> tuple[Tensor, Tensor]:
-    rows = x.shape[0]
-    kept = 8 * layers * rows * hidden + 2 * rows * hidden + (layers + 1) * rows
-    return x.new_empty((rows, outputs)), x.new_empty((kept,))
-
-
-def _residual_network_backward(grad: Tensor, x: Tensor, flat: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
-    to_input = bool(rest[-1])
-    return torch.empty_like(flat), x.new_empty((x.shape[0] if to_input else 0, x.shape[1]))
-
-
 def _dense_like(x: Tensor, feature_dim: int) -> Tensor:
     """An empty tensor laid out as the compiled kernel lays out its output."""
     if x.is_contiguous():
@@ -71,6 +58,4 @@ _FAKES = {
     "sine_backward": _sine_backward,
     "rms_norm_forward": _rms_norm_forward,
     "rms_norm_backward": _rms_norm_backward,
-    "residual_network_forward": _residual_network_forward,
-    "residual_network_backward": _residual_network_backward,
 }

@@ -6,12 +6,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from hotloop import kernels
 from hotloop.models._activation import build_activation
 from hotloop.models._initial import draw_first, draw_hidden
 from hotloop.models._residual import DropPath, build_norm, drop_rates
-from hotloop.models.rms_norm import RMSNorm
-from hotloop.models.sine import SineParam
 
 
 class ResidualBlock(nn.Module):
@@ -87,40 +84,6 @@ class ResPSANN(nn.Module):
         self.norm = build_norm(norm, hidden_units)
         self.head = nn.Linear(hidden_units, out_features)
         draw_hidden(self.head, w0_hidden)
-
-    def forward_flat(self, x: Tensor, flat: Tensor) -> Tensor:
-        """The same as `forward`, with the parameters read from `flat`: all of them in one vector, in their order.
-
-        One operator where compiled kernels can run the whole network, several times faster for small batches; the
-        gradient of `flat` is one vector. `torch.nn.utils.parameters_to_vector(net.parameters())` makes such a vector.
-        """
-        plain = self._plain()
-        if plain is None or not kernels.runs_network(x, flat):
-            return torch.func.functional_call(self, self._views(flat), (x,))
-        norm, act = plain
-        return kernels.residual_network(
-            x,
-            flat,
-            hidden=self.first.out_features,
-            layers=len(self.blocks),
-            outputs=self.head.out_features,
-            eps=norm.eps,
-            decay_mode=act.decay_mode,
-            bounds=act.bounds,
-        )
-
-    def _plain(self) -> tuple[RMSNorm, SineParam] | None:
-        """The norm and one activation, where all blocks are alike and the one operator computes what they do."""
-        norm, act = self.norm, self.blocks[0].act1 if len(self.blocks) else None
-        if not isinstance(norm, RMSNorm) or not isinstance(act, SineParam) or act.phase is not None:
-            return None
-        drops = self.training and any(block.drop_path.rate for block in self.blocks if isinstance(block, ResidualBlock))
-        return None if drops else (norm, act)
-
-    def _views(self, flat: Tensor) -> dict[str, Tensor]:
-        names, shapes = zip(*((name, value.shape) for name, value in self.named_parameters()), strict=True)
-        parts = flat.split([shape.numel() for shape in shapes])
-        return {name: part.view(shape) for name, part, shape in zip(names, parts, shapes, strict=True)}
 
     def forward(self, x: Tensor) -> Tensor:
         """One output row for each row of `x`."""
