@@ -1,0 +1,14 @@
+"""The bounds that a diagnosis gives, held against the measurements that are stored."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_no_stored_measurement_beats_the_bound_that_was_printed_before_it() -> None:
+    script = ROOT / "benchmarks" / "diagnose" / "bounds.py"
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("holds") == len(done.stdout.splitlines())
