@@ -48,7 +48,12 @@ class OptimizerSite:
 
 
 class Transform(Protocol):
-    """One change. Built-ins are frozen pydantic dataclasses, one a file; their fields are the options in TOML."""
+    """One change. Built-ins are frozen pydantic dataclasses, one a file; their fields are the options in TOML.
+
+    Two class variables may say more, and are read by the functions of the same names: `shortens`, the phases of a step
+    that it may shorten ("forward", "optimizer", ...; without it nothing bounds what it can win), and `compiles`, True
+    where the first step waits for a compiler.
+    """
 
     name: ClassVar[str]
     stage: ClassVar[Stage]
@@ -79,6 +84,16 @@ class Transform(Protocol):
     def confirm(self) -> None:
         """After the warmup, in the process that trained: raise NotApplicable where nothing was in fact changed."""
         ...
+
+
+def shortens(transform: Transform | type[Transform]) -> tuple[str, ...] | None:
+    """The phases of a step that it may shorten; None where it may act on everything."""
+    return getattr(transform, "shortens", None)
+
+
+def compiles(transform: Transform | type[Transform]) -> bool:
+    """Whether the first step under it waits for a compiler."""
+    return getattr(transform, "compiles", False)
 
 
 _ORDER = list(Stage)

@@ -17,7 +17,7 @@ from typing import Any
 
 from hotloop.errors import HotloopError, NeverStepped, ProtectedFile, WorkloadCrashed
 from hotloop.measure.protocol import Channel, Order, Watch
-from hotloop.transform import Plan, Stage
+from hotloop.transform import Plan, Stage, compiles
 from hotloop.workload import Script, Workload
 from hotloop.workloads.scratch import make_scratch
 
@@ -96,8 +96,8 @@ class Worker:
     @property
     def first_step_limit(self) -> float:
         """Seconds that the first step may take; a plan that compiles gets more than the program itself."""
-        compiles = any(transform.name in ("compile", "whole_step") for transform in self.plan.transforms)
-        return max(self.settings.first_step_limit, _COMPILE_LIMIT if compiles else 0.0)
+        extra = _COMPILE_LIMIT if any(map(compiles, self.plan.transforms)) else 0.0
+        return max(self.settings.first_step_limit, extra)
 
     def _start(self, variables: Mapping[str, str], program: tuple[str, ...]) -> None:
         control, control_there = socket.socketpair()

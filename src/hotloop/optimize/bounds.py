@@ -1,7 +1,7 @@
 """The most that a change can win: the phases that it may shorten, and their shares in a diagnosed run (Amdahl 1967).
 
-A transform says which phases it may shorten in its class variable `shortens`; one without it acts on everything (how
-memory is allocated, how many threads there are), and nothing bounds it.
+A transform that does not say which phases it may shorten acts on everything (how memory is allocated, how many threads
+there are), and nothing bounds it.
 """
 
 import math
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hotloop import registry
+from hotloop.transform import shortens
 from hotloop.trial import Trial
 
 _NOTHING = "nothing"
@@ -31,10 +32,10 @@ class Bounds:
             return None
         phases: set[str] = set()
         for name in names:
-            shortens = getattr(registry.load("transforms", name), "shortens", None)
-            if shortens is None:
+            shortened = shortens(registry.load("transforms", name))
+            if shortened is None:
                 return None
-            phases.update(shortens)
+            phases.update(shortened)
         if not phases:
             return None
         share = speedup * sum(self.reach.get(phase, 0.0) for phase in phases)

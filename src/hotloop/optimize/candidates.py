@@ -7,12 +7,11 @@ from hotloop import registry
 from hotloop.errors import PlanError
 from hotloop.measurement import Environment
 from hotloop.optimize.bounds import Bounds
-from hotloop.transform import Stage, Transform
+from hotloop.transform import Stage, Transform, compiles
 from hotloop.workload import Recipe, Workload
 
 # Expected gain first (geometric means of a ten-model survey on the CPU); an unknown transform comes after these.
 _EXPECTED = ("allocator", "autocast", "fused_optimizer", "channels_last", "matmul_precision", "threads", "data_loading")
-_COMPILING = ("compile", "whole_step")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,11 +46,11 @@ def find_candidates(
     chosen = sorted(wanted, key=lambda name: _rank(name, bounds or Bounds()))
     offered = [c for name in chosen for c in registry.load("transforms", name).candidates(environment)]
     possible = [c for c in offered if c.stage is not Stage.STEP or isinstance(workload, Recipe)]
-    compiling = [c for c in possible if c.name in _COMPILING]
+    compiling = [c for c in possible if compiles(c)]
     first = {c.name: c for c in reversed(compiling)}
     return Candidates(
         launch=tuple(c for c in possible if c.stage is Stage.LAUNCH),
-        cheap=tuple(c for c in possible if c.stage is not Stage.LAUNCH and c.name not in _COMPILING),
+        cheap=tuple(c for c in possible if c.stage is not Stage.LAUNCH and not compiles(c)),
         compiling=tuple(c for c in compiling if c is first[c.name]),
         variants=tuple(c for c in compiling if c is not first[c.name]),
     )
