@@ -12,7 +12,8 @@ from hotloop.estimators.fitted import Fitted
 from hotloop.estimators.losses import Criterion
 from hotloop.estimators.network import NoisyInputs, continued
 from hotloop.estimators.progress import Progress
-from hotloop.train.episodic import SupervisedEpoch, SupervisedOptions, train_supervised
+from hotloop.train.episodic import SupervisedOptions, train_supervised
+from hotloop.train.epochs import Epoch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,16 +50,16 @@ class Course:
                 self.options,
                 criterion=self.criterion,
                 validation=None if watched is None else (watched.rows, watched.targets),
-                on_epoch=lambda epoch: progress.show(epoch.epoch, loss=epoch.loss, val_loss=epoch.validation),
+                on_epoch=lambda epoch: progress.show(epoch.number, loss=epoch.loss, val_loss=epoch.validation),
             )
         fitted.net.eval()
         return [entry(epoch) for epoch in run.history]
 
 
-def entry(epoch: SupervisedEpoch) -> dict[str, Any]:
+def entry(epoch: Epoch) -> dict[str, Any]:
     """One epoch as history keeps it."""
     return {
-        "epoch": epoch.epoch,
+        "epoch": epoch.number,
         "train_loss": epoch.loss,
         "val_loss": epoch.validation,
         "steps": epoch.updates,

@@ -3,14 +3,13 @@
 from hotloop.train.episodic.options import EpisodicOptions
 from hotloop.train.episodic.profile import EpisodicProfile
 from hotloop.train.episodic.run import EpisodicEpoch, EpisodicRun, train_episodic
-from hotloop.train.episodic.warm_start import SupervisedEpoch, SupervisedOptions, SupervisedRun, train_supervised
+from hotloop.train.episodic.warm_start import SupervisedOptions, SupervisedRun, train_supervised
 
 __all__ = [
     "EpisodicEpoch",
     "EpisodicOptions",
     "EpisodicProfile",
     "EpisodicRun",
-    "SupervisedEpoch",
     "SupervisedOptions",
     "SupervisedRun",
     "train_episodic",

@@ -30,7 +30,38 @@ _CHECKED = ConfigDict(extra="forbid", strict=True, validate_default=False)
 
 
 @dataclass(frozen=True, kw_only=True, config=_CHECKED)
-class EpisodicOptions:
+class UpdateOptions:
+    """How parameters are updated, and for how long.
+
+    `lr_end`: the rate goes linearly over the epochs, from `lr` in the first to `lr_end` in the last. `clip_norm` bounds
+    the 2-norm of the gradient; None turns it off. `state_updates` False keeps a stateful model from staging updates.
+    `nonfinite`: "stop" raises NonFiniteError at the end of the epoch and leaves the weights as they were before the
+    first update with a NaN or infinity; "skip" leaves such updates out and counts them.
+    `threads`: intra-op threads on the CPU; None lets the amount of work decide; put back after the run.
+    `phases`: whether each phase of an update is timed; "auto" does on the CPU, where it is free.
+    `validation_every` and `patience` count epochs; patience None never stops early. `fused` False trains through
+    plain autograd where a fused network kernel would serve.
+    """
+
+    epochs: Count = 200
+    lr: Positive = 1e-3
+    lr_end: Positive | None = None
+    optimizer: Optimizer = "adam"
+    weight_decay: NotNegative = 0.0
+    clip_norm: Limit = None
+    state_reset: StateReset = "batch"
+    state_updates: bool | None = None
+    amp: HalfPrecision | None = None
+    nonfinite: Nonfinite = "stop"
+    validation_every: Count = 1
+    patience: Count | None = None
+    threads: Count | None = None
+    phases: Phases = "auto"
+    fused: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, config=_CHECKED)
+class EpisodicOptions(UpdateOptions):
     """How a model is trained on episodes.
 
     Schedule: `updates_per_epoch` updates of `batch_episodes` episodes each. Left out, an epoch is `batch_episodes`
@@ -40,21 +71,12 @@ class EpisodicOptions:
     Context: by one call of the extractor each update, or one for the series, which is cut with the same starts;
     `check_context` then compares two windows first.
 
-    Clipping: `clip_norm` bounds the 2-norm of the gradient, `clip_value` each entry; either is off where None, and
-    both act on every `clip_every`-th update. `input_noise_std` is the standard deviation of noise on the inputs; the
-    context is then taken from the noisy inputs. `state_updates` False keeps a stateful model from staging updates.
-    `nonfinite`: "stop" raises NonFiniteError at the end of the epoch and leaves the weights as they were before the
-    first update with a NaN or infinity; "skip" leaves such updates out and counts them.
-    `lr_end`: the rate goes linearly over the epochs, from `lr` in the first to `lr_end` in the last.
+    Clipping: `clip_value` bounds each entry of the gradient; it and `clip_norm` act on every `clip_every`-th update.
+    `input_noise_std` is the standard deviation of noise on the inputs; the context is then taken from the noisy inputs.
     `compile`: "model" compiles forward and backward, "step" the whole step; only worth it in long runs. Where it fails,
     a warning says so and the lean step goes on.
-    `threads`: intra-op threads on the CPU; None lets the amount of work decide; put back after the run.
-    `phases`: whether each phase of an update is timed; "auto" does on the CPU, where it is free.
-    `validation_every` and `patience` count epochs; patience None never stops early. `fused` False trains through
-    plain autograd where a fused network kernel would serve.
     """
 
-    epochs: Count = 200
     window: Count = 64
     batch_episodes: Count | None = None
     updates_per_epoch: Count | None = None
@@ -64,20 +86,7 @@ class EpisodicOptions:
     context_mode: ContextMode = "per_batch"
     check_context: bool = True
     input_noise_std: Positive | None = None
-    lr: Positive = 1e-3
-    lr_end: Positive | None = None
-    optimizer: Optimizer = "adam"
-    weight_decay: NotNegative = 0.0
     clip_norm: Limit = 1.0
     clip_value: Limit = None
     clip_every: Count = 1
-    state_reset: StateReset = "batch"
-    state_updates: bool | None = None
-    amp: HalfPrecision | None = None
     compile: Compile = "off"
-    nonfinite: Nonfinite = "stop"
-    validation_every: Count = 1
-    patience: Count | None = None
-    threads: Count | None = None
-    phases: Phases = "auto"
-    fused: bool = True

@@ -1,5 +1,6 @@
 """Episodic training from a series to a trained model."""
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 
 from hotloop.train.episodic.context import ContextSource, Extractor
 from hotloop.train.episodic.evaluate import score_series
-from hotloop.train.episodic.options import EpisodicOptions
+from hotloop.train.episodic.options import EpisodicOptions, UpdateOptions
 from hotloop.train.episodic.profile import EpisodicProfile
 from hotloop.train.episodic.reward import Reward, RewardCall
 from hotloop.train.episodic.schedule import Schedule, resolve
@@ -161,7 +162,7 @@ def _train(setup: _Setup, context: Extractor | None, validation: Any, heard: Hea
         setup.model,
         strategy,
         _windows(setup, extractor),
-        lean_settings(options),
+        _settings(options),
         watch=setup.watch,
         callbacks=Callbacks(
             before_epoch=heard.before_epoch,
@@ -265,13 +266,18 @@ def _profile(setup: _Setup, epochs: Epochs, extractor: ContextSource | None) -> 
     )
 
 
-def lean_settings(options: EpisodicOptions) -> LeanSettings:
-    """The part of the options that says how parameters are updated."""
+def _settings(options: EpisodicOptions) -> LeanSettings:
+    clipping = Clipping(norm=options.clip_norm, value=options.clip_value, every=options.clip_every)
+    return dataclasses.replace(lean_settings(options), clipping=clipping, compile=options.compile)
+
+
+def lean_settings(options: UpdateOptions) -> LeanSettings:
+    """The options as the runner of epochs takes them."""
     return LeanSettings(
         lr=options.lr,
         optimizer=options.optimizer,
         weight_decay=options.weight_decay,
-        clipping=Clipping(norm=options.clip_norm, value=options.clip_value, every=options.clip_every),
+        clipping=Clipping(norm=options.clip_norm),
         nonfinite=options.nonfinite,
         scaled=options.amp == "float16",
         fused=options.fused and options.amp is None,
@@ -280,7 +286,6 @@ def lean_settings(options: EpisodicOptions) -> LeanSettings:
         validation_every=options.validation_every,
         patience=options.patience,
         lr_end=options.lr_end,
-        compile=options.compile,
     )
 
 

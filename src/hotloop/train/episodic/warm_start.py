@@ -10,65 +10,28 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hotloop.train.episodic.options import (
-    Count,
-    HalfPrecision,
-    Limit,
-    Nonfinite,
-    NotNegative,
-    Optimizer,
-    Phases,
-    Positive,
-    StateReset,
-)
-from hotloop.train.episodic.run import DTYPES, check_amp, make_watch
+from hotloop.train.episodic.options import Count, UpdateOptions
+from hotloop.train.episodic.run import DTYPES, check_amp, lean_settings, make_watch
 from hotloop.train.episodic.series import load_series
-from hotloop.train.epochs import Callbacks, Epoch, EpochRunner, LeanSettings
-from hotloop.train.lean.clipping import Clipping
+from hotloop.train.epochs import Callbacks, Epoch, EpochRunner
 from hotloop.train.resumption import Recorder
 from hotloop.train.strategies.supervised import Score, Supervised
 from hotloop.train.threads import intra_op_threads, suited_threads
 
 
 @checked_dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", strict=True))
-class SupervisedOptions:
-    """How a model is trained on pairs of inputs and targets; names mean what they mean in EpisodicOptions."""
+class SupervisedOptions(UpdateOptions):
+    """How a model is trained on pairs of inputs and targets."""
 
-    epochs: Count = 200
     batch_size: Count = 128
     shuffle: bool = True
-    lr: Positive = 1e-3
-    lr_end: Positive | None = None
-    optimizer: Optimizer = "adam"
-    weight_decay: NotNegative = 0.0
-    clip_norm: Limit = None
-    state_reset: StateReset = "batch"
-    state_updates: bool | None = None
-    amp: HalfPrecision | None = None
-    nonfinite: Nonfinite = "stop"
-    validation_every: Count = 1
-    patience: Count | None = None
-    threads: Count | None = None
-    phases: Phases = "auto"
-    fused: bool = True
-
-
-@dataclass(frozen=True, kw_only=True)
-class SupervisedEpoch:
-    """One epoch: 1-based number, mean loss over the samples, updates, those skipped, loss on the validation pair."""
-
-    epoch: int
-    loss: float
-    updates: int
-    skipped: int
-    validation: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class SupervisedRun:
     """A finished run; `total_time_s` is the wall time of its loop, `phases` where it went."""
 
-    history: tuple[SupervisedEpoch, ...]
+    history: tuple[Epoch, ...]
     best_epoch: int | None
     stopped_early: bool
     total_time_s: float
@@ -88,7 +51,7 @@ def train_supervised(  # noqa: PLR0913  # one call for users; all but four by ke
     device: torch.device | str | None = None,
     validation: tuple[Any, Any] | None = None,
     before_epoch: Callable[[int], None] | None = None,
-    on_epoch: Callable[[SupervisedEpoch], None] | None = None,
+    on_epoch: Callable[[Epoch], None] | None = None,
     recorder: Recorder | None = None,
 ) -> SupervisedRun:
     """Trains `model` in place on `inputs` (N, ...) and `targets` (N, ...); ends in eval mode.
@@ -112,11 +75,11 @@ def train_supervised(  # noqa: PLR0913  # one call for users; all but four by ke
         model,
         Supervised(criterion=criterion, autocast=autocast),
         Permuted(pair.inputs, pair.targets, batch_size=options.batch_size, shuffle=options.shuffle, seed=seed),
-        _settings(options),
+        lean_settings(options),
         watch=watch,
         callbacks=Callbacks(
             before_epoch=before_epoch,
-            after_epoch=None if on_epoch is None else lambda epoch: on_epoch(_supervised(epoch)),
+            after_epoch=on_epoch,
             validate=None if held_out is None else lambda: held_out.loss(model, criterion),
             recorder=recorder,
         ),
@@ -124,7 +87,7 @@ def train_supervised(  # noqa: PLR0913  # one call for users; all but four by ke
     with intra_op_threads(threads):
         epochs = runner.run(options.epochs)
     return SupervisedRun(
-        history=tuple(map(_supervised, epochs.history)),
+        history=epochs.history,
         best_epoch=epochs.best_epoch,
         stopped_early=epochs.stopped_early,
         total_time_s=epochs.total_time_s,
@@ -185,26 +148,3 @@ class _Pair:
 
 def _drawn(generator: torch.Generator | None) -> int:
     return int(torch.empty((), dtype=torch.int64).random_(generator=generator).item())
-
-
-def _settings(options: SupervisedOptions) -> LeanSettings:
-    return LeanSettings(
-        lr=options.lr,
-        optimizer=options.optimizer,
-        weight_decay=options.weight_decay,
-        clipping=Clipping(norm=options.clip_norm),
-        nonfinite=options.nonfinite,
-        scaled=options.amp == "float16",
-        fused=options.fused and options.amp is None,
-        state_reset=options.state_reset,
-        state_updates=options.state_updates,
-        validation_every=options.validation_every,
-        patience=options.patience,
-        lr_end=options.lr_end,
-    )
-
-
-def _supervised(epoch: Epoch) -> SupervisedEpoch:
-    return SupervisedEpoch(
-        epoch=epoch.number, loss=epoch.loss, updates=epoch.updates, skipped=epoch.skipped, validation=epoch.validation
-    )
