@@ -143,7 +143,7 @@ def test_the_fused_flag_survives_a_checkpoint_of_the_plain_run(met):
     ("build", "words"),
     [
         (torch.optim.Rprop, "torch has no fused Rprop"),
-        (lambda p: torch.optim.AdamW(p, fused=True), "already asks for a fused"),
+        (lambda p: torch.optim.AdamW(p, fused=True), "itself asks for a fused"),
         (lambda p: torch.optim.AdamW(p, differentiable=True), "differentiable AdamW cannot be fused"),
     ],
 )

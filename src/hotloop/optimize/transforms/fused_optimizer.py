@@ -34,8 +34,9 @@ class FusedOptimizer:
         """Set the flag of one optimizer before it is built."""
         if self.implementation not in site.defaults:
             raise NotApplicable(f"torch has no {self.implementation} {site.kind.__name__}")
-        if site.defaults.get("fused") or site.defaults.get(self.implementation):
-            raise NotApplicable(f"the program already asks for a fused or {self.implementation} {site.kind.__name__}")
+        asked = [flag for flag in ("fused", self.implementation) if site.defaults.get(flag)]
+        if asked:
+            raise NotApplicable(f"the program itself asks for a {asked[0]} {site.kind.__name__}")
         if site.defaults.get("differentiable"):
             raise NotApplicable(f"a differentiable {site.kind.__name__} cannot be {self.implementation}")
         site.defaults.update(
