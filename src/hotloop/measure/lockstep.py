@@ -76,6 +76,7 @@ class Worker:
         self.state: dict[str, Any] = {}
         self.started = time.monotonic()
         self._is_paused = False
+        self._asked = 1  # steps after which it answers again
         variables = self._variables()  # may refuse, so it comes before what would have to be taken away again
         self._log = tempfile.TemporaryFile(mode="w+b")  # noqa: SIM115  # closed with the worker
         folders = [workload.folder]
@@ -152,6 +153,7 @@ class Worker:
         """Let the worker run `steps` steps while nobody else runs; its samples. Raises as `_ended` says."""
         self.resume()
         self._send({"do": "run", "steps": steps})
+        self._asked = steps
         message = self._hear(limit or self.settings.turn_limit, NeverStepped)
         if message["event"] != "turn":
             self._ended(message)
@@ -230,13 +232,17 @@ class Worker:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGUSR1)  # faulthandler writes where every thread stands
         time.sleep(0.3)
-        steps = self.state.get("steps", 0)
-        did = f"made {steps} steps and then none" if steps else "made no optimizer step"
         return (
-            f"the program {did} for {limit:.0f} s; a training script must step an optimizer that derives from "
+            f"the program {self._progress(limit)}; a training script must step an optimizer that derives from "
             "torch.optim.Optimizer; give it more time with a larger --budget, or see where it stands:\n"
             f"{self.last_lines(_STACK_LINES)}"
         )
+
+    def _progress(self, limit: float) -> str:
+        steps, next_ones = self.state.get("steps", 0), "step" if self._asked == 1 else f"{self._asked} steps"
+        if not steps:
+            return f"did not make its first {next_ones} within {limit:.0f} s"
+        return f"made {steps} steps and not the next {next_ones} within {limit:.0f} s"
 
     def _death(self) -> WorkloadCrashed:
         told = None
