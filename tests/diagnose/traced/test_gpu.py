@@ -3,6 +3,10 @@
 import pytest
 import torch
 
+from hotloop.diagnose.traced.housekeeping import Housekeeping
+from hotloop.diagnose.traced.scene import StepTime
+from hotloop.diagnose.traced.transfers import Transfers
+
 from .conftest import SCRIPTS
 
 pytestmark = [
@@ -30,3 +34,26 @@ def test_nothing_is_read_in_the_clean_twin(diagnosed):
     diagnosis = diagnosed(PLANTED, "--clean", "--device", "cuda")
     assert [f for f in diagnosis.findings if f.code.startswith("SY")] == []
     assert diagnosis.seen["trace"]["host_to_device_share"] > 0
+
+
+@pytest.mark.parametrize(("pin", "non_blocking", "fault"), [(False, True, "unpinned"), (True, False, "blocking")])
+def test_a_copy_that_does_half_of_what_lets_it_overlap_is_told(scene, pin, non_blocking, fault):
+    batch = torch.ones(1024, pin_memory=pin)
+    spy = Transfers(scene)
+    spy.open()
+    batch.to("cuda", non_blocking=non_blocking)
+    spy.step()
+    spy.close()
+    (finding,) = spy.report(StepTime(seconds=1.0)).findings
+    assert (finding.code, finding.path, finding.evidence["fault"]) == ("SY09", __file__, fault)
+
+
+def test_a_wait_for_the_device_in_every_step_is_told_with_the_time_it_takes(scene):
+    spy = Housekeeping(scene)
+    spy.open()
+    torch.cuda.synchronize()
+    spy.step()
+    spy.close()
+    (finding,) = spy.report(StepTime(seconds=1.0)).findings
+    assert (finding.code, finding.path, finding.evidence["call"]) == ("SY08", __file__, "torch.cuda.synchronize")
+    assert finding.share > 0

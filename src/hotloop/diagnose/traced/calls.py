@@ -15,6 +15,22 @@ def around(
     return entering.remove, leaving.remove
 
 
+def seeing(module: nn.Module, look: Callable[[Any], None]) -> Callable[[], None]:
+    """Call `look` with the (args, kwargs) of every call of `module`; what comes back takes the hook away."""
+    return module.register_forward_pre_hook(_Seeing(look), with_kwargs=True).remove
+
+
+class _Seeing:
+    def __init__(self, look: Callable[[Any], None]) -> None:
+        self._look = look
+
+    def __call__(self, _module: nn.Module, args: Any, kwargs: Any) -> None:
+        self._look((args, kwargs))
+
+    def __reduce__(self) -> Any:
+        return (_absent, ())
+
+
 class _Before:
     def __init__(self, call: Callable[[nn.Module], None]) -> None:
         self._call = call

@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 import psutil
@@ -16,11 +16,14 @@ import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import Optimizer
 
+from hotloop.diagnose.traced.batches import Batches
 from hotloop.diagnose.traced.compiling import Compiling
 from hotloop.diagnose.traced.device import SyncWarnings, Trace
 from hotloop.diagnose.traced.diagnosis import by_gain, finding_data
+from hotloop.diagnose.traced.gradient_order import GradientOrder
 from hotloop.diagnose.traced.gradients import Gradients
-from hotloop.diagnose.traced.loading import Loading, Unused
+from hotloop.diagnose.traced.housekeeping import Housekeeping
+from hotloop.diagnose.traced.loading import Loading
 from hotloop.diagnose.traced.memory import Memory
 from hotloop.diagnose.traced.modules import Modules
 from hotloop.diagnose.traced.operators import Operators
@@ -29,6 +32,9 @@ from hotloop.diagnose.traced.places import Places
 from hotloop.diagnose.traced.reads import Reads
 from hotloop.diagnose.traced.scene import Report, Scene, Spy, StepTime
 from hotloop.diagnose.traced.split import OUTSIDE, PHASES
+from hotloop.diagnose.traced.transfers import Transfers
+from hotloop.diagnose.traced.unused import Unused
+from hotloop.diagnose.traced.workers import Workers
 from hotloop.finding import Finding
 from hotloop.measure.protocol import Channel, Order
 from hotloop.measure.turns import step_losses
@@ -62,6 +68,7 @@ class Spying:
         self.scene = scene
         self.phases = Phases(scene)
         self.compiling = Compiling(scene)
+        self.workers = Workers(scene)
         self._channel = channel
         self._unused = Unused(scene, self.phases)
         self._windows = list(self._schedule(steps, seconds))
@@ -132,9 +139,17 @@ class Spying:
             Window(spies=(Modules(scene),), steps=2 * spied, most=0.1 * seconds),
             Window(spies=(Reads(scene),), steps=2 * spied, most=0.1 * seconds),
             Window(spies=(Operators(scene),), steps=spied, most=0.1 * seconds),
-            Window(spies=(Loading(scene, self.phases),), steps=steps, least=0.05 * seconds, most=0.1 * seconds),
+            Window(spies=(Housekeeping(scene), Batches(scene, self.phases)), steps=2 * spied, most=0.05 * seconds),
+            Window(spies=(Transfers(scene),), steps=2 * spied, most=0.05 * seconds),
+            Window(
+                spies=(Loading(scene, self.phases, self.workers),),
+                steps=steps,
+                least=0.05 * seconds,
+                most=0.1 * seconds,
+            ),
             Window(spies=(Memory(scene),), steps=1, most=0.05 * seconds),
-            Window(spies=(Gradients(scene),), steps=spied, most=0.05 * seconds),
+            # In this order: what the second one reads before an update, the first one must not take for the program's.
+            Window(spies=(GradientOrder(scene), Gradients(scene)), steps=spied, most=0.05 * seconds),
             Window(spies=(Trace(scene),), steps=spied, most=0.05 * seconds),
             Window(spies=(SyncWarnings(scene),), steps=spied, most=0.05 * seconds),
         )
@@ -142,7 +157,8 @@ class Spying:
     def _open_next(self) -> None:
         while self._windows:
             window = self._windows.pop(0)
-            if all(spy.is_wanted() for spy in window.spies):
+            window = replace(window, spies=tuple(spy for spy in window.spies if spy.is_wanted()))
+            if window.spies or not self._done:  # the warm-up has none
                 if len(self._done) == 2 and self.compiling.is_used:
                     self._settle_compiler()
                 for spy in window.spies:
@@ -220,7 +236,7 @@ def _train(order: Order, channel: Channel) -> int:
     scene = Scene(places=Places(order.scratch))
     spying = Spying(channel, scene, steps=int(sys.argv[2]), seconds=float(sys.argv[3]))
     sites = Sites(Plan())
-    with spying.phases.installed(), spying.compiling.installed(), hooked(sites, spying):
+    with spying.phases.installed(), spying.compiling.installed(), spying.workers.installed(), hooked(sites, spying):
         run_to_its_end(inside(order), sites, spying)
         spying.finish()
 

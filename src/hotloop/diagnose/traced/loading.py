@@ -1,25 +1,22 @@
-"""What a loader does while the step waits: lines of `__getitem__` by samples of the stack, caches, unused batches."""
+"""What a loader does while the step waits: lines of `__getitem__` by samples of the stack, and its caches."""
 
-import functools
-import signal
-import threading
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Any
 
-from torch.utils.data import DataLoader
-
+from hotloop.diagnose.traced.caches import Asked, Caches, total
 from hotloop.diagnose.traced.phases import Phases
 from hotloop.diagnose.traced.places import NOWHERE, Place
 from hotloop.diagnose.traced.scene import Report, Scene, StepTime, bound
+from hotloop.diagnose.traced.stack import Stack, Timer
+from hotloop.diagnose.traced.workers import Seen, Workers
 from hotloop.finding import Finding
 
-_PERIOD = 0.001
 _WORTH_LOOKING = 0.02
 _WORTH_TELLING = 0.03
 _FEWEST_SAMPLES = 20
-_FETCH = "/torch/utils/data/_utils/fetch.py"
+_MOST_LISTED = 20
 _READING = ("open", "read", "scan", "load", "imread", "decode", "parquet")
 _ROWWISE = ("iterrows", "itertuples", "apply")
 _CURES = {
@@ -30,225 +27,171 @@ _CURES = {
 
 
 class Loading:
-    """Samples the stack every millisecond, by a timer's signal, and keeps what was seen while a loader fetched.
+    """Samples the stack of whatever process loads, and keeps what was seen while a loader fetched.
 
-    Not by a thread that looks at the main thread's frames: a frame that is looked at keeps what is in it alive, and
-    torch's guards must be undone in the thread, and at the moment, in which their frame ends.
+    In this process it looks by a timer of its own; worker processes look at themselves and leave a file each.
     """
 
     name = "loading"
 
-    def __init__(self, scene: Scene, phases: Phases) -> None:
+    def __init__(self, scene: Scene, phases: Phases, workers: Workers) -> None:
         self._scene = scene
         self._phases = phases
-        self._lines: Counter[tuple[Place, str]] = Counter()
+        self._workers = workers
+        self._stack = Stack(scene.places)
+        self._timer = Timer()
+        self._is_sampling = False
         self._samples = 0
-        self._fetching = 0
-        self._caches: dict[str, tuple[Any, int, int]] = {}
-        self._before: Any = None
+        self._steps = 0
+        self._batches = 0
+        self._caches: Caches | None = None
 
     def is_wanted(self) -> bool:
-        """Where steps wait for data that this process itself loads, and the timer is nobody's yet."""
-        if threading.current_thread() is not threading.main_thread() or signal.getitimer(signal.ITIMER_REAL)[0]:
+        """Where steps wait for data, and who loads them can be looked at."""
+        if self._phases.split.shares.get("data_wait", 0.0) < _WORTH_LOOKING:
             return False
-        if signal.getsignal(signal.SIGALRM) not in (signal.SIG_DFL, None):
-            return False
-        waits = self._phases.split.shares.get("data_wait", 0.0) >= _WORTH_LOOKING
-        return waits and any(loader.num_workers == 0 for _, loader in self._phases.loaders)
+        return self._num_workers > 0 or (self._loads_itself and self._timer.is_free)
 
     def open(self) -> None:
         """Start to sample."""
-        for _, loader in self._phases.loaders:
-            for name, cached in _caches(loader).items():
-                info = cached.cache_info()
-                self._caches[name] = (cached, info.hits, info.misses)
-        self._before = signal.signal(signal.SIGALRM, self._sample)
-        signal.siginterrupt(signal.SIGALRM, False)  # what C code reads or waits for goes on
-        signal.setitimer(signal.ITIMER_REAL, _PERIOD, _PERIOD)
+        self._scene.yielded.append(self._count)
+        self._workers.open()
+        self._caches = Caches(self._scene.places, [loader.dataset for _, loader in self._phases.loaders])
+        self._is_sampling = self._loads_itself and self._timer.is_free
+        if self._is_sampling:
+            self._timer.start(self._sample)
 
     def step(self) -> None:
-        """Nothing: samples are taken by the clock."""
+        """Count; samples are taken by the clock."""
+        self._steps += 1
 
     def close(self) -> None:
         """Stop sampling."""
-        signal.setitimer(signal.ITIMER_REAL, 0.0)
-        signal.signal(signal.SIGALRM, self._before)
+        if self._is_sampling:
+            self._timer.stop()
+        self._workers.close()
+        self._scene.yielded.remove(self._count)
 
     def report(self, step: StepTime) -> Report:
-        """Stages with their share of the step, and findings on lines and caches that are worth a look."""
+        """Stages with the share of a step that each could win, and findings on lines and caches worth a look.
+
+        Making a stage of the loading free wins at most the time that it takes, and at most the whole wait.
+        """
         waiting = step.shares.get("data_wait", 0.0)
-        stages = [
-            {"path": place.path, "line": place.line, "callee": callee, "share": count / self._fetching * waiting}
-            for (place, callee), count in self._lines.most_common(20)
-        ]
-        findings = self._findings(waiting) if self._fetching >= _FEWEST_SAMPLES else []
-        hit_rates, found = self._hit_rates()
-        data = {"samples": self._samples, "fetching": self._fetching, "stages": stages, "hit_rates": hit_rates}
-        return Report(findings=[*findings, *found], data=data)
-
-    def _sample(self, _number: int, frame: FrameType | None) -> None:
-        self._samples += 1
-        seen = self._stage(frame) if self._scene.fetching else None
-        if seen is not None:
-            self._fetching += 1
-            self._lines[seen] += 1
-
-    def _stage(self, frame: FrameType | None) -> tuple[Place, str] | None:
-        """The line of the data set's own that is at work, outermost inside of the fetch, and what it called."""
-        own: tuple[Place, str] | None = None
-        callee = ""
-        while frame is not None:
-            file = frame.f_code.co_filename
-            if file.endswith(_FETCH):
-                return own or (NOWHERE, callee or "collate")
-            if self._scene.places.is_own(file):
-                own = (Place(self._scene.places.original(file), frame.f_lineno), callee)
-            callee = frame.f_code.co_name
-            frame = frame.f_back
-        return None
-
-    def _findings(self, waiting: float) -> list[Finding]:
-        by_line: Counter[Place] = Counter()
-        callees: dict[Place, Counter[str]] = {}
-        for (place, callee), count in self._lines.items():
-            by_line[place] += count
-            callees.setdefault(place, Counter())[callee] += count
-        findings: list[Finding] = []
-        for place, count in by_line.items():
-            part = count / self._fetching
-            if place is not NOWHERE and part * waiting >= _WORTH_TELLING:
-                findings.append(_slow_line(place, callees[place], part=part, share=part * waiting))
-        return findings
-
-    def _hit_rates(self) -> tuple[dict[str, float], list[Finding]]:
-        rates: dict[str, float] = {}
-        findings: list[Finding] = []
-        for name, (cached, hits, misses) in self._caches.items():
-            info = cached.cache_info()
-            asked = info.hits - hits + info.misses - misses
-            if asked < _FEWEST_SAMPLES:
-                continue
-            rates[name] = (info.hits - hits) / asked
-            if rates[name] < 0.5:
-                code = getattr(getattr(cached, "__wrapped__", None), "__code__", None)
-                findings.append(
-                    Finding(
-                        code="DA05",
-                        path=self._scene.places.original(code.co_filename) if code else "",
-                        line=code.co_firstlineno if code else 0,
-                        cure="hold everything, or drop the cache",
-                        message=f"the cache of {name} ({info.maxsize} items) answers {rates[name]:.0%} of calls",
-                        evidence={"hit_rate": rates[name], "calls": asked},
-                    )
-                )
-        return rates, findings
-
-
-@dataclass(kw_only=True)
-class _Pass:
-    """One pass over a loader: batches fetched, and after how many of them something was computed."""
-
-    fetched: int = 0
-    looked_at: int = 0
-    learned_from: int = 0
-    uses: int = 0
-    backwards: int = 0
-    is_over: bool = False
+        seen = self._workers.seen()
+        busy = self._busy(seen, step)
+        stages = [*_stages(self._stack.lines, waiting, waiting), *_stages(seen.lines, busy, waiting)]
+        stages.sort(key=lambda stage: stage.share, reverse=True)
+        findings = [stage.finding() for stage in _by_line(stages, waiting) if stage.share >= _WORTH_TELLING]
+        asked = [each for each in total([*(self._caches.asked() if self._caches else []), *seen.caches])]
+        asked = [each for each in asked if each.calls >= _FEWEST_SAMPLES]
+        data = {
+            "samples": self._samples,
+            "fetching": self._stack.samples,
+            "stages": [stage.data() for stage in stages[:_MOST_LISTED]],
+            "hit_rates": {each.name: each.hits / each.calls for each in asked},
+            "workers": {
+                "processes": seen.processes,
+                "fetches": seen.fetches,
+                "busy": busy,
+                "samples": seen.lines.total(),
+            },
+        }
+        return Report(
+            findings=[*findings, *(_useless(each) for each in asked if each.hits < each.calls / 2)], data=data
+        )
 
     @property
-    def unused(self) -> int:
-        """Batches that nothing was learned from; in a pass that learns from none, those that no root was called for."""
-        return 0 if self.is_over else max(0, self.fetched - (self.learned_from or self.looked_at))
+    def _loads_itself(self) -> bool:
+        return any(loader.num_workers == 0 for _, loader in self._phases.loaders)
+
+    @property
+    def _num_workers(self) -> int:
+        return max((loader.num_workers for _, loader in self._phases.loaders), default=0)
+
+    def _busy(self, seen: Seen, step: StepTime) -> float:
+        """The share of a step in which each worker fetches, to keep up with it."""
+        if not seen.fetches or not self._steps:
+            return 0.0
+        return step.share(seen.seconds_a_batch * self._batches / self._steps / self._num_workers)
+
+    def _count(self, _iterator: Any, _batch: Any) -> None:
+        self._batches += 1
+
+    def _sample(self, frame: FrameType | None) -> None:
+        self._samples += 1
+        if self._scene.fetching:
+            self._stack.sample(frame)
 
 
-class Unused:
-    """Counts batches that a pass fetched and nothing used before the next pass over the same loader began."""
+@dataclass(frozen=True, kw_only=True)
+class _Stage:
+    """A line at work in `part` of all samples of the loading; `share` of a step could be won there."""
 
-    def __init__(self, scene: Scene, phases: Phases) -> None:
-        self._scene = scene
-        self._phases = phases
-        self._passes: dict[int, _Pass] = {}
-        self._ended: list[_Pass] = []
-        scene.fetched.append(self._note)
+    place: Place
+    callee: str
+    samples: int
+    part: float
+    share: float
 
-    def report(self, steps: int) -> Report:
-        """A finding where passes that were broken off left batches behind."""
-        left = [each.unused for each in self._ended if each.unused]
-        if not left or not steps or not self._phases.loaders:
-            return Report(data={"passes": len(self._ended), "unused": 0})
-        place = self._phases.loaders[0][0]
-        share = self._phases.split.shares.get("data_wait", 0.0) * sum(left) / steps
-        finding = Finding(
-            code="DA12",
-            path=place.path,
-            line=place.line,
-            per_step=sum(left) / steps,
-            share=share,
-            bound=bound(share),
-            cure="take as many batches as are wanted with itertools.islice",
-            message=f"{len(left)} of {len(self._ended)} passes fetched a batch that was never used",
+    def data(self) -> dict[str, Any]:
+        """For the document."""
+        return {"path": self.place.path, "line": self.place.line, "callee": self.callee, "share": self.share}
+
+    def finding(self) -> Finding:
+        """The line, under the rule that its callee speaks for."""
+        code = "DA03"
+        if any(word in self.callee for word in _ROWWISE):
+            code = "DA01"
+        elif any(word in self.callee for word in _READING):
+            code = "DA04"
+        said = f"this line{f' ({self.callee})' if self.callee else ''}"
+        return Finding(
+            code=code,
+            path=self.place.path,
+            line=self.place.line,
+            share=self.share,
+            bound=bound(self.share),
+            cure=_CURES[code],
+            message=f"{self.part:.0%} of the loading is {said}: {self.share:.0%} of a step",
+            evidence={"callee": self.callee, "share_of_loading": self.part},
         )
-        return Report(findings=[finding], data={"passes": len(self._ended), "unused": sum(left)})
-
-    def _note(self, source: Any, is_over: bool) -> None:
-        if isinstance(source, DataLoader):
-            ended = self._passes.pop(id(source), None)
-            if ended is not None:
-                self._count_use(ended)
-                self._ended.append(ended)
-            self._passes[id(source)] = _Pass(uses=self._scene.uses, backwards=self._scene.backwards)
-            return
-        current = self._pass_of(source)
-        if current is None:
-            return
-        if is_over:
-            current.is_over = True
-            return
-        if current.fetched:
-            self._count_use(current)
-        current.fetched += 1
-
-    def _pass_of(self, iterator: Any) -> _Pass | None:
-        """The pass of the loader that this iterator draws from; they share its data set."""
-        for _, loader in self._phases.loaders:
-            if loader.dataset is getattr(iterator, "_dataset", None):
-                return self._passes.get(id(loader))
-        return None
-
-    def _count_use(self, current: _Pass) -> None:
-        current.looked_at += self._scene.uses > current.uses
-        current.learned_from += self._scene.backwards > current.backwards
-        current.uses, current.backwards = self._scene.uses, self._scene.backwards
 
 
-def _slow_line(place: Place, callees: Counter[str], *, part: float, share: float) -> Finding:
-    callee = callees.most_common(1)[0][0]
-    code = "DA03"
-    if any(word in callee for word in _ROWWISE):
-        code = "DA01"
-    elif any(word in callee for word in _READING):
-        code = "DA04"
+def _stages(lines: Counter[tuple[Place, str]], busy: float, waiting: float) -> list[_Stage]:
+    """Stages of a process that loads for `busy` of its time."""
+    whole = lines.total()
+    if whole < _FEWEST_SAMPLES:
+        return []
+    return [
+        _Stage(place=place, callee=callee, samples=count, part=count / whole, share=min(waiting, count / whole * busy))
+        for (place, callee), count in lines.items()
+    ]
+
+
+def _by_line(stages: list[_Stage], waiting: float) -> list[_Stage]:
+    """One stage for each line of the program's own, named for what it calls most."""
+    lines: dict[Place, list[_Stage]] = {}
+    for stage in stages:
+        if stage.place != NOWHERE:
+            lines.setdefault(stage.place, []).append(stage)
+    return [
+        replace(
+            max(parts, key=lambda stage: stage.samples),
+            part=sum(stage.part for stage in parts),
+            share=min(waiting, sum(stage.share for stage in parts)),
+        )
+        for parts in lines.values()
+    ]
+
+
+def _useless(cache: Asked) -> Finding:
+    rate = cache.hits / cache.calls
     return Finding(
-        code=code,
-        path=place.path,
-        line=place.line,
-        share=share,
-        bound=bound(share),
-        cure=_CURES[code],
-        message=f"{part:.0%} of the loading is this line{f' ({callee})' if callee else ''}: {share:.0%} of a step",
-        evidence={"callee": callee, "share_of_loading": part},
+        code="DA05",
+        path=cache.path,
+        line=cache.line,
+        cure="hold everything, or drop the cache",
+        message=f"the cache of {cache.name} ({cache.size} items) answers {rate:.0%} of calls",
+        evidence={"hit_rate": rate, "calls": cache.calls},
     )
-
-
-def _caches(loader: DataLoader[Any]) -> dict[str, Any]:
-    """Caches of functools that the data set's __getitem__ names, as attributes or globals."""
-    dataset = loader.dataset
-    method = getattr(type(dataset), "__getitem__", None)
-    code = getattr(method, "__code__", None)
-    found: dict[str, Any] = {}
-    for name in code.co_names if code else ():
-        for value in (getattr(dataset, name, None), getattr(method, "__globals__", {}).get(name)):
-            cached = getattr(value, "__func__", value)
-            if isinstance(cached, functools._lru_cache_wrapper):  # pyright: ignore[reportPrivateUsage]
-                found[name] = cached
-    return found

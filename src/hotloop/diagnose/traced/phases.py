@@ -136,7 +136,7 @@ class Phases:
             self.enter(label)
             is_over = False
             try:
-                return original(source)
+                result = original(source)
             except StopIteration:
                 is_over = True
                 raise
@@ -144,6 +144,9 @@ class Phases:
                 self.leave()
                 scene.fetching -= 1
                 _tell(scene.fetched, source, is_over)
+            if name == "__next__":
+                _tell(scene.yielded, source, result)
+            return result
 
         with _replaced(owner, name, call):
             yield

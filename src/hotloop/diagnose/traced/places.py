@@ -61,7 +61,7 @@ class Places:
     """Finds the user's line; files of the scratch copy are told under the names of the originals."""
 
     def __init__(self, scratch: Scratch) -> None:
-        self._scratch = scratch
+        self.scratch = scratch
         self._library = _library_folders()
         self._kinds: dict[str, int] = {}
         self._originals: dict[str, str] = {}
@@ -80,7 +80,7 @@ class Places:
     def original(self, file: str) -> str:
         """The user's own path of a file, relative to nothing."""
         if file not in self._originals:
-            self._originals[file] = str(self._scratch.original_of(Path(file)))
+            self._originals[file] = str(self.scratch.original_of(Path(file)))
         return self._originals[file]
 
     def is_own(self, file: str) -> bool:

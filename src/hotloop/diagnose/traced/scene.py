@@ -65,7 +65,8 @@ class Scene:
     """The live parts of the program: roots, optimizers, and whether a loader is fetching right now.
 
     `uses` counts calls of roots, `backwards` backward passes. Who listens to `fetched` gets a loader's iterator, or the
-    loader that is iterated over anew, and whether that iterator has come to its end.
+    loader that is iterated over anew, and whether that iterator has come to its end; who listens to `yielded` gets the
+    iterator and its batch.
     """
 
     places: Places
@@ -79,6 +80,7 @@ class Scene:
     before_backward: list[Callable[[Any], None]] = field(default_factory=list[Callable[[Any], None]])
     after_backward: list[Callable[[], None]] = field(default_factory=list[Callable[[], None]])
     fetched: list[Callable[[Any, bool], None]] = field(default_factory=list[Callable[[Any, bool], None]])
+    yielded: list[Callable[[Any, Any], None]] = field(default_factory=list[Callable[[Any, Any], None]])
 
     def __post_init__(self) -> None:
         os.register_at_fork(after_in_child=self._leave)

@@ -19,7 +19,9 @@ class NoBatches:
         why="`batch_size=None` switches batching off: what the data set yields is the batch. A data set that yields "
         "single samples then trains on batches of one.",
         cure="Give the loader a batch size, or yield whole batches from the data set.",
-        dynamic="A batch dimension of 1 seen at the loader, in `hotloop diagnose`.",
+        dynamic="A batch dimension of 1, or none, in what the loader yields and the model is called with, while steps "
+        "wait for data a tenth of their time or more, in `hotloop diagnose`. The size of a batch bounds what batching "
+        "wins, so no other bound is told.",
         traps="Reported only where the data set is a class of this file whose `__iter__` yields what one turn of a "
         "loop gives, and nothing in it speaks of batches, chunks, stacking or collating.",
     )

@@ -16,7 +16,9 @@ class Housekeeping:
         why="`empty_cache()` gives memory back that the next step asks for again, with a synchronization each way; "
         "`synchronize()` drains the queue; `gc.collect()` walks every Python object.",
         cure="Remove it from the loop, or do it once an epoch.",
-        dynamic="The calls seen by the function mode of `hotloop diagnose`.",
+        dynamic="`hotloop diagnose` stands in for these functions during a few steps, under whatever name a module "
+        "imported them, and tells what runs in at least eight of ten steps, with the time that it takes. Emptying the "
+        "cache of a GPU has no bound: what the next step then waits for is not in the call.",
         traps="Calls under `if step % n == 0` and outside the batch loop are not reported.",
     )
     nodes: tuple[type[ast.AST], ...] = ()

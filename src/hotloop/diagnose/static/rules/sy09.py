@@ -16,7 +16,8 @@ class HalfPinned:
         why="A copy to a CUDA device overlaps with the host only if it is asked to (`non_blocking=True`) *and* reads "
         "from pinned memory; either alone buys nothing.",
         cure="On CUDA, give the loader `pin_memory=True` and the copy `non_blocking=True`.",
-        dynamic="`hotloop diagnose` looks at `is_pinned()` of what is copied.",
+        dynamic="Where the model lives on an accelerator, `hotloop diagnose` looks at `is_pinned()` of what `.to`, "
+        "`.cuda` and `.copy_` copy to it, and at `non_blocking`.",
         traps="Reported only where all loaders of the file agree; `pin_memory` from a variable, loaders from elsewhere "
         "and `tensor.pin_memory()` keep the rule silent. Sync debug mode does not see it.",
     )
