@@ -11,7 +11,16 @@ from hotloop.transform import Stage, Transform, compiles
 from hotloop.workload import Recipe, Workload
 
 # Expected gain first (geometric means of a ten-model survey on the CPU); an unknown transform comes after these.
-_EXPECTED = ("allocator", "autocast", "fused_optimizer", "channels_last", "matmul_precision", "threads", "data_loading")
+_EXPECTED = (
+    "allocator",
+    "autocast",
+    "fused_optimizer",
+    "channels_last",
+    "math_attention",
+    "matmul_precision",
+    "threads",
+    "data_loading",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
