@@ -8,6 +8,8 @@ Each group of processes lives for a few rounds and is then replaced, for where a
 than any round (docs/measurements.md); intervals are over groups. Within a group, the first fits of every case are the
 warm-up: they are kept as "cold" and left out. Ratios are peer time over hotloop time, above 1 where hotloop is faster.
 
+A second hotloop process rides along in each group: what two equal arms differ by stands under "aa".
+
 Rewards must agree: the largest relative difference of any epoch is reported beside each ratio. Writes all samples.
 """
 
@@ -31,7 +33,7 @@ from hotloop.measure.statistics import combine, pair_effect
 from hotloop.measurement import Interval
 from hotloop.whole_file import write_whole
 
-OURS = "hotloop"
+OURS, AGAIN = "hotloop", "hotloop again"
 TIMES = {"fit": "wall_s", "fit_cpu": "cpu_s", "loop": "loop_s"}
 RESULTS = Path(__file__).parents[1] / "results" / "amd-epyc-2-cores" / "hisso"
 
@@ -144,7 +146,7 @@ def _cases(options: argparse.Namespace, folder: Path) -> dict[str, Path]:
 def _group(
     group: int, cases: dict[str, Path], peers: dict[str, str], options: argparse.Namespace
 ) -> tuple[list[Sample], dict[str, Any]]:
-    workers = {OURS: Worker("hotloop", sys.executable, options.core)}
+    workers = {name: Worker("hotloop", sys.executable, options.core) for name in (OURS, AGAIN)}
     workers |= {name: Worker("psann", python, options.core) for name, python in peers.items()}
     rng, samples = random.Random(group), list[Sample]()
     for number in range(options.rounds + 1):
@@ -174,6 +176,7 @@ def _document(
         "options": {key: value for key, value in vars(options).items() if isinstance(value, str | int)},
         "workers": about,
         "comparisons": [c for peer in peers for c in compare(samples, peer)],
+        "aa": [c for c in compare(samples, AGAIN) if c["ours"] == c["theirs"]],
         "samples": [asdict(sample) for sample in samples],
     }
 
@@ -222,12 +225,6 @@ def _comparison(samples: list[Sample], peer: str, ours: str, theirs: str) -> dic
     }
 
 
-def _medians(samples: list[Sample]) -> dict[str, float]:
-    return {
-        name: 1e3 * statistics.median(getattr(s, key) for s in samples if s.round > 0) for name, key in TIMES.items()
-    }
-
-
 def _ratio(mine: list[Sample], others: list[Sample], key: str) -> Interval:
     """The peer's time over ours: one effect a group, the interval over groups."""
     groups = sorted({sample.group for sample in mine})
@@ -253,10 +250,10 @@ def table(document: dict[str, Any]) -> str:
         "| ours | against | loop | whole fit | first fit of the case | rewards differ by |",
         "|---|---|---|---|---|---|",
     ]
-    for entry in document["comparisons"]:
+    for entry in [*document["comparisons"], *document["aa"]]:
         difference = entry["largest_reward_difference"]
         lines.append(
-            f"| {entry['ours']} | psann {entry['peer']} {entry['theirs']} | {_times(entry['ratios']['loop'])} | "
+            f"| {entry['ours']} | {_peer(entry)} | {_times(entry['ratios']['loop'])} | "
             f"{_times(entry['ratios']['fit'])} | {_cold(entry['cold_ratios'])} | "
             f"{'other work' if difference is None else f'{difference:.1e}'} |"
         )
@@ -265,6 +262,10 @@ def table(document: dict[str, Any]) -> str:
 
 def _cold(ratios: dict[str, float] | None) -> str:
     return "-" if ratios is None else f"{ratios['fit']:.1f}x"
+
+
+def _peer(entry: dict[str, Any]) -> str:
+    return AGAIN if entry["peer"] == AGAIN else f"psann {entry['peer']} {entry['theirs']}"
 
 
 def _times(interval: dict[str, float]) -> str:
