@@ -54,6 +54,11 @@ def test_a_phase_that_may_be_all_that_is_left_bounds_nothing():
     assert BOUNDS.on(trial(["compile", "fused_optimizer"], against=kept.title), [kept]).bound is None
 
 
+def test_shares_that_add_up_to_all_of_a_step_within_rounding_bound_nothing():
+    whole = Bounds(reach={"forward": 0.7, "backward": 0.2, "evaluation": 0.1 - 1e-12})
+    assert whole.of(["compile"]) is None
+
+
 def test_a_speed_up_that_nothing_bounds_from_above_makes_no_bound():
     kept = replace(trial(["compile"], kept=True), speedup=Interval(median=1.5, low=0.0, high=float("inf")))
     assert BOUNDS.on(trial(["compile", "fused_optimizer"], against=kept.title), [kept]).bound is None

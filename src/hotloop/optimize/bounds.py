@@ -14,6 +14,7 @@ from hotloop.transform import shortens
 from hotloop.trial import Trial
 
 _NOTHING = "nothing"
+_ALL = 1.0 - 1e-6  # the shares of all phases add up to 1 within rounding
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +40,7 @@ class Bounds:
         if not phases:
             return None
         share = speedup * sum(self.reach.get(phase, 0.0) for phase in phases)
-        return 1.0 / (1.0 - share) if share < 1.0 else None
+        return 1.0 / (1.0 - share) if share < _ALL else None
 
     def on(self, trial: Trial, earlier: Sequence[Trial]) -> Trial:
         """The trial with the bound of its change; `earlier` trials tell what it was raced against."""
