@@ -14,7 +14,8 @@ from hotloop.transform import Promise, Stage
 class DataLoading:
     """Builds the program's own DataLoaders with persistent workers, and pinned memory for CUDA.
 
-    Samples come in the same order; random numbers drawn inside the dataset come from the workers' streams.
+    Samples come in the same order, in every epoch; random numbers drawn inside the dataset come from the workers'
+    streams.
     """
 
     workers: Annotated[int, Field(ge=0)] = 2
@@ -49,9 +50,36 @@ class DataLoading:
         if site.get("num_workers", 0) > 0:
             raise NotApplicable(f"the program already uses {site['num_workers']} loader workers")
         if self.workers:
-            site.update(num_workers=self.workers, persistent_workers=True, prefetch_factor=self.prefetch)
+            site.update(num_workers=self.workers, persistent_workers=True, prefetch_factor=_Prefetch(self.prefetch))
+            _keep_stream()
         if self.pin_memory:
             site["pin_memory"] = True
 
     def confirm(self) -> None:
         """The loader raises where it cannot obey."""
+
+
+class _Prefetch(int):
+    """The number by which a loader is known that this transform has changed."""
+
+
+def _keep_stream() -> None:
+    """Let later epochs draw the seed that each epoch without persistent workers draws; it is used for nothing.
+
+    Without it the global stream would be one number behind from the second epoch on: another shuffle, other dropout.
+    """
+    import torch
+    from torch.utils.data import dataloader
+
+    iterator: Any = dataloader._MultiProcessingDataLoaderIter  # pyright: ignore[reportPrivateUsage]
+    original = iterator._reset
+    if getattr(original, "keeps_stream", False):
+        return
+
+    def reset(self: Any, loader: Any, first_iter: bool = False) -> None:
+        if not first_iter and isinstance(loader.prefetch_factor, _Prefetch):
+            torch.empty((), dtype=torch.int64).random_(generator=loader.generator)
+        original(self, loader, first_iter)
+
+    reset.keeps_stream = True  # pyright: ignore[reportFunctionMemberAccess]
+    iterator._reset = reset
