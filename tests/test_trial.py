@@ -4,7 +4,7 @@ import math
 import pytest
 
 from hotloop.errors import EvidenceError
-from hotloop.measurement import Clock, Environment, Interval, Memory
+from hotloop.measurement import Clock, Interval, Memory
 from hotloop.trial import SCHEMA, Curves, Result, Trial
 from hotloop.verdict import Outcome, Verdict
 
@@ -35,25 +35,6 @@ def result(cpu_machine):
         verdicts=(verdict,),
         curves=Curves(baseline=(2.0, 1.0), low=(1.9, 0.9), high=(2.1, 1.1), plan=(2.0, 1.0)),
         notes=("quiet",),
-    )
-
-
-@pytest.fixture
-def cpu_machine():
-    return Environment(
-        cpu="Example 9000",
-        cpu_flags=("avx2",),
-        cores=(0, 1),
-        threads=2,
-        governor="performance",
-        load=0.0,
-        foreign_cores=0.0,
-        memory=2**33,
-        platform="Linux",
-        python="3.11.7",
-        torch="2.13.0",
-        hotloop="0.1.0",
-        variables={"OMP_NUM_THREADS": "1"},
     )
 
 

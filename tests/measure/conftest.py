@@ -14,27 +14,6 @@ from hotloop.workload import Script
 
 
 @pytest.fixture
-def recorded_environment() -> Environment:
-    return Environment(
-        cpu="Example 9000",
-        cpu_flags=("avx2", "fma"),
-        cores=(0, 1),
-        threads=2,
-        governor="performance",
-        load=0.25,
-        foreign_cores=0.0,
-        memory=8 * 2**30,
-        platform="Linux",
-        python="3.11.7",
-        torch="2.13.0",
-        hotloop="0.1.0",
-        argv=("hotloop", "tune", "train.py"),
-        variables={"OMP_NUM_THREADS": "1"},
-        allocators={"tcmalloc": "/usr/lib/libtcmalloc_minimal.so.4"},
-    )
-
-
-@pytest.fixture
 def block() -> Block:
     return Block(pair=1, round=2, arm="candidate", wall=(0.1, 0.25), cpu=(0.1, 0.2), losses=(2.0, float("nan")))
 
@@ -56,7 +35,7 @@ def trial() -> Trial:
 
 
 @pytest.fixture
-def result(recorded_environment: Environment, trial: Trial) -> Result:
+def result(cpu_machine: Environment, trial: Trial) -> Result:
     return Result(
         workload="train.py --epochs 3",
         verdict=Outcome.PASS,
@@ -68,7 +47,7 @@ def result(recorded_environment: Environment, trial: Trial) -> Result:
         payback_steps=40,
         payback_seconds=2.5,
         trials=(),
-        environment=recorded_environment,
+        environment=cpu_machine,
         evidence="out/evidence",
         command="hotloop tune train.py -- --epochs 3",
         curves=Curves(baseline=(2.0, 1.0)),

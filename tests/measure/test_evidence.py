@@ -36,9 +36,9 @@ for round in range(10**6):
 
 
 @pytest.fixture
-def folder(tmp_path: Path, command: Command, recorded_environment: Environment, block: Block, result: Result) -> Path:
+def folder(tmp_path: Path, command: Command, cpu_machine: Environment, block: Block, result: Result) -> Path:
     """A finished evidence folder with two blocks of one race."""
-    evidence = Evidence.create(tmp_path / "evidence", command=command, environment=recorded_environment)
+    evidence = Evidence.create(tmp_path / "evidence", command=command, environment=cpu_machine)
     evidence.block("compile", dataclasses.replace(block, losses=()))
     evidence.block("compile", block)
     evidence.finish(Plan(), result)
@@ -46,18 +46,18 @@ def folder(tmp_path: Path, command: Command, recorded_environment: Environment, 
 
 
 def test_evidence_comes_back_as_it_was(
-    folder: Path, command: Command, recorded_environment: Environment, block: Block, result: Result
+    folder: Path, command: Command, cpu_machine: Environment, block: Block, result: Result
 ) -> None:
     recorded = load_evidence(folder)
-    assert (recorded.command, recorded.environment, recorded.result) == (command, recorded_environment, result)
+    assert (recorded.command, recorded.environment, recorded.result) == (command, cpu_machine, result)
     assert repr(recorded.blocks) == repr({"compile": (dataclasses.replace(block, losses=()), block)})
     assert (recorded.plan, recorded.notes) == (Plan(), ())
 
 
-def test_a_recipe_comes_back_as_a_recipe(tmp_path: Path, command: Command, recorded_environment: Environment) -> None:
+def test_a_recipe_comes_back_as_a_recipe(tmp_path: Path, command: Command, cpu_machine: Environment) -> None:
     recipe = Recipe(target="job.py:build", seed=3, folder=tmp_path)
     asked = dataclasses.replace(command, workload=recipe)
-    Evidence.create(tmp_path / "evidence", command=asked, environment=recorded_environment)
+    Evidence.create(tmp_path / "evidence", command=asked, environment=cpu_machine)
     assert load_evidence(tmp_path / "evidence").command == asked
     assert json.loads((tmp_path / "evidence" / "command.json").read_text())["workload"]["kind"] == "recipe"
 
@@ -81,17 +81,17 @@ def test_the_readme_says_how_to_redraw_and_to_repeat(folder: Path) -> None:
     assert "hotloop prove --replay FOLDER" in readme
 
 
-def test_evidence_is_never_overwritten(folder: Path, command: Command, recorded_environment: Environment) -> None:
+def test_evidence_is_never_overwritten(folder: Path, command: Command, cpu_machine: Environment) -> None:
     with pytest.raises(EvidenceError, match="holds evidence already"):
-        Evidence.create(folder, command=command, environment=recorded_environment)
+        Evidence.create(folder, command=command, environment=cpu_machine)
 
 
 def test_a_folder_that_cannot_be_made_is_an_evidence_error(
-    tmp_path: Path, command: Command, recorded_environment: Environment
+    tmp_path: Path, command: Command, cpu_machine: Environment
 ) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(EvidenceError, match="cannot write evidence"):
-        Evidence.create(tmp_path / "file" / "evidence", command=command, environment=recorded_environment)
+        Evidence.create(tmp_path / "file" / "evidence", command=command, environment=cpu_machine)
 
 
 def test_an_unfinished_session_has_samples_and_a_note(folder: Path) -> None:

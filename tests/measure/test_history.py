@@ -42,8 +42,8 @@ def history(history_url: str) -> Iterator[History]:
 
 
 @pytest.fixture
-def session(history: History, recorded_environment: Environment) -> int:
-    return history.start(kind="tune", workload="train.py", command="hotloop tune", environment=recorded_environment)
+def session(history: History, cpu_machine: Environment) -> int:
+    return history.start(kind="tune", workload="train.py", command="hotloop tune", environment=cpu_machine)
 
 
 def _write(url: str, count: int, name: str) -> "subprocess.Popen[str]":
@@ -58,10 +58,10 @@ def _change(url: str, statement: str) -> None:
     engine.dispose()
 
 
-def test_a_new_session_is_running(history: History, session: int, recorded_environment: Environment) -> None:
+def test_a_new_session_is_running(history: History, session: int, cpu_machine: Environment) -> None:
     (row,) = history.sessions()
     assert (row.id, row.kind, row.workload, row.state, row.verdict) == (session, "tune", "train.py", "running", None)
-    assert row.environment == recorded_environment
+    assert row.environment == cpu_machine
     assert timedelta(0) <= datetime.now(UTC) - row.started < timedelta(minutes=5)
 
 
@@ -103,16 +103,14 @@ def test_a_block_of_an_unknown_session_is_refused(history: History, block: Block
         history.add_block(999, "race", block)
 
 
-def test_sessions_come_newest_first_up_to_the_limit(history: History, recorded_environment: Environment) -> None:
+def test_sessions_come_newest_first_up_to_the_limit(history: History, cpu_machine: Environment) -> None:
     for name in "abc":
-        history.start(kind="prove", workload=name, command="", environment=recorded_environment)
+        history.start(kind="prove", workload=name, command="", environment=cpu_machine)
     assert [row.workload for row in history.sessions(limit=2)] == ["c", "b"]
 
 
-def test_text_that_no_database_takes_is_spelled_out(
-    history: History, recorded_environment: Environment, block: Block
-) -> None:
-    session = history.start(kind="tune", workload="a\x00b", command="\udcff", environment=recorded_environment)
+def test_text_that_no_database_takes_is_spelled_out(history: History, cpu_machine: Environment, block: Block) -> None:
+    session = history.start(kind="tune", workload="a\x00b", command="\udcff", environment=cpu_machine)
     history.add_block(session, "\udcff\x00", block)
     (row,) = history.sessions()
     assert (row.workload, row.command, list(history.blocks(session))) == ("a\\x00b", "\\udcff", ["\\udcff\\x00"])

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from hotloop.measure.lockstep import Settings
-from hotloop.measurement import Environment
 from hotloop.verify.drift import DriftGate
 from hotloop.workload import Workload, parse_workload
 
@@ -50,24 +49,3 @@ def program(name: str, *arguments: str) -> Workload:
 def program_fixture() -> Callable[..., Workload]:
     """One of the programs beside this file, by name."""
     return program
-
-
-@pytest.fixture
-def cpu_machine() -> Environment:
-    """A small machine without CUDA and with a compiler."""
-    return Environment(
-        cpu="Example 9000",
-        cpu_flags=("avx2", "avx512_bf16"),
-        cores=(0, 1),
-        threads=2,
-        governor="performance",
-        load=0.0,
-        foreign_cores=0.0,
-        memory=8 * 2**30,
-        platform="Linux",
-        python="3.11.7",
-        torch="2.13.0",
-        hotloop="0.1.0",
-        allocators={"tcmalloc": "/usr/lib/libtcmalloc_minimal.so.4"},
-        compiler="g++ 12",
-    )

@@ -10,7 +10,7 @@ from torch import Tensor
 from hotloop.errors import WorkloadError
 from hotloop.workload import Loss
 
-# Steps between two folds: long enough that a fold (about 60 us on a CPU) costs each step less than 1 us.
+# Steps between two folds: a fold is a dozen small operators, which this many steps share.
 _FOLD_EVERY = 128
 
 
@@ -38,7 +38,6 @@ class Meter:
         self._pending: list[Loss] = []
         self._names: tuple[str, ...] | None = None
         self._totals: Tensor | None = None  # rows: weighted sums, weights, numbers of non-finite values
-        self._read_steps = 0
         self._folded_steps = 0
 
     def add(self, loss: Loss) -> None:

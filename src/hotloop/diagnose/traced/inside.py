@@ -81,7 +81,6 @@ class Spying:
         self._opened = 0.0
         self._told = 0.0
         self._ready: float | None = None
-        self._first_step = 0.0
 
     def before_training(self) -> None:
         """The program has set itself up."""
@@ -104,7 +103,7 @@ class Spying:
         now = time.perf_counter()
         self._steps += 1
         if self._steps == 1:
-            self._opened = self._first_step = now
+            self._opened = now
         elif self._current is not None:
             self._in_window += 1
             for spy in self._current.spies:
