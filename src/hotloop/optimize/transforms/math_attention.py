@@ -43,8 +43,8 @@ class MathAttention:
 
     @classmethod
     def candidates(cls, environment: Environment) -> tuple[Self, ...]:
-        """On the CPU both; the flash kernels of CUDA use its matrix units."""
-        return () if environment.has_cuda else (cls(), cls(low_precision=False))
+        """On the CPU, as the inputs come; the flash kernels of CUDA use its matrix units."""
+        return () if environment.has_cuda else (cls(),)
 
     def check(self, environment: Environment) -> None:
         """Every machine has both kernels; the program decides."""
