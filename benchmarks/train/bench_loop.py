@@ -2,8 +2,9 @@
 
 Linear(8, 8), batch 8, mean squared error, AdamW, one thread. All loops get the same list of batches, are switched to as
 little as their options allow (no logging, progress bar, checkpoints or clipping), and take turns in random order within
-one process. A turn is timed from the moment its first counted batch is fetched to the moment the batch after its last
-one is, so that set-up before the first step does not count. The clock is CPU time of the thread; wall time is kept too.
+one process. Several fresh processes do so, one after another: intervals are over processes. A turn is timed from the
+moment its first counted batch is fetched to the moment the batch after its last one is, so that set-up before the first
+step does not count. The clock is CPU time of the thread; wall time is kept too.
 
 Writes benchmarks/results/<machine>/bench_loop.json with all samples and prints the table.
 """
@@ -15,6 +16,7 @@ import logging
 import os
 import random
 import re
+import subprocess
 import sys
 import time
 import warnings
@@ -27,12 +29,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import torch
+from scipy import stats
 from torch import Tensor, nn
 
 from hotloop.compile.capture import WholeStep
 from hotloop.measure.environment import record_environment
 from hotloop.train.loop import train
 from hotloop.train.strategies.supervised import Supervised
+from hotloop.whole_file import write_whole
 from hotloop.workload import Job
 
 WARMUP_STEPS = 20
@@ -254,44 +258,40 @@ def take_samples(arms: dict[str, Arm], *, rounds: int, steps: int, seed: int) ->
     return samples
 
 
-def interval(values: np.ndarray, *, seed: int = 0) -> tuple[float, float, float]:
-    """Median and its 95 % bootstrap bounds, rounds drawn with replacement."""
-    draws = np.random.default_rng(seed).choice(values, (5_000, len(values)))
-    low, high = np.quantile(np.median(draws, axis=1), [0.025, 0.975])
-    return float(np.median(values)), float(low), float(high)
+def interval(effects: list[float]) -> tuple[float, float, float]:
+    """Mean and its 95 % t interval, one effect a process."""
+    bounds = stats.ttest_1samp(effects, 0.0).confidence_interval(0.95)
+    return float(np.mean(effects)), float(bounds.low), float(bounds.high)
 
 
-def table(samples: dict[str, list[dict[str, float]]]) -> str:
-    """Markdown: microseconds a step, those above the raw loop, and the ratio to it, by rounds."""
-    cpu = {name: np.array([turn["cpu"] for turn in turns]) for name, turns in samples.items()}
+def table(processes: list[dict[str, list[dict[str, float]]]]) -> str:
+    """Markdown: microseconds a step, those above the raw loop, and the ratio to it; of a process the median round."""
     lines = [
         "| loop | us a step | above raw [95 %] | ratio to raw [95 %] | wall, us |",
         "|---|---|---|---|---|",
     ]
-    for name, values in cpu.items():
-        above, ratio = interval(values - cpu["raw"]), interval(values / cpu["raw"])
-        wall = median(turn["wall"] for turn in samples[name])
+    for name in processes[0]:
+        pairs = [(_of(samples, name, "cpu"), _of(samples, "raw", "cpu")) for samples in processes]
+        above = interval([float(np.median(mine - raw_)) for mine, raw_ in pairs])
+        ratio = interval([float(np.median(mine / raw_)) for mine, raw_ in pairs])
+        wall = median(float(np.median(_of(samples, name, "wall"))) for samples in processes)
         lines.append(
-            f"| {name} | {np.median(values):.1f} | {above[0]:+.1f} [{above[1]:+.1f}, {above[2]:+.1f}] "
+            f"| {name} | {median(float(np.median(mine)) for mine, _ in pairs):.1f} "
+            f"| {above[0]:+.1f} [{above[1]:+.1f}, {above[2]:+.1f}] "
             f"| {ratio[0]:.3f} [{ratio[1]:.3f}, {ratio[2]:.3f}] | {wall:.1f} |"
         )
     return "\n".join(lines)
 
 
-def main() -> None:
-    """Measure, print, write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--steps", type=int, default=400, help="counted steps in each turn")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path)
-    options = parser.parse_args()
+def _of(samples: dict[str, list[dict[str, float]]], name: str, clock: str) -> np.ndarray:
+    return np.array([turn[clock] for turn in samples[name]])
+
+
+def measure(*, rounds: int, steps: int, seed: int) -> dict[str, list[dict[str, float]]]:
+    """The samples of this process."""
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
-    environment = record_environment(sys.argv, Path.cwd())
-    slug = re.sub(r"[^a-z0-9]+", "-", f"{environment.cpu} {len(environment.cores)} cores".lower()).strip("-")
-    out = options.out or RESULTS / slug / "bench_loop.json"
     with TemporaryDirectory() as folder:
         arms = {
             "raw": raw(fused=False),
@@ -304,11 +304,39 @@ def main() -> None:
             "Lightning": with_lightning(folder),
             "transformers Trainer": with_transformers(folder),
         }
-        samples = take_samples(arms, rounds=options.rounds, steps=options.steps, seed=options.seed)
+        return take_samples(arms, rounds=rounds, steps=steps, seed=seed)
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--processes", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=12, help="turns of each loop in each process")
+    parser.add_argument("--steps", type=int, default=400, help="counted steps in each turn")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--one", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one is not None:
+        samples = measure(rounds=options.rounds, steps=options.steps, seed=options.seed)
+        options.one.write_text(json.dumps(samples), encoding="utf-8")
+        return
+    environment = record_environment(sys.argv, Path.cwd())
+    slug = re.sub(r"[^a-z0-9]+", "-", f"{environment.cpu} {len(environment.cores)} cores".lower()).strip("-")
+    out = options.out or RESULTS / slug / "bench_loop.json"
+    processes = []
+    with TemporaryDirectory() as folder:
+        for number in range(options.processes):
+            one = Path(folder) / f"{number}.json"
+            call = [sys.executable, __file__, "--one", str(one), "--rounds", str(options.rounds)]
+            call += ["--steps", str(options.steps), "--seed", str(options.seed + number)]
+            subprocess.run(call, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            processes.append(json.loads(one.read_text(encoding="utf-8")))
+            print(f"process {number + 1} of {options.processes}", file=sys.stderr)
     out.parent.mkdir(parents=True, exist_ok=True)
-    document = {"schema": 1, "steps": options.steps, "environment": dataclasses.asdict(environment), "us": samples}
-    out.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    print(table(samples))
+    document = {"schema": 2, "steps": options.steps, "environment": dataclasses.asdict(environment), "us": processes}
+    write_whole(out, json.dumps(document, indent=1) + "\n")
+    print(table(processes))
 
 
 if __name__ == "__main__":
