@@ -260,6 +260,8 @@ def take_samples(arms: dict[str, Arm], *, rounds: int, steps: int, seed: int) ->
 
 def interval(effects: list[float]) -> tuple[float, float, float]:
     """Mean and its 95 % t interval, one effect a process."""
+    if len(set(effects)) == 1:  # the raw loop against itself
+        return effects[0], effects[0], effects[0]
     bounds = stats.ttest_1samp(effects, 0.0).confidence_interval(0.95)
     return float(np.mean(effects)), float(bounds.low), float(bounds.high)
 
