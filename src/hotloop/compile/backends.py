@@ -8,6 +8,7 @@ from torch import Tensor, fx
 
 Backend = Literal["inductor", "aten"]
 Compiled = Callable[[list[Tensor]], Sequence[Tensor]]
+_SMALL = 4096
 
 
 def compile_graph(graph: fx.GraphModule, inputs: list[Tensor], *, num_static: int, backend: Backend) -> Compiled:
@@ -37,6 +38,7 @@ def _compile_with_inductor(graph: fx.GraphModule, inputs: list[Tensor], num_stat
     functional.graph.eliminate_dead_code()
     # Merges what each parameter's update computes anew, such as the powers of beta.
     functional = fx.GraphModule(functional, fx_graph_cse(functional.graph))
+    _inline_small_products(functional)
     fakes: list[Any] = [node.meta["val"] for node in functional.graph.nodes if node.op == "placeholder"]
     fake_mode = fakes[0].fake_mode
     # The guards of a captured step have already compared shapes and strides.
@@ -47,6 +49,43 @@ def _compile_with_inductor(graph: fx.GraphModule, inputs: list[Tensor], num_stat
         output = compile_fx_inner(functional, fakes, static_input_idxs=tuple(range(num_static)))
     # The attribute that the output's own __call__ calls, without its bookkeeping of about a microsecond.
     return getattr(output, "current_callable", None) or output
+
+
+def _inline_small_products(graph: fx.GraphModule) -> None:
+    """Writes tiny matrix products on the CPU as sums, which inductor fuses with what surrounds them.
+
+    A call of the BLAS from Python costs microseconds, whatever its size; below `_SMALL` multiplications a loop is less.
+    """
+    aten = torch.ops.aten
+    for node in list(graph.graph.nodes):
+        if node.target not in (aten.mm.default, aten.addmm.default) or node.kwargs:
+            continue
+        *bias, left, right = node.args
+        if len(node.args) > 3 or not _is_small(left.meta["val"], right.meta["val"]):
+            continue
+        with graph.graph.inserting_before(node):
+            product = _call(graph.graph, aten.unsqueeze.default, left, 2)
+            factor = _call(graph.graph, aten.unsqueeze.default, right, 0)
+            product = _call(graph.graph, aten.mul.Tensor, product, factor)
+            product = _call(graph.graph, aten.sum.dim_IntList, product, [1])
+            if bias:
+                product = _call(graph.graph, aten.add.Tensor, product, bias[0])
+        node.replace_all_uses_with(product)
+        graph.graph.erase_node(node)
+    graph.recompile()
+
+
+def _is_small(left: Tensor, right: Tensor) -> bool:
+    is_plain = left.device.type == "cpu" and left.dtype is torch.float32
+    return is_plain and left.shape[0] * left.shape[1] * right.shape[1] <= _SMALL
+
+
+def _call(graph: fx.Graph, target: Callable[..., Any], *args: Any) -> fx.Node:
+    """A call in the graph, with the fake tensor that it gives."""
+    node = graph.call_function(target, args)
+    values = [arg.meta["val"] if isinstance(arg, fx.Node) else arg for arg in args]
+    node.meta["val"] = target(*values)
+    return node
 
 
 def _realize_powers(graph: fx.GraphModule) -> None:
