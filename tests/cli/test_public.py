@@ -83,6 +83,7 @@ TRANSFORMS = (
     "cudnn_benchmark",
     "data_loading",
     "fused_optimizer",
+    "math_attention",
     "matmul_precision",
     "openmp",
     "threads",

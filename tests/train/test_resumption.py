@@ -38,7 +38,7 @@ def episodic(model, recorder):
 def supervised(model, recorder):
     options = SupervisedOptions(epochs=4, batch_size=16)
     run = train_supervised(model, SERIES, SERIES[:, :2], options, seed=0, recorder=recorder)
-    return [(epoch.epoch, epoch.loss, epoch.validation) for epoch in run.history]
+    return [(epoch.number, epoch.loss, epoch.validation) for epoch in run.history]
 
 
 @pytest.mark.parametrize("train", [episodic, supervised])
