@@ -23,6 +23,7 @@ from hotloop.diagnose.static.engine import Dispatch, rules
 from hotloop.diagnose.static.lint import python_files
 from hotloop.diagnose.static.source import read_source
 from hotloop.measure.environment import record_environment
+from hotloop.whole_file import write_whole
 
 PACKAGES = ("torch_geometric", "lightning", "accelerate", "skorch", "torchmetrics")
 RESULTS = Path(__file__).parents[1] / "results"
@@ -75,7 +76,7 @@ def main() -> None:
         "samples": samples,
     }
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(document, indent=1, default=str) + "\n", encoding="utf-8")
+    write_whole(out, json.dumps(document, indent=1, default=str) + "\n")
     print(f"{len(chosen)} rules\n")
     print("| package | lines | read, s per 10,000 | rules, s per 10,000 | findings |")
     print("|---|---|---|---|---|")

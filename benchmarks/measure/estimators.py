@@ -20,6 +20,8 @@ import numpy as np
 from scipy import stats
 from simulate import KINDS, LEVELS, ROUNDS, STEPS, machine, step_seconds
 
+from hotloop.whole_file import write_whole
+
 BLOCK_FIGURES = {"minimum": np.min, "median": np.median, "mean": np.mean}
 
 
@@ -92,7 +94,7 @@ def main() -> None:
         "rows": [{"kind": name, **row} for name, row in rows],
     }
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    write_whole(options.out, json.dumps(document, indent=1, allow_nan=False) + "\n")
     print("\n".join(line(name, row) for name, row in rows))
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from hotloop.measure.lockstep import Settings, Worker
 from hotloop.transform import Plan
+from hotloop.whole_file import write_whole
 from hotloop.workload import Workload, parse_workload
 
 ARMS = ("baseline", "again", "candidate")
@@ -49,7 +50,7 @@ def main() -> None:
         settings = Settings(folder=Path(folder), cores=(options.core,), variables={"OMP_NUM_THREADS": "1"})
         for pair in range(options.pairs):
             blocks += record_pair(workload, settings, pair, order)
-            options.out.write_text(json.dumps(blocks) + "\n", encoding="utf-8")
+            write_whole(options.out, json.dumps(blocks) + "\n")
             print(f"pair {pair + 1} of {options.pairs}", file=sys.stderr)
 
 

@@ -39,6 +39,7 @@ from hotloop.measure.statistics import (
     provable_effect,
     proven_slower,
 )
+from hotloop.whole_file import write_whole
 
 ROUNDS, STEPS = 12, 5  # the first of the five refills the caches
 ARMS = ("baseline", "again", "candidate")
@@ -350,7 +351,7 @@ def main() -> None:
     }
     document = {**heading, **measured(samples, series=options.series, seed=options.seed)}
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    write_whole(options.out, json.dumps(document, indent=1, allow_nan=False) + "\n")
     print(summary(document))
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from hotloop.report import readme_table
 from hotloop.trial import Result
+from hotloop.whole_file import write_whole
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks" / "measure"))
@@ -59,10 +60,10 @@ def tune(name: str, script: str, budget: str, arguments: tuple[str, ...]) -> Non
         )
         document["environment"]["argv"] = []
         FOLDER.mkdir(parents=True, exist_ok=True)
-        (FOLDER / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        write_whole(FOLDER / f"{name}.json", json.dumps(document, indent=1) + "\n")
         lines = (out / "evidence" / "samples.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
         kept = [line for line in lines if '"race": "confirm"' in line or '"race":"confirm"' in line]
-        (FOLDER / f"{name}.samples.jsonl").write_text("".join(kept), encoding="utf-8")
+        write_whole(FOLDER / f"{name}.samples.jsonl", "".join(kept))
 
 
 def table() -> str:
@@ -75,7 +76,7 @@ def table() -> str:
 def rewrite(readme: Path) -> None:
     text = readme.read_text(encoding="utf-8")
     block = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.DOTALL)
-    readme.write_text(block.sub(lambda _: f"{BEGIN}\n\n{table().strip()}\n\n{END}", text), encoding="utf-8")
+    write_whole(readme, block.sub(lambda _: f"{BEGIN}\n\n{table().strip()}\n\n{END}", text))
 
 
 def main() -> None:

@@ -25,6 +25,7 @@ from hotloop.transform import Promise
 from hotloop.verify.equivalence import check_equivalence
 from hotloop.verify.snapshot import Build, Snapshot, origin_of, take_step
 from hotloop.verify.trajectory import check_trajectory, walk
+from hotloop.whole_file import write_whole
 
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "verify"), str(ROOT / "benchmarks" / "measure")]
@@ -161,7 +162,7 @@ def main() -> None:
         print("| " + " | ".join(row(name, figures, verdicts)) + " |", flush=True)
     out = ROOT / "benchmarks" / "results" / machine() / "calibration.json"
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(finite(document), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    write_whole(out, json.dumps(finite(document), indent=1, allow_nan=False) + "\n")
 
 
 def finite(value: Any) -> Any:
