@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.optim.optimizer import Optimizer
 
 from hotloop.measure.draws import settle_draws, silence
+from hotloop.measure.losses import Losses
 from hotloop.measure.protocol import Channel, Watch
-from hotloop.measure.turns import step_losses
 from hotloop.workloads.hooks import Sites
 
 _SKETCH = 16
@@ -31,7 +31,7 @@ class Observer:
         self._channel = channel
         self._watch = watch
         self._process = os.getpid()
-        self._losses: list[tuple[int, Tensor]] = []
+        self._losses = Losses()
         self._followed = _Followed()
         self._rows: list[dict[str, list[float]]] = []
         self._calls = 0
@@ -52,7 +52,7 @@ class Observer:
 
     def loss(self, value: Tensor) -> None:
         """Keep the loss of the step under way."""
-        self._losses.append((len(self._rows) + 1, value))
+        self._losses.keep(len(self._rows) + 1, value)
 
     def root(self, module: nn.Module) -> None:
         """Follow the parameters and buffers of a root from before its first call, with the ordered noise added."""
@@ -91,7 +91,7 @@ class Observer:
         self._channel.send(
             {
                 "event": "watched",
-                "losses": step_losses(self._losses, len(self._rows)),
+                "losses": self._losses.by_step(len(self._rows)),
                 "names": self._followed.names,
                 "gradients": [row["gradients"] for row in self._rows],
                 "sketches": self._followed.sketches,

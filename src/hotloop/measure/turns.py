@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import Optimizer
 
+from hotloop.measure.losses import Losses
 from hotloop.measure.protocol import Channel
 from hotloop.workloads.hooks import Sites
 
@@ -26,6 +27,7 @@ class Turns:
         self._gate_is_open = False
         self._is_forked = False
         self._roots = 0
+        self._losses = Losses()
         self._optimizers: set[str] = set()
         self._process = psutil.Process()
         self._cuda = torch.cuda.is_available()
@@ -49,7 +51,7 @@ class Turns:
 
     def loss(self, value: Tensor) -> None:
         """Keep the loss; it is read when the turn ends."""
-        self._losses.append((len(self._wall), value))
+        self._losses.keep(len(self._wall), value)
 
     def root(self, module: nn.Module) -> None:
         """Count the roots that the plan met."""
@@ -73,7 +75,7 @@ class Turns:
 
     def _begin(self) -> None:
         """The next step starts now."""
-        self._losses: list[tuple[int, Tensor]] = []
+        self._losses.clear()
         self._marks: list[Any] = []
         if self._cuda:
             torch.cuda.synchronize()
@@ -101,7 +103,7 @@ class Turns:
             "wall": _differences(self._wall),
             "cpu": [seconds + children for seconds in _differences(self._cpu)],
             "cuda": [a.elapsed_time(b) / 1e3 for a, b in itertools.pairwise(self._marks)],
-            "losses": step_losses(self._losses, steps),
+            "losses": self._losses.by_step(steps),
         }
 
     def _state(self) -> dict[str, Any]:
@@ -130,15 +132,6 @@ class Turns:
     def _leave(self) -> None:
         """In a forked child: the channel and the turns are the parent's."""
         self._is_forked = True
-
-
-def step_losses(losses: list[tuple[int, Tensor]], steps: int) -> list[float | None]:
-    """One number a step: the mean of what was differentiated in it (accumulation, several losses), None for nothing."""
-    values: list[list[float]] = [[] for _ in range(steps)]
-    for index, loss in losses:
-        if index - 1 < steps:
-            values[index - 1].append(loss.double().mean().item())
-    return [sum(found) / len(found) if found else None for found in values]
 
 
 def _differences(times: list[float]) -> list[float]:

@@ -30,7 +30,10 @@ class Events(Protocol):
         ...
 
     def loss(self, value: Tensor) -> None:
-        """A backward pass is about to start from `value`, detached and copied; may be called many times a step."""
+        """A backward pass is about to start from `value`, detached: what is to be kept must be copied.
+
+        May be called many times a step.
+        """
         ...
 
     def root(self, module: nn.Module) -> None:
@@ -128,7 +131,7 @@ def _backward(events: Events) -> Generator[None]:
     def backward(tensors: Any, *args: Any, **kwargs: Any) -> None:
         value = tensors if isinstance(tensors, Tensor) else next(iter(tensors), None)
         if value is not None:
-            events.loss(value.detach().clone())
+            events.loss(value.detach())
         original(tensors, *args, **kwargs)
 
     backward._torchdynamo_disable = True  # pyright: ignore[reportFunctionMemberAccess]

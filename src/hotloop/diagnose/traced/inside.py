@@ -36,8 +36,8 @@ from hotloop.diagnose.traced.transfers import Transfers
 from hotloop.diagnose.traced.unused import Unused
 from hotloop.diagnose.traced.workers import Workers
 from hotloop.finding import Finding
+from hotloop.measure.losses import Losses
 from hotloop.measure.protocol import Channel, Order
-from hotloop.measure.turns import step_losses
 from hotloop.measure.worker import enter_scratch, inside, run_to_its_end, serve
 from hotloop.transform import Plan
 from hotloop.workloads.hooks import Sites, hooked
@@ -75,7 +75,7 @@ class Spying:
         self._current: Window | None = None
         self._done: list[Window] = []
         self._notes: list[str] = []
-        self._losses: list[tuple[int, Tensor]] = []
+        self._losses = Losses()
         self._steps = 0
         self._in_window = 0
         self._opened = 0.0
@@ -89,7 +89,7 @@ class Spying:
 
     def loss(self, value: Tensor) -> None:
         """Keep the loss of the step under way."""
-        self._losses.append((self._steps + 1, value))
+        self._losses.keep(self._steps + 1, value)
 
     def root(self, module: nn.Module) -> None:
         """Follow a root from before its first call."""
@@ -197,7 +197,7 @@ class Spying:
             "findings": [finding_data(finding) for finding in by_gain(findings)],
             "modules": seen.pop("modules", []),
             "seen": seen,
-            "losses": [_number(value) for value in step_losses(self._losses, self._steps)],
+            "losses": [_number(value) for value in self._losses.by_step(self._steps)],
             "notes": [*self._notes, *(note for report in reports.values() for note in report.notes)],
         }
 
