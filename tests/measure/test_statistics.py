@@ -19,9 +19,7 @@ from hotloop.measure.statistics import (
     combine,
     decided,
     floor,
-    holm,
     judge_speed,
-    p_value,
     pair_effect,
     pairs_needed,
     provable_effect,
@@ -317,34 +315,3 @@ def test_one_pair_proves_nothing():
 def test_a_spread_that_is_no_spread_is_refused(spread):
     with pytest.raises(MeasurementError, match="0 or more"):
         provable_effect(spread, 5)
-
-
-# several candidates
-
-
-def test_holm_gives_the_textbook_answer():
-    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-
-
-@given(st.lists(st.floats(0.0, 1.0), max_size=20))
-def test_holm_keeps_order_and_lies_between_raw_and_bonferroni(values):
-    adjusted = holm(values)
-    for raw, found in zip(values, adjusted, strict=True):
-        assert raw <= found <= min(1.0, len(values) * raw) or found == max(adjusted)
-    assert [a for _, a in sorted(zip(values, adjusted, strict=True))] == sorted(adjusted)
-
-
-def test_holm_refuses_what_is_no_p_value():
-    with pytest.raises(MeasurementError):
-        holm([0.5, math.nan])
-
-
-def test_p_value_is_small_for_a_gain_and_one_where_nothing_was_measured():
-    assert p_value(around(1.5), QUIET) < 0.001
-    assert p_value(around(1.0), QUIET) > 0.5
-    assert p_value([], QUIET) == 1.0
-
-
-def test_importing_the_statistics_imports_neither_torch_nor_scipy():
-    code = "import sys, hotloop.measure.statistics; print({'torch', 'scipy'} & set(sys.modules))"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"

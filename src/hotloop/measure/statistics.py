@@ -153,38 +153,6 @@ def decided(
     return seen.is_faster or seen.is_slower or (seen.is_no_gain and (not either_way or seen.is_no_loss))
 
 
-def p_value(effects: Sequence[PairEffect], aa_effects: Sequence[PairEffect], *, margin: float = MARGIN) -> float:
-    """Chance of seeing at least this gain where the true one is no more than margin and floor; 1 where unusable.
-
-    One-sided, for a number of pairs that was fixed beforehand. Meant for `holm`.
-    """
-    if _unusable(effects, aa_effects):
-        return 1.0
-    from scipy import stats
-
-    spread = max(between_pair_spread(effects), between_pair_spread(aa_effects) / math.sqrt(2))
-    excess, error = _mean(effects) - math.log1p(max(margin, floor(aa_effects))), _error(effects, spread)
-    if error == 0.0:
-        return 0.0 if excess > 0.0 else 1.0
-    return float(stats.t.sf(excess / error, len(effects) - 1))
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """P values adjusted for their number, in the order given (Holm 1979; SciPy has none).
-
-    Raises MeasurementError for values outside 0 to 1.
-    """
-    if not all(0.0 <= p <= 1.0 for p in p_values):
-        raise MeasurementError(
-            f"got p values {list(p_values)}; each must lie between 0 and 1: drop what was not tested"
-        )
-    adjusted, largest = [0.0] * len(p_values), 0.0
-    for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
-        adjusted[index] = largest
-    return adjusted
-
-
 def provable_effect(spread: float, pairs: int, *, margin: float = MARGIN, confidence: float = CONFIDENCE) -> float:
     """The smallest relative difference that `pairs` process pairs prove in at least 80 % of all series.
 
