@@ -1,6 +1,7 @@
 """What the hooks cost an untouched program: blocks of the same loop with and without them, interleaved in one process.
 
-    python benchmarks/workloads/hook_cost.py
+    python benchmarks/workloads/hook_cost.py            # all rows, half an hour on a quiet machine
+    python benchmarks/workloads/hook_cost.py --row 3    # one row again; the others stay as they are stored
 
 Each program is measured in several fresh processes, one effect each, since where the heap of a process lies decides
 more than any round. The clock is CPU time of the thread. Under glibc's allocator a step of the convolutions varies by
@@ -38,7 +39,7 @@ from hotloop.workloads.hooks import Sites, hooked, steps_seen
 sys.path.insert(0, str(Path(__file__).parents[1] / "measure"))
 from simulate import machine
 
-ROWS = [(0, "glibc", 30), (1, "glibc", 60), (2, "glibc", 100), (2, "tcmalloc", 30)]  # program, allocator, rounds
+ROWS = [(0, "glibc", 30), (1, "glibc", 60), (2, "glibc", 100), (2, "tcmalloc", 100)]  # program, allocator, rounds
 TRIMMED = 0.25  # of each end, as in measure.statistics
 
 
@@ -106,7 +107,7 @@ def measure(number: int, rounds: int) -> dict:
     samples = {"plain": [], "hooked": []}
     for _ in range(rounds):
         for arm in order.sample(["plain", "hooked"], 2):
-            samples[arm].append(timed(step, steps, turns if arm == "hooked" else None))
+            samples[arm].append(round(timed(step, steps, turns if arm == "hooked" else None), 9))
     return {"program": name, "samples": samples}
 
 
@@ -129,31 +130,43 @@ def judged(name: str, allocator: str, processes: list[dict]) -> dict:
     }
 
 
+def measured(program: int, allocator: str, rounds: int, processes: int) -> dict:
+    """One row, with what it was measured on."""
+    preload = find_allocators()[allocator] if allocator != "glibc" else ""
+    call = [sys.executable, __file__, "--program", str(program), "--rounds", str(rounds)]
+    surroundings = {**os.environ, "LD_PRELOAD": preload}
+    done = [
+        json.loads(subprocess.run(call, check=True, capture_output=True, text=True, env=surroundings).stdout)
+        for _ in range(processes)
+    ]
+    row = judged(done[0]["program"], allocator, [one["samples"] for one in done])
+    environment = record_environment(tuple(sys.argv), Path(__file__).parent)
+    conditions = {
+        "date": datetime.now(UTC).isoformat(),
+        "threads": 1,
+        "cpu": environment.cpu,
+        "torch": torch.__version__,
+        "git_revision": environment.git_revision,
+    }
+    return {**conditions, **row}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--processes", type=int, default=10)
+    parser.add_argument("--row", type=int, choices=range(len(ROWS)))
     parser.add_argument("--rounds", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--program", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.program is not None:
         print(json.dumps(measure(given.program, given.rounds)))
         return
-    libraries = find_allocators()
-    rows = []
-    for program, allocator, rounds in ROWS:
-        preload = libraries[allocator] if allocator != "glibc" else ""
-        call = [sys.executable, __file__, "--program", str(program), "--rounds", str(rounds)]
-        surroundings = {**os.environ, "LD_PRELOAD": preload}
-        done = [
-            json.loads(subprocess.run(call, check=True, capture_output=True, text=True, env=surroundings).stdout)
-            for _ in range(given.processes)
-        ]
-        rows.append(judged(done[0]["program"], allocator, [one["samples"] for one in done]))
-        print({key: value for key, value in rows[-1].items() if key != "samples"}, flush=True)
-    environment = record_environment(tuple(sys.argv), Path(__file__).parent)
     path = Path(__file__).parents[1] / "results" / machine() / "hook_cost.json"
-    document = {"date": datetime.now(UTC).isoformat(), "threads": 1, "cpu": environment.cpu, "torch": torch.__version__}
-    write_whole(path, json.dumps({**document, "rows": rows}, indent=1) + "\n")
+    rows = json.loads(path.read_text(encoding="utf-8"))["rows"] if given.row is not None else [None] * len(ROWS)
+    for number in range(len(ROWS)) if given.row is None else [given.row]:
+        rows[number] = measured(*ROWS[number], given.processes)
+        print({key: value for key, value in rows[number].items() if key != "samples"}, flush=True)
+    write_whole(path, json.dumps({"rows": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

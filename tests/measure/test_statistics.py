@@ -315,3 +315,8 @@ def test_one_pair_proves_nothing():
 def test_a_spread_that_is_no_spread_is_refused(spread):
     with pytest.raises(MeasurementError, match="0 or more"):
         provable_effect(spread, 5)
+
+
+def test_importing_the_statistics_imports_neither_torch_nor_scipy():
+    code = "import sys, hotloop.measure.statistics; print({'torch', 'scipy'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"

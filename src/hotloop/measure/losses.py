@@ -11,8 +11,7 @@ _Place = tuple[torch.device, torch.dtype]
 class Losses:
     """Copies of losses in slots that are allocated ahead, 256 at a time, and used again after each `clear`.
 
-    A scalar that each step left on the heap would sit among the program's own tensors and change what the allocator
-    does with the room around it; one slot after another moves nothing. Nothing is read before `by_step`.
+    So a step leaves nothing on the heap among the program's own tensors. Nothing is read before `by_step`.
     """
 
     def __init__(self) -> None:
