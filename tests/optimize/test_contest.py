@@ -1,11 +1,13 @@
 import math
+from types import SimpleNamespace
 
 import pytest
 
 from hotloop.measure.heat import Heat
 from hotloop.measure.race import Race
 from hotloop.measurement import Block, Clock, Interval
-from hotloop.optimize.contest import KEPT, Contender, _contender
+from hotloop.optimize import contest
+from hotloop.optimize.contest import KEPT, Contender, _contender, look_again
 from hotloop.optimize.transforms.autocast import Autocast
 from hotloop.transform import Plan, describe
 from hotloop.verdict import Outcome, Verdict
@@ -65,3 +67,62 @@ def test_heats_are_averaged_and_narrow_the_interval(race):
     assert one.gain is not None
     assert two.gain.median == pytest.approx(1.25**1.5, rel=0.01)
     assert two.gain.high / two.gain.low < one.gain.high / one.gain.low
+
+
+@pytest.mark.parametrize(
+    ("median", "error", "expected"),
+    [(1.05, 0.01, False), (1.03, 0.03, True), (1.005, 0.01, False), (0.97, 0.05, False)],
+)
+def test_a_gain_inside_its_own_error_is_doubtful(median, error, expected):
+    assert contender(median, error=error).is_doubtful is expected
+
+
+@pytest.fixture
+def clock():
+    """A session that only has a clock: every race takes ten seconds of it."""
+    return SimpleNamespace(elapsed=0.0)
+
+
+@pytest.fixture
+def heats(monkeypatch, clock):
+    """Makes the heats of second looks show these gains, one after another; keeps who was raced."""
+    raced = []
+
+    def show(*gains):
+        def hold(_session, _kept, plans, *, title, seconds):
+            raced.append((title, list(plans)))
+            clock.elapsed += 10.0
+            return (contender(gains[len(raced) - 1], error=0.03),)
+
+        monkeypatch.setattr(contest, "hold_contest", hold)
+        return raced
+
+    return show
+
+
+def looked(clock, first, *, spare=60.0):
+    return look_again(clock, Plan(), [first], title="cheap", seconds=6.0, spare=spare)[0]
+
+
+def test_a_real_gain_is_seen_when_the_doubtful_is_raced_again(clock, heats):
+    raced = heats(1.05, 1.05)
+    found = looked(clock, contender(1.035, error=0.03))
+
+    assert [title for title, _ in raced] == ["cheap, look 2"]
+    assert found.is_promising
+    assert found.gain.median == pytest.approx(math.sqrt(1.035 * 1.05))
+
+
+def test_doubt_ends_after_two_more_looks_or_with_the_time(clock, heats):
+    raced = heats(1.03, 1.02)
+    assert not looked(clock, contender(1.03, error=0.05)).is_promising
+    assert len(raced) == 2
+
+    assert looked(clock, contender(1.03, error=0.05), spare=5.0).is_doubtful
+    assert len(raced) == 2
+
+
+def test_who_is_not_in_doubt_is_left_alone(clock, heats):
+    raced = heats()
+    assert looked(clock, contender(1.2, error=0.01)).is_promising
+    assert not raced

@@ -2,6 +2,7 @@
 
 A contest races every open change alone on top of what is kept. Those that gain are then stacked, best first, and the
 rungs of that ladder are raced: two that win alone can lose together. The best rung that passes the gates is kept.
+A change whose gain is in doubt is raced in up to two heats more.
 Before anything is compiled, and again at the end, whatever was rejected is raced again on top of the plan, as long as
 something is kept: a change that loses alone can win on top of another (an allocator once bf16 has made the rest short).
 What was slower by more than a tenth is not raced again.
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hotloop.optimize.candidates import Candidates
-from hotloop.optimize.contest import Contender, hold_contest
+from hotloop.optimize.contest import Contender, hold_contest, look_again
 from hotloop.optimize.prove import verified
 from hotloop.optimize.session import Session
 from hotloop.transform import Plan, Transform, describe
@@ -22,6 +23,7 @@ from hotloop.verify.drift import Answer
 _FOR_CONFIRMING = 0.2
 _SHARE_OF_A_CONTEST = 0.06
 _WORTH_ITS_PLACE = 0.995
+_FOR_DOUBTS = 0.25  # of what is left beside confirming, for second looks at the doubtful of one contest
 _LAUNCH_HEATS = 2  # how a process starts decides where its memory lands: one heat under glibc's malloc misled
 _HOPELESS = 0.9
 _RUNGS = 4
@@ -31,11 +33,13 @@ _RUNGS = 4
 class Search:
     """The state of one search: what is kept, what its gates said, and what need not be tried again.
 
-    `hold` races plans and `verify` asks the gates; they are fields so that a search can be tried without a machine.
+    `hold` races plans, `again` those in doubt once more, and `verify` asks the gates; they are fields so that a search
+    can be tried without a machine.
     """
 
     session: Session
     hold: Callable[..., tuple[Contender, ...]] = hold_contest
+    again: Callable[..., tuple[Contender, ...]] = look_again
     verify: Callable[[Session, Plan], Answer] = verified
     plan: Plan = field(default_factory=Plan)
     answer: Answer | None = None
@@ -109,6 +113,8 @@ class Search:
         share = max(6.0, _SHARE_OF_A_CONTEST * session.options.budget)
         contest = self.hold(session, self.plan, plans, title=title, seconds=share, heats=heats)
         self.longest_contest = max(self.longest_contest, session.elapsed - began)
+        spare = _FOR_DOUBTS * (session.left - _FOR_CONFIRMING * session.options.budget)
+        contest = self.again(session, self.plan, contest, title=title, seconds=share, spare=spare)
         for contender in contest:
             self.raced.add((self.plan.title, contender.name))
             if contender.failure is not None:
