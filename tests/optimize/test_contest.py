@@ -80,7 +80,7 @@ def test_a_gain_inside_its_own_error_is_doubtful(median, error, expected):
 @pytest.fixture
 def clock():
     """A session that only has a clock: every race takes ten seconds of it."""
-    return SimpleNamespace(elapsed=0.0)
+    return SimpleNamespace(elapsed=0.0, progress=SimpleNamespace(say=lambda line: None))
 
 
 @pytest.fixture

@@ -71,6 +71,7 @@ def look_again(
         began = session.elapsed
         if not doubtful or seconds > spare:
             break
+        session.progress.say(f"{title}, in doubt and raced again: {', '.join(doubtful)}")
         seen = hold_contest(session, kept, doubtful, title=f"{title}, look {look + 2}", seconds=seconds)
         second = {found.name: found for found in seen}
         contest = [_merged(found, second[found.name]) if found.name in second else found for found in contest]
