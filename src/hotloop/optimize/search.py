@@ -2,7 +2,7 @@
 
 A contest races every open change alone on top of what is kept. Those that gain are then stacked, best first, and the
 rungs of that ladder are raced: two that win alone can lose together. The best rung that passes the gates is kept.
-A change whose gain is in doubt is raced in up to two heats more.
+With eight minutes or more, a change whose gain is in doubt is raced in up to two heats more.
 Before anything is compiled, and again at the end, whatever was rejected is raced again on top of the plan, as long as
 something is kept: a change that loses alone can win on top of another (an allocator once bf16 has made the rest short).
 What was slower by more than a tenth is not raced again.
@@ -23,6 +23,7 @@ from hotloop.verify.drift import Answer
 _FOR_CONFIRMING = 0.2
 _SHARE_OF_A_CONTEST = 0.06
 _WORTH_ITS_PLACE = 0.995
+_ROOM_FOR_DOUBTS = 480.0  # seconds: a shorter budget is better spent on what was not tried yet
 _FOR_DOUBTS = 0.25  # of what is left beside confirming, for second looks at the doubtful of one contest
 _LAUNCH_HEATS = 2  # how a process starts decides where its memory lands: one heat under glibc's malloc misled
 _HOPELESS = 0.9
@@ -113,8 +114,9 @@ class Search:
         share = max(6.0, _SHARE_OF_A_CONTEST * session.options.budget)
         contest = self.hold(session, self.plan, plans, title=title, seconds=share, heats=heats)
         self.longest_contest = max(self.longest_contest, session.elapsed - began)
-        spare = _FOR_DOUBTS * (session.left - _FOR_CONFIRMING * session.options.budget)
-        contest = self.again(session, self.plan, contest, title=title, seconds=share, spare=spare)
+        if session.options.budget >= _ROOM_FOR_DOUBTS:
+            spare = _FOR_DOUBTS * (session.left - _FOR_CONFIRMING * session.options.budget)
+            contest = self.again(session, self.plan, contest, title=title, seconds=share, spare=spare)
         for contender in contest:
             self.raced.add((self.plan.title, contender.name))
             if contender.failure is not None:
