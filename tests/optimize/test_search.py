@@ -182,3 +182,20 @@ def test_no_contest_begins_that_would_eat_the_time_for_the_confirmation(search):
     plan, bench = search(product(autocast=0.5), cheap=(Autocast(),), left=10.0)
     assert (plan, bench.contests) == (Plan(), [])
     assert "not tried for want of time: autocast" in bench.notes[0]
+
+
+@pytest.mark.parametrize(("budget", "looks"), [(240.0, 0), (600.0, 1)])
+def test_a_short_budget_leaves_nothing_for_second_looks(budget, looks):
+    bench = Bench(lambda names: 1.0, frozenset(), budget)
+    bench.options = Options(budget=budget)
+    spares = []
+
+    def again(session, kept, contest, *, title, seconds, spare):
+        spares.append(spare)
+        return contest
+
+    Search(session=bench, hold=bench.contest, again=again, verify=bench.verified).run(
+        Candidates(launch=(), cheap=(Autocast(),), compiling=(), variants=())
+    )
+    assert len(spares) == looks
+    assert all(0 < spare < budget for spare in spares)

@@ -37,8 +37,7 @@ class Contender:
         """Whether its gain clears 1 % and one standard error."""
         if self.gain is None:
             return False
-        error = (math.log(self.gain.high) - math.log(self.gain.low)) / 4
-        return math.log(self.gain.median) > _MARGIN + error
+        return math.log(self.gain.median) > _MARGIN + _error(self.gain)
 
     @property
     def is_doubtful(self) -> bool:
@@ -88,13 +87,10 @@ def _merged(first: Contender, second: Contender) -> Contender:
     """Both looks as one, each weighted by the inverse of its variance; a failure in the second is the answer."""
     if first.gain is None or second.gain is None:
         return replace(second, startup=first.startup)
-    errors = [math.log(gain.high / gain.low) / 4 for gain in (first.gain, second.gain)]
-    weights = [error**-2 for error in errors]
-    logs = [math.log(gain.median) for gain in (first.gain, second.gain)]
-    mean = sum(weight * log for weight, log in zip(weights, logs, strict=True)) / sum(weights)
-    error = sum(weights) ** -0.5
-    low, centre, high = (math.exp(mean + times * error) for times in (-2, 0, 2))
-    return replace(first, gain=Interval(median=centre, low=low, high=high))
+    gains = (first.gain, second.gain)
+    weights = [_error(gain) ** -2 for gain in gains]
+    mean = sum(weight * math.log(gain.median) for weight, gain in zip(weights, gains, strict=True)) / sum(weights)
+    return replace(first, gain=_gain(mean, sum(weights) ** -0.5))
 
 
 def _contender(race: Race, name: str, plan: Plan) -> Contender:
@@ -103,6 +99,15 @@ def _contender(race: Race, name: str, plan: Plan) -> Contender:
     effects = race.effects(name)
     mean = math.fsum(effect.log_ratio for effect in effects) / len(effects)
     error = math.hypot(*(math.hypot(effect.standard_error, _SPREAD) for effect in effects)) / len(effects)
+    return Contender(name=name, plan=plan, gain=_gain(mean, error), startup=race.startup(name))
+
+
+def _gain(mean: float, error: float) -> Interval:
+    """A ratio from the mean of its log, with two standard errors either way."""
     low, centre, high = (math.exp(mean + errors * error) for errors in (-2, 0, 2))
-    gain = Interval(median=centre, low=low, high=high)
-    return Contender(name=name, plan=plan, gain=gain, startup=race.startup(name))
+    return Interval(median=centre, low=low, high=high)
+
+
+def _error(gain: Interval) -> float:
+    """The standard error that `_gain` was given."""
+    return (math.log(gain.high) - math.log(gain.low)) / 4
