@@ -5,8 +5,6 @@ from torch import Tensor
 
 _SLOTS = 256
 
-_Place = tuple[torch.device, torch.dtype]
-
 
 class Losses:
     """Copies of losses in slots that are allocated ahead, 256 at a time, and used again after each `clear`.
@@ -15,9 +13,7 @@ class Losses:
     """
 
     def __init__(self) -> None:
-        self._slots: dict[_Place, list[Tensor]] = {}
-        self._blocks: dict[_Place, list[Tensor]] = {}
-        self._steps: dict[_Place, list[int]] = {}
+        self._rows: dict[tuple[torch.device, torch.dtype], _Row] = {}
         self._others: list[tuple[int, Tensor]] = []
 
     def keep(self, step: int, value: Tensor) -> None:
@@ -26,36 +22,48 @@ class Losses:
             self._others.append((step, value.clone()))
             return
         place = value.device, value.dtype
-        steps = self._steps.setdefault(place, [])
-        slots = self._slots.setdefault(place, [])
-        if len(steps) == len(slots):
-            self._grow(place)
-        slots[len(steps)].copy_(value)
-        steps.append(step)
+        row = self._rows.get(place)
+        if row is None:
+            row = self._rows[place] = _Row(*place)
+        row.keep(step, value)
 
     def by_step(self, num_steps: int) -> list[float | None]:
         """One number a step: the mean of what was kept for it (accumulation, several losses), None for nothing.
 
-        One transfer from each device; losses of later steps are left out.
+        One transfer from each device and dtype; losses of later steps are left out.
         """
+        kept = [pair for row in self._rows.values() for pair in row.read()]
+        kept += [(step, value.double().mean().item()) for step, value in self._others]
         values: list[list[float]] = [[] for _ in range(num_steps)]
-        for place, steps in self._steps.items():
-            for step, value in zip(steps, torch.cat(self._blocks[place]).double().tolist(), strict=False):
-                if step <= num_steps:
-                    values[step - 1].append(value)
-        for step, value in self._others:
+        for step, value in kept:
             if step <= num_steps:
-                values[step - 1].append(value.double().mean().item())
+                values[step - 1].append(value)
         return [sum(found) / len(found) if found else None for found in values]
 
     def clear(self) -> None:
         """Forget all losses, and keep their slots."""
         self._others.clear()
-        for steps in self._steps.values():
-            steps.clear()
+        for row in self._rows.values():
+            row.steps.clear()
 
-    def _grow(self, place: _Place) -> None:
-        device, dtype = place
-        block = torch.empty(_SLOTS, device=device, dtype=dtype)
-        self._blocks.setdefault(place, []).append(block)
-        self._slots[place] += block.unbind()
+
+class _Row:
+    """The slots of one device and dtype; the first `len(steps)` of them are in use."""
+
+    def __init__(self, device: torch.device, dtype: torch.dtype) -> None:
+        self.steps: list[int] = []
+        self._device, self._dtype = device, dtype
+        self._blocks: list[Tensor] = []
+        self._slots: list[Tensor] = []
+
+    def keep(self, step: int, value: Tensor) -> None:
+        if len(self.steps) == len(self._slots):
+            block = torch.empty(_SLOTS, device=self._device, dtype=self._dtype)
+            self._blocks.append(block)
+            self._slots += block.unbind()
+        self._slots[len(self.steps)].copy_(value)
+        self.steps.append(step)
+
+    def read(self) -> list[tuple[int, float]]:
+        values = torch.cat(self._blocks)[: len(self.steps)].double().tolist()
+        return list(zip(self.steps, values, strict=True))
