@@ -161,9 +161,13 @@ def main() -> None:
     if given.program is not None:
         print(json.dumps(measure(given.program, given.rounds)))
         return
+    numbers = range(len(ROWS)) if given.row is None else [given.row]
+    missing = {ROWS[number][1] for number in numbers} - {"glibc", *find_allocators()}
+    if missing:
+        parser.error(f"{', '.join(missing)} is not installed: install it, or give --row with one of the other rows")
     path = Path(__file__).parents[1] / "results" / machine() / "hook_cost.json"
     rows = json.loads(path.read_text(encoding="utf-8"))["rows"] if given.row is not None else [None] * len(ROWS)
-    for number in range(len(ROWS)) if given.row is None else [given.row]:
+    for number in numbers:
         rows[number] = measured(*ROWS[number], given.processes)
         print({key: value for key, value in rows[number].items() if key != "samples"}, flush=True)
     write_whole(path, json.dumps({"rows": rows}, indent=1) + "\n")
