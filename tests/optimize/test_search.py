@@ -14,6 +14,7 @@ from hotloop.optimize.transforms.allocator import Allocator
 from hotloop.optimize.transforms.autocast import Autocast
 from hotloop.optimize.transforms.channels_last import ChannelsLast
 from hotloop.optimize.transforms.compile import Compile
+from hotloop.optimize.transforms.data_loading import DataLoading
 from hotloop.optimize.transforms.fused_optimizer import FusedOptimizer
 from hotloop.optimize.transforms.openmp import OpenMP
 from hotloop.transform import Plan
@@ -170,6 +171,13 @@ def test_what_does_not_apply_is_recorded_and_never_raced(search):
     assert plan == Plan((Allocator(),))
     assert bench.trials[0].reason == "does not apply here: one thread"
     assert bench.contests[0][1] == ["allocator(library=tcmalloc)"]
+
+
+def test_what_is_too_much_for_one_contest_follows_in_the_next(search):
+    loaders = tuple(DataLoading(workers=workers) for workers in range(1, 10))
+    plan, bench = search(product(autocast=0.5), cheap=(*loaders, Autocast()))
+    assert [len(plans) for _, plans in bench.contests[:2]] == [8, 2]
+    assert plan == Plan((Autocast(),))
 
 
 def test_where_nothing_helps_the_plan_stays_empty(search):

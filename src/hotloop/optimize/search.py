@@ -28,6 +28,7 @@ _FOR_DOUBTS = 0.25  # of what is left beside confirming, for second looks at the
 _LAUNCH_HEATS = 2  # how a process starts decides where its memory lands: one heat under glibc's malloc misled
 _HOPELESS = 0.9
 _RUNGS = 4
+_FIELD = 8  # plans of one contest beside the kept one: each is a process with the whole program in memory
 
 
 @dataclass(kw_only=True)
@@ -79,11 +80,13 @@ class Search:
     def _climb(self, title: str, changes: Sequence[Transform], *, heats: int = 1, replacing: bool = False) -> bool:
         """Contest, ladder, verify, keep the best; whether anything was kept.
 
+        At most eight are raced at once; the next eight follow on the same plan if none of these was kept.
         With `replacing`, other options of what is kept are raced as well, in its place.
         """
         open_ = self._open(changes, replacing=replacing)
         if not open_ or not self._affordable(map(describe, open_)):
             return False
+        open_ = open_[:_FIELD]
         contest = self._contest(title, {describe(change): self.plan.with_(change) for change in open_}, heats=heats)
         winners = self._winners(contest, open_)
         while winners:
@@ -91,7 +94,7 @@ class Search:
                 return True
             refused, *winners = winners  # it stood on every rung, and none passed: try without it
             self.settled.add(describe(refused[0]))
-        return False
+        return self._climb(title, changes, heats=heats, replacing=replacing)
 
     def _open(self, changes: Sequence[Transform], *, replacing: bool) -> tuple[Transform, ...]:
         """Those not kept, not settled, and not yet raced on top of this very plan."""
