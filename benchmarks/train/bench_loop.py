@@ -312,7 +312,7 @@ def measure(*, rounds: int, steps: int, seed: int) -> dict[str, list[dict[str, f
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--processes", type=int, default=8)
+    parser.add_argument("--processes", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=12, help="turns of each loop in each process")
     parser.add_argument("--steps", type=int, default=400, help="counted steps in each turn")
     parser.add_argument("--seed", type=int, default=0)

@@ -12,7 +12,9 @@ from hotloop.workload import Job, Loss
 class EagerStep:
     """Steps a job operation by operation; with `dtype`, forward and loss run under autocast to it.
 
-    Everything that stays the same between steps is looked up once, here.
+    Everything that stays the same between steps is looked up once, here. The graph of a step, emptied by backward,
+    lives until the next one is built, as in a loop that holds its loss in a variable: so the parameters' accumulators
+    are found again and not made anew.
     """
 
     def __init__(self, job: Job, *, dtype: torch.dtype | None = None) -> None:
@@ -23,6 +25,7 @@ class EagerStep:
         self._clip_norm = job.clip_norm
         self._parameters = [p for group in job.optimizer.param_groups for p in group["params"]]
         self._dtype = dtype
+        self._graph: Tensor | None = None
 
     def __call__(self, batch: Any) -> Loss:
         """One step on `batch`; the loss is detached and nothing is read from the device."""
@@ -36,6 +39,7 @@ class EagerStep:
             nn.utils.clip_grad_norm_(self._parameters, self._clip_norm)
         self._optimizer_step()
         self._zero_grad(set_to_none=True)
+        self._graph = loss.value
         return detached(loss)
 
 
