@@ -32,8 +32,10 @@ class Supervised:
         inputs, targets = batch
         outputs = model(inputs) if self.autocast is None else self._half(model, inputs)
         count = targets.shape[0] if self.ignore_index is None else (targets != self.ignore_index).sum()
-        scores = {name: score(outputs, targets).detach() for name, score in self.metrics.items()}
-        return Loss(self.criterion(outputs, targets), count, scores)
+        value = self.criterion(outputs, targets)
+        if not self.metrics:
+            return Loss(value, count)  # one empty mapping for all steps, not one for each that the meter then holds
+        return Loss(value, count, {name: score(outputs, targets).detach() for name, score in self.metrics.items()})
 
     def _half(self, model: nn.Module, inputs: Tensor) -> Tensor:
         with torch.autocast(inputs.device.type, dtype=self.autocast):
