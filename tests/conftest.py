@@ -1,8 +1,20 @@
-"""What tests of many rooms need: a machine as it is recorded."""
+"""What tests of many rooms need: a recorded machine, programs with their gates, and a third party's transforms."""
+
+import importlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from hotloop.measurement import Environment
+from hotloop.verify.drift import DriftGate
+from hotloop.worker.process import Settings
+from hotloop.workload import Workload, parse_workload
+
+PLANTED = Path(__file__).parent / "planted"
+PROGRAMS = Path(__file__).parent / "programs"
 
 
 @pytest.fixture
@@ -26,3 +38,38 @@ def cpu_machine() -> Environment:
         allocators={"tcmalloc": "/usr/lib/libtcmalloc_minimal.so.4"},
         compiler="g++ 12",
     )
+
+
+@pytest.fixture(scope="module")
+def planted() -> Iterator[None]:
+    """The distribution under tests/planted, for this process and for workers."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(PLANTED))
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(PLANTED), os.environ.get("PYTHONPATH", "")])))
+        importlib.invalidate_caches()
+        yield
+    for name in [name for name in sys.modules if name.startswith("hotloop_planted")]:
+        del sys.modules[name]
+
+
+@pytest.fixture(scope="session")
+def gates(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], DriftGate]:
+    """The gate of a program; its runs of the untransformed program are shared by all tests."""
+    settings = Settings(folder=tmp_path_factory.mktemp("session"))
+    kept: dict[str, DriftGate] = {}
+
+    def gate(name: str) -> DriftGate:
+        return kept.setdefault(name, DriftGate(program(name), settings, steps=12))
+
+    return gate
+
+
+def program(name: str, *arguments: str) -> Workload:
+    """One of the programs beside this file."""
+    return parse_workload(f"{name}.py", arguments, folder=PROGRAMS)
+
+
+@pytest.fixture(name="program")
+def program_fixture() -> Callable[..., Workload]:
+    """One of the programs beside this file, by name."""
+    return program

@@ -58,9 +58,7 @@ def test_every_option_of_the_readme_exists() -> None:
 
 
 def test_the_table_is_what_the_results_say() -> None:
-    spec = importlib.util.spec_from_file_location(
-        "bench_examples", ROOT / "benchmarks" / "optimize" / "bench_examples.py"
-    )
+    spec = importlib.util.spec_from_file_location("bench_examples", ROOT / "benchmarks" / "tune" / "bench_examples.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     shown = README.split(module.BEGIN)[1].split(module.END)[0].strip()

@@ -1,11 +1,11 @@
 import pytest
 
 from hotloop.errors import PlanError
-from hotloop.optimize.transforms.allocator import Allocator
-from hotloop.optimize.transforms.autocast import Autocast
-from hotloop.optimize.transforms.compile import Compile
-from hotloop.optimize.transforms.fused_optimizer import FusedOptimizer
 from hotloop.transform import Plan, Promise, describe, load_plan
+from hotloop.transforms.allocator import Allocator
+from hotloop.transforms.autocast import Autocast
+from hotloop.transforms.compile import Compile
+from hotloop.transforms.fused_optimizer import FusedOptimizer
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hotloop.measure import statistics
-from hotloop.measure.documents import from_data
-from hotloop.measure.statistics import PairEffect
+from hotloop.compare import inference as statistics
+from hotloop.compare.inference import PairEffect
 from hotloop.measurement import Environment, Interval
+from hotloop.records.documents import from_data
 from hotloop.verdict import Outcome, Verdict
 
 RESULTS = Path(__file__).parents[1] / "results"

@@ -22,8 +22,8 @@ from typing import Any
 
 from benchmarks.claims.evidence import AGAIN, RESULTS
 from benchmarks.claims.trial import Comparison, load, names
-from hotloop.measure.documents import to_data
-from hotloop.measure.environment import cores, record_environment
+from hotloop.machine.environment import cores, record_environment
+from hotloop.records.documents import to_data
 from hotloop.whole_file import write_whole
 
 ROOT = Path(__file__).parents[2]

@@ -2,7 +2,7 @@
 
     python benchmarks/diagnose/bounds.py
 
-Reads the runs of `tune` on the examples that benchmarks/optimize/bench_examples.py has stored. For each change that was
+Reads the runs of `tune` on the examples that benchmarks/tune/bench_examples.py has stored. For each change that was
 raced, the lower end of the measured interval is held against the bound that was printed before the race. Leaves with 1
 where a bound was beaten, with 2 where there is nothing to compare.
 """

@@ -18,20 +18,20 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from hotloop.diagnose.traced.diagnosis import Diagnosis, finding_data
-from hotloop.diagnose.traced.trace import Look, trace
-from hotloop.measure import statistics
-from hotloop.measure.environment import record_environment
-from hotloop.measure.heat import AGAIN, BASELINE, Pace
-from hotloop.measure.lockstep import Settings, Worker
-from hotloop.measure.race import Race
+from hotloop.compare import inference as statistics
+from hotloop.compare.comparison import Race
+from hotloop.compare.replicate import AGAIN, BASELINE, Pace
+from hotloop.diagnose.diagnosis import Diagnosis, finding_data
+from hotloop.diagnose.trace import Look, trace
+from hotloop.machine.environment import record_environment
 from hotloop.measurement import Clock
 from hotloop.transform import Plan
 from hotloop.whole_file import write_whole
+from hotloop.worker.process import Settings, Worker
 from hotloop.workload import Workload, parse_workload
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "benchmarks" / "measure"))
+sys.path.insert(0, str(ROOT / "benchmarks" / "compare"))
 from simulate import machine  # noqa: E402
 
 FOLDER = ROOT / "benchmarks" / "results" / machine() / "diagnose"

@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 
 from hotloop import kernels
-from hotloop.measure.environment import record_environment
+from hotloop.machine.environment import record_environment
 from hotloop.measurement import Environment
 from hotloop.models.residual import ResPSANN
 from hotloop.train.lean.flat import FlatParameters

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hotloop.measure.environment import record_environment
+from hotloop.machine.environment import record_environment
 from hotloop.models.dense import DensePSANN
 from hotloop.models.residual import ResPSANN
 from hotloop.models.state import StateConfig

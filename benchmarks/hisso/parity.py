@@ -19,7 +19,7 @@ from typing import Any
 
 from parity_fits import EPOCHS, SEED, Fit, fits
 
-from hotloop.measure.environment import record_environment
+from hotloop.machine.environment import record_environment
 from hotloop.whole_file import write_whole
 
 RESULTS = Path(__file__).parents[1] / "results" / "amd-epyc-2-cores" / "hisso"

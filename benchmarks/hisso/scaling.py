@@ -23,7 +23,7 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from hotloop.measure.environment import record_environment
+from hotloop.machine.environment import record_environment
 from hotloop.whole_file import write_whole
 
 ROOT = Path(__file__).parents[2]

@@ -28,8 +28,8 @@ from typing import Any
 
 from cases import MODES, VARIANTS, make_case, make_data, schedules
 
-from hotloop.measure.environment import record_environment
-from hotloop.measure.statistics import combine, pair_effect
+from hotloop.compare.inference import combine, pair_effect
+from hotloop.machine.environment import record_environment
 from hotloop.measurement import Interval
 from hotloop.whole_file import write_whole
 

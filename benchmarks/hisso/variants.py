@@ -24,7 +24,7 @@ import torch
 from cases import DATASETS, MODES, REWARDS, VARIANTS, Case, Data, Schedule, make_case, make_data, schedules
 from fitting import fit_once
 
-from hotloop.measure.environment import record_environment
+from hotloop.machine.environment import record_environment
 from hotloop.whole_file import write_whole
 
 

@@ -33,7 +33,7 @@ from scipy import stats
 from torch import Tensor, nn
 
 from hotloop.compile.capture import WholeStep
-from hotloop.measure.environment import record_environment
+from hotloop.machine.environment import record_environment
 from hotloop.train.loop import train
 from hotloop.train.strategies.supervised import Supervised
 from hotloop.whole_file import write_whole

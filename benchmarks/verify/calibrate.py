@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 
-from hotloop.measure.environment import record_environment
+from hotloop.machine.environment import record_environment
 from hotloop.transform import Promise
 from hotloop.verify.equivalence import check_equivalence
 from hotloop.verify.snapshot import Build, Snapshot, origin_of, take_step
@@ -28,7 +28,7 @@ from hotloop.verify.trajectory import check_trajectory, walk
 from hotloop.whole_file import write_whole
 
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT / "tests" / "verify"), str(ROOT / "benchmarks" / "measure")]
+sys.path[:0] = [str(ROOT / "tests" / "verify"), str(ROOT / "benchmarks" / "compare")]
 import faults  # noqa: E402
 from simulate import machine  # noqa: E402
 

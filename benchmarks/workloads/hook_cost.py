@@ -28,19 +28,19 @@ import torch
 from scipy import stats
 from torch import nn
 
-from hotloop.measure.environment import record_environment
-from hotloop.measure.installed import find_allocators
-from hotloop.measure.protocol import Channel
-from hotloop.measure.turns import Turns
+from hotloop.machine.environment import record_environment
+from hotloop.machine.installed import find_allocators
 from hotloop.transform import Plan
 from hotloop.whole_file import write_whole
+from hotloop.worker.spec import Channel
+from hotloop.worker.turns import Turns
 from hotloop.workloads.hooks import Sites, hooked, steps_seen
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "measure"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "compare"))
 from simulate import machine
 
 ROWS = [(0, "glibc", 30), (1, "glibc", 60), (2, "glibc", 100), (2, "tcmalloc", 100)]  # program, allocator, rounds
-TRIMMED = 0.25  # of each end, as in measure.statistics
+TRIMMED = 0.25  # of each end, as in compare.inference
 
 
 class OpenTurns(Turns):

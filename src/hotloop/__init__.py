@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     from hotloop.measurement import Environment as Environment
     from hotloop.measurement import Interval as Interval
     from hotloop.measurement import Measurement as Measurement
-    from hotloop.optimize.prove import prove as prove
-    from hotloop.optimize.tune import tune as tune
+    from hotloop.proof.prove import prove as prove
     from hotloop.transform import Plan as Plan
     from hotloop.transform import Transform as Transform
     from hotloop.transform import load_plan as load_plan
     from hotloop.trial import Result as Result
     from hotloop.trial import Trial as Trial
+    from hotloop.tune.find_plan import find_plan as find_plan
     from hotloop.verdict import Outcome as Outcome
     from hotloop.verdict import Verdict as Verdict
     from hotloop.workload import Job as Job
@@ -40,9 +40,9 @@ _HOME = {
     "Transform": "hotloop.transform",
     "Trial": "hotloop.trial",
     "Verdict": "hotloop.verdict",
+    "find_plan": "hotloop.tune.find_plan",
     "load_plan": "hotloop.transform",
-    "prove": "hotloop.optimize.prove",
-    "tune": "hotloop.optimize.tune",
+    "prove": "hotloop.proof.prove",
 }
 
 __all__ = [
@@ -59,9 +59,9 @@ __all__ = [
     "Transform",
     "Trial",
     "Verdict",
+    "find_plan",
     "load_plan",
     "prove",
-    "tune",
 ]
 
 

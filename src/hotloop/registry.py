@@ -13,8 +13,8 @@ from typing import Any
 from hotloop.errors import RegistryError
 
 _FOLDERS = {
-    "transforms": "hotloop.optimize.transforms",
-    "rules": "hotloop.diagnose.static.rules",
+    "transforms": "hotloop.transforms",
+    "rules": "hotloop.lint.rules",
     "workloads": "hotloop.workloads.recipes",
     "strategies": "hotloop.train.strategies",
     "rewards": "hotloop.train.rewards",

@@ -6,8 +6,8 @@ import typer
 import hotloop
 from hotloop import registry
 from hotloop.cli.app import app
-from hotloop.measure import database
 from hotloop.measurement import Clock, Environment
+from hotloop.records import database
 from hotloop.trial import SCHEMA, Result
 from hotloop.verdict import Outcome
 
@@ -25,9 +25,9 @@ NAMES = [
     "Transform",
     "Trial",
     "Verdict",
+    "find_plan",
     "load_plan",
     "prove",
-    "tune",
 ]
 COMMANDS = {
     "diagnose": ["--budget", "--json", "--may-overwrite", "--out", "--steps", "arguments", "target"],

@@ -3,8 +3,8 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from hotloop.measure.watching import Watched
 from hotloop.verify.comparison import differences_in_kind, distance, farthest, relative_losses
+from hotloop.worker.observation import Watched
 
 STEPS = 12
 

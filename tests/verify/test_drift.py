@@ -1,4 +1,4 @@
-"""The judgement of the gate on runs written by hand; whole programs are in tests/optimize/test_gate.py."""
+"""The judgement of the gate on runs written by hand; whole programs are in tests/verify/test_gate.py."""
 
 import math
 from dataclasses import replace
@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hotloop.measure.watching import Watched
 from hotloop.verdict import Outcome
 from hotloop.verify import drift
 from hotloop.verify.comparison import Distance
+from hotloop.worker.observation import Watched
 
 STEPS = 20
 QUIET = Distance(loss=1e-7, gradients=1e-7, scale=1e-7, updates=1e-7, early=1e-7, late=1e-6)

@@ -24,7 +24,7 @@ def diagnose(
 
     workload = parse_workload(target, tuple(arguments or ()))
     look_for = parse_budget(budget)
-    from hotloop.diagnose.traced.trace import Look, trace
+    from hotloop.diagnose.trace import Look, trace
 
     sys.stderr.write(f"running {workload.title} to look at it\n")
     diagnosis = trace(workload, Look(steps=steps, budget=look_for), may_overwrite=tuple(may_overwrite or ()))

@@ -12,8 +12,8 @@ import typer
 from hotloop.cli.arguments import Json, parse_names
 
 if TYPE_CHECKING:
-    from hotloop.diagnose.static.fixers import Patch
     from hotloop.finding import Finding
+    from hotloop.lint.fixers import Patch
 
 _ALLOW_LIST = Path("hotloop-allow.toml")
 
@@ -53,14 +53,14 @@ def lint(
     ] = False,
 ) -> None:
     """Read source for slow and unsafe patterns. Exit 1 with findings, 0 without, 2 if a file cannot be read."""
-    from hotloop.diagnose.static.allow import load_allow_list
-    from hotloop.diagnose.static.formats import render
-    from hotloop.diagnose.static.hot_report import load_hot_report
-    from hotloop.diagnose.static.lint import LintOptions
-    from hotloop.diagnose.static.lint import lint as read
+    from hotloop.lint.allow import load_allow_list
+    from hotloop.lint.formats import render
+    from hotloop.lint.hot_report import load_hot_report
+    from hotloop.lint.lint import LintOptions
+    from hotloop.lint.lint import lint as read
 
     if list_codes:
-        from hotloop.diagnose.static.handbook import catalogue_text
+        from hotloop.lint.handbook import catalogue_text
 
         typer.echo(catalogue_text(), nl=False)
         return
@@ -96,7 +96,7 @@ def lint(
 
 def _fix(findings: Iterable["Finding"], *, write: bool) -> list["Patch"]:
     """The patches, printed or written; what was left and why goes to stderr."""
-    from hotloop.diagnose.static.fixers import propose
+    from hotloop.lint.fixers import propose
 
     patches = propose(findings)
     for patch in patches:

@@ -27,7 +27,7 @@ def list_(
 
 
 def _transforms() -> list[dict[str, Any]]:
-    from hotloop.measure.environment import record_environment
+    from hotloop.machine.environment import record_environment
 
     environment = record_environment((), Path.cwd())
     rows: list[dict[str, Any]] = []

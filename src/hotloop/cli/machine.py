@@ -19,8 +19,8 @@ def machine(
     import json
 
     from hotloop.cli.progress import LiveProgress
-    from hotloop.optimize.machine import check_machine
-    from hotloop.optimize.session import Options
+    from hotloop.proof.machine_check import check_machine
+    from hotloop.proof.session import Options
     from hotloop.workload import parse_workload
 
     options = Options(budget=parse_budget(budget), history=history, command="hotloop machine")

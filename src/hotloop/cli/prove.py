@@ -31,8 +31,8 @@ def prove(
     """Prove one plan on one script, or repeat the proof of an evidence folder."""
     workload, chosen = _replayed(replay) if replay else _given(target, arguments, plan)
     from hotloop.cli.progress import LiveProgress
-    from hotloop.optimize.prove import prove as judge
-    from hotloop.optimize.session import Options
+    from hotloop.proof.prove import prove as judge
+    from hotloop.proof.session import Options
 
     options = Options(
         budget=parse_budget(budget),
@@ -54,7 +54,7 @@ def _given(target: str | None, arguments: list[str] | None, plan: Path | None) -
 
 
 def _replayed(folder: Path) -> tuple[Workload, Plan]:
-    from hotloop.measure.evidence import load_evidence
+    from hotloop.records.evidence import load_evidence
 
     recorded = load_evidence(folder)
     if recorded.plan is None:

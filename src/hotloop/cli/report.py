@@ -29,7 +29,7 @@ def report(
 
 def _read(source: Path) -> Result:
     if source.is_dir() and (source / "samples.jsonl").exists():
-        from hotloop.measure.evidence import load_evidence
+        from hotloop.records.evidence import load_evidence
 
         result = load_evidence(source).result
         if result is None:

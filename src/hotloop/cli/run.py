@@ -16,6 +16,6 @@ def run(
     arguments: Rest = None,
 ) -> None:
     """Train for real, in this folder, under a plan that was proven; the exit code is the script's own."""
-    from hotloop.optimize.deploy import deploy
+    from hotloop.deploy.launch import launch
 
-    deploy(parse_workload(target, tuple(arguments or ())), Plan.load(plan), proof=plan.with_name("result.json"))
+    launch(parse_workload(target, tuple(arguments or ())), Plan.load(plan), proof=plan.with_name("result.json"))

@@ -28,7 +28,7 @@ def train(
 
     Exit codes: 0 trained, 1 training failed (the folder says why), 2 a config that cannot be run.
     """
-    from hotloop.fit import Order, fit_config
+    from hotloop.runs import Order, fit_config
 
     # A name that a narrow terminal cannot show must not end a run that has been trained.
     if isinstance(sys.stdout, TextIOWrapper):

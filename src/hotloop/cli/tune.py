@@ -39,8 +39,8 @@ def tune(
 
     workload = parse_workload(target, tuple(arguments or ()))
     from hotloop.cli.progress import LiveProgress
-    from hotloop.optimize.session import Options
-    from hotloop.optimize.tune import tune as find
+    from hotloop.proof.session import Options
+    from hotloop.tune.find_plan import find_plan
 
     options = Options(
         budget=parse_budget(budget),
@@ -53,5 +53,5 @@ def tune(
         command=command_line(),
     )
     with LiveProgress() as progress:
-        result = find(workload, options=options, progress=progress)
+        result = find_plan(workload, options=options, progress=progress)
     leave(result, as_json=as_json, out=out, plan_out=plan_out)

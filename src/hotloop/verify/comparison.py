@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hotloop.measure.watching import Watched
+from hotloop.worker.observation import Watched
 
 Curve = NDArray[np.float64]
 Mask = NDArray[np.bool_]

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hotloop.errors import MeasurementError, ProtectedFile, WorkloadError
-from hotloop.measure.draws import Draws
-from hotloop.measure.lockstep import Settings
-from hotloop.measure.protocol import Watch
-from hotloop.measure.watching import Watched, watch
 from hotloop.transform import Plan
 from hotloop.trial import Curves
 from hotloop.verdict import Outcome, Verdict
 from hotloop.verify.comparison import Distance, differences_in_kind, distance, farthest, relative_losses
+from hotloop.worker.draws import Draws
+from hotloop.worker.observation import Watched, watch
+from hotloop.worker.process import Settings
+from hotloop.worker.spec import Watch
 from hotloop.workload import Workload
 
 _COARSE = 2.0**-12

@@ -11,10 +11,10 @@ from dataclasses import asdict
 from typing import Any
 
 from hotloop.errors import NotApplicable, WorkloadCrashed
-from hotloop.measure.lockstep import Settings
-from hotloop.measure.protocol import read_workload, workload_data
 from hotloop.transform import OptimizerSite, Plan, Stage, Transform
 from hotloop.verdict import Outcome, Verdict
+from hotloop.worker.process import Settings
+from hotloop.worker.spec import read_workload, workload_data
 from hotloop.workload import Job, Recipe
 
 

@@ -6,7 +6,7 @@ import torch
 from pydantic.dataclasses import dataclass
 from torch import nn
 
-from hotloop.optimize.transforms.compile import Compile
+from hotloop.transforms.compile import Compile
 from hotloop_planted.shape import STRICT, Planted
 
 

@@ -1,0 +1,120 @@
+"""Real A/A: `prove` of the empty plan, many times, idle and beside a busy process; no claim is ever right.
+
+    python benchmarks/compare/false_claims.py --times 40
+    python benchmarks/compare/false_claims.py --times 40 --resume     # goes on after the runs that are stored
+
+Half of the runs have a background process that computes on one core in bursts; `foreign_cores` is what others kept busy
+just before a run. glibc's allocator, the noisiest.
+Writes benchmarks/results/<machine>/false_claims.json with every interval and every pair's effect.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from simulate import machine
+
+import hotloop
+from hotloop.compare.inference import PairEffect, pair_effect, proven_slower
+from hotloop.machine.environment import foreign_cores, record_environment
+from hotloop.proof.session import Options
+from hotloop.records.evidence import load_evidence
+from hotloop.trial import Result
+from hotloop.whole_file import write_whole
+from hotloop.workload import parse_workload
+
+ROOT = Path(__file__).parents[2]
+PROGRAMS = ("examples/tabular_mlp.py", "examples/digits_cnn.py")
+BURSTS = """
+import time
+while True:
+    end = time.time() + 0.7
+    while time.time() < end:
+        sum(range(1000))
+    time.sleep(0.5)
+"""
+
+
+@contextmanager
+def background_load(*, is_on):
+    process = subprocess.Popen([sys.executable, "-c", BURSTS]) if is_on else None
+    try:
+        yield
+    finally:
+        if process is not None:
+            process.kill()
+            process.wait()
+
+
+def effects(evidence: Path, arm: str) -> list[PairEffect]:
+    blocks = load_evidence(evidence).blocks["prove"]
+    clock = load_evidence(evidence).result.clock
+
+    def rounds(pair, name):
+        return [block.samples(clock) for block in blocks if block.pair == pair and block.arm == name]
+
+    return [
+        pair_effect(rounds(pair, "baseline"), rounds(pair, arm)) for pair in sorted({block.pair for block in blocks})
+    ]
+
+
+def run_once(number: int, budget: float) -> dict:
+    program, loaded = PROGRAMS[number % 2], number % 4 >= 2
+    busy = foreign_cores()
+    with tempfile.TemporaryDirectory() as folder, background_load(is_on=loaded):
+        out = Path(folder)
+        result: Result = hotloop.prove(
+            parse_workload(program, folder=ROOT),
+            hotloop.Plan(),
+            options=Options(budget=budget, out=out, history=f"sqlite:///{folder}/history.db"),
+        )
+        plan, again = effects(Path(result.evidence), "plan"), effects(Path(result.evidence), "again")
+    slower = proven_slower(plan, again)
+    return {
+        "program": program,
+        "loaded": loaded,
+        "foreign_cores": busy,
+        "claimed_faster": result.verdict.value == "PASS",
+        "claimed_slower": slower,
+        "verdict": result.verdict.value,
+        "clock": result.clock.value,
+        "interval": [result.speedup.low, result.speedup.median, result.speedup.high],
+        "pairs": [effect.log_ratio for effect in plan],
+        "again": [effect.log_ratio for effect in again],
+        "notes": list(result.notes),
+        "seconds": result.tuning_seconds,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--times", type=int, default=40)
+    parser.add_argument("--budget", type=float, default=25.0)
+    parser.add_argument("--resume", action="store_true")
+    given = parser.parse_args()
+    environment = record_environment(tuple(sys.argv), ROOT)
+    path = ROOT / "benchmarks" / "results" / machine() / "false_claims.json"
+    runs = stored_runs(path) if given.resume else []
+    for number in range(len(runs), given.times):
+        runs.append(run_once(number, given.budget))
+        claims = sum(run["claimed_faster"] or run["claimed_slower"] for run in runs)
+        print(f"{number + 1:3d}: {runs[-1]['verdict']:12} {runs[-1]['interval']} claims so far: {claims}", flush=True)
+        document = {"date": datetime.now(UTC).isoformat(), "claims": claims, "times": len(runs), "runs": runs}
+        write(path, {**document, "cpu": environment.cpu, "torch": environment.torch, "cores": len(environment.cores)})
+
+
+def stored_runs(path: Path) -> list[dict]:
+    return json.loads(path.read_text(encoding="utf-8"))["runs"] if path.exists() else []
+
+
+def write(path: Path, document: dict) -> None:
+    write_whole(path, json.dumps(document, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""`hotloop tune` on the examples, without hints: the table of the README.
+
+    python benchmarks/tune/bench_examples.py                # measure all, then rewrite the table
+    python benchmarks/tune/bench_examples.py --only char_gpt
+    python benchmarks/tune/bench_examples.py --table        # rewrite the table from what is stored
+
+Each result.json is kept under benchmarks/results/<machine>/tune/, with the raw blocks of its confirmation beside it.
+"""
+
+import argparse
+import json
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from hotloop.report import readme_table
+from hotloop.trial import Result
+from hotloop.whole_file import write_whole
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "benchmarks" / "compare"))
+from simulate import machine  # noqa: E402
+
+FOLDER = ROOT / "benchmarks" / "results" / machine() / "tune"
+EXAMPLES = {  # script, budget, its arguments
+    "tabular_mlp": ("tabular_mlp", "5m", ()),
+    "char_gpt": ("char_gpt", "10m", ()),
+    "resnet_cifar_like": ("resnet_cifar_like", "12m", ("--width", "32")),
+    "resnet_batch_128": ("resnet_cifar_like", "25m", ("--batch-size", "128")),  # the batch of He et al. 2015
+    "digits_cnn": ("digits_cnn", "4m", ()),
+}
+BEGIN, END = "<!-- table: benchmarks/tune/bench_examples.py -->", "<!-- end of table -->"
+
+
+def tune(name: str, script: str, budget: str, arguments: tuple[str, ...]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "out"
+        call = [
+            sys.executable,
+            "-m",
+            "hotloop.cli.app",
+            "tune",
+            f"examples/{script}.py",
+            "--budget",
+            budget,
+            "--out",
+            str(out),
+        ]
+        call += ["--history", f"sqlite:///{folder}/history.db", "--", *arguments]
+        done = subprocess.run(call, cwd=ROOT, check=False)
+        if done.returncode not in (0, 1, 3):
+            raise SystemExit(f"tune of {name} left with {done.returncode}")
+        document = json.loads((out / "result.json").read_text(encoding="utf-8"))
+        document["evidence"] = f"benchmarks/results/{machine()}/tune/{name}.samples.jsonl"
+        document["command"] = shlex.join(
+            ["hotloop", "tune", f"examples/{script}.py", "--budget", budget, "--", *arguments]
+        )
+        document["environment"]["argv"] = []
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        write_whole(FOLDER / f"{name}.json", json.dumps(document, indent=1) + "\n")
+        lines = (out / "evidence" / "samples.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [line for line in lines if '"race": "confirm"' in line or '"race":"confirm"' in line]
+        write_whole(FOLDER / f"{name}.samples.jsonl", "".join(kept))
+
+
+def table() -> str:
+    stored = [FOLDER / f"{name}.json" for name in EXAMPLES]
+    return readme_table(
+        [Result.from_data(json.loads(path.read_text(encoding="utf-8"))) for path in stored if path.exists()]
+    )
+
+
+def rewrite(readme: Path) -> None:
+    text = readme.read_text(encoding="utf-8")
+    block = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.DOTALL)
+    write_whole(readme, block.sub(lambda _: f"{BEGIN}\n\n{table().strip()}\n\n{END}", text))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=EXAMPLES)
+    parser.add_argument("--table", action="store_true")
+    given = parser.parse_args()
+    if not given.table:
+        for name, example in EXAMPLES.items():
+            if given.only in (None, name):
+                tune(name, *example)
+    rewrite(ROOT / "README.md")
+
+
+if __name__ == "__main__":
+    main()

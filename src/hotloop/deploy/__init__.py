@@ -1,0 +1,1 @@
+"""Trains for real under a plan, and watches."""

@@ -1,0 +1,82 @@
+"""Trains for real under a plan: in the user's own folder, with the user's own files, watched by a guard.
+
+`launch` replaces the calling process, because allocators and OpenMP must be set before a process starts; the new
+process runs this file as a module.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+from hotloop.errors import NotApplicable
+from hotloop.transform import Plan, Stage
+from hotloop.worker.spec import read_workload, workload_data
+from hotloop.workload import Recipe, Workload
+
+
+def launch(workload: Workload, plan: Plan, *, proof: Path) -> NoReturn:
+    """Become the training program under `plan`. `proof` is the result.json beside the plan, if there is one.
+
+    Raises NotApplicable where the process cannot be started as the plan says.
+    """
+    variables = dict(os.environ)
+    for transform in plan.at(Stage.LAUNCH):
+        transform.apply(variables)
+    order = {"workload": workload_data(workload), "plan": plan.to_data(), "proof": str(proof.resolve())}
+    arguments = [sys.executable, "-P", "-m", "hotloop.deploy.launch", json.dumps(order)]
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execve(sys.executable, arguments, variables)
+
+
+def _train(order: dict[str, Any]) -> None:
+    from hotloop.deploy.monitor import TrainingGuard
+    from hotloop.workloads.hooks import Sites, hooked
+    from hotloop.workloads.program import run_recipe, run_script, steps_seen
+
+    workload, plan = read_workload(order["workload"]), Plan.from_data(order["plan"])
+    sites = Sites(plan)
+    for transform in plan.at(Stage.LAUNCH):
+        sites.applied[transform.name] += 1
+    sites.visit(Stage.TORCH, None)
+    guard = TrainingGuard(sites, proven_step=_proven_step(Path(order["proof"]), plan))
+    try:
+        with hooked(sites, guard):
+            if isinstance(workload, Recipe):
+                run_recipe(workload, sites, guard)
+            else:
+                with steps_seen(sites, guard):
+                    run_script(workload.folder / workload.path, workload.arguments)
+    finally:
+        guard.close()
+
+
+def _proven_step(proof: Path, plan: Plan) -> float | None:
+    """Seconds of a step that were proven for this very plan on the wall clock; None without such a proof."""
+    if not proof.is_file():
+        return None
+    result = json.loads(proof.read_text(encoding="utf-8"))
+    speedup = result.get("speedup")
+    if (
+        result.get("plan") != plan.to_data()
+        or not speedup
+        or speedup.get("clock") != "wall"
+        or not result.get("baseline_step")
+    ):
+        return None
+    return float(result["baseline_step"]) / float(speedup["low"] or 1.0)
+
+
+def main() -> None:
+    """The new process: its argument is the order."""
+    try:
+        _train(json.loads(sys.argv[1]))
+    except NotApplicable as reason:
+        sys.stderr.write(f"hotloop: {reason}\n")
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

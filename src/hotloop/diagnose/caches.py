@@ -1,0 +1,81 @@
+"""How often the caches that a data set asks answer, over a stretch of a run."""
+
+import functools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from hotloop.diagnose.places import Places
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """A cache of functools: where its function is defined, how much it holds, and its hits and misses."""
+
+    name: str
+    path: str
+    line: int
+    size: int | None
+    hits: int
+    misses: int
+
+    @property
+    def calls(self) -> int:
+        """Hits and misses."""
+        return self.hits + self.misses
+
+
+class Caches:
+    """The caches of some data sets from now on."""
+
+    def __init__(self, places: Places, datasets: Iterable[Any]) -> None:
+        self._places = places
+        self._found = {name: cached for dataset in datasets for name, cached in _caches(dataset).items()}
+        self._before = {name: cached.cache_info() for name, cached in self._found.items()}
+
+    def asked(self) -> list[Asked]:
+        """What each was asked since."""
+        return [self._asked(name, cached) for name, cached in self._found.items()]
+
+    def _asked(self, name: str, cached: Any) -> Asked:
+        now, before = cached.cache_info(), self._before[name]
+        code = getattr(getattr(cached, "__wrapped__", None), "__code__", None)
+        return Asked(
+            name=name,
+            path=self._places.original(code.co_filename) if code else "",
+            line=code.co_firstlineno if code else 0,
+            size=now.maxsize,
+            hits=now.hits - before.hits,
+            misses=now.misses - before.misses,
+        )
+
+
+def total(asked: Iterable[Asked]) -> list[Asked]:
+    """One for each cache: what each process has asked its own copy of it, added up."""
+    sums: dict[tuple[str, str, int], Asked] = {}
+    for each in asked:
+        key = (each.name, each.path, each.line)
+        known = sums.get(key)
+        hits, misses = (known.hits, known.misses) if known else (0, 0)
+        sums[key] = Asked(
+            name=each.name,
+            path=each.path,
+            line=each.line,
+            size=each.size,
+            hits=hits + each.hits,
+            misses=misses + each.misses,
+        )
+    return list(sums.values())
+
+
+def _caches(dataset: Any) -> dict[str, Any]:
+    """Caches of functools that the data set's __getitem__ or __iter__ names, as attributes or globals."""
+    found: dict[str, Any] = {}
+    for method in (getattr(type(dataset), name, None) for name in ("__getitem__", "__iter__")):
+        code = getattr(method, "__code__", None)
+        for name in code.co_names if code else ():
+            for value in (getattr(dataset, name, None), getattr(method, "__globals__", {}).get(name)):
+                cached = getattr(value, "__func__", value)
+                if isinstance(cached, functools._lru_cache_wrapper):  # pyright: ignore[reportPrivateUsage]
+                    found[name] = cached
+    return found

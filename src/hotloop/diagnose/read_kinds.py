@@ -1,0 +1,135 @@
+"""Which calls make the host wait for the device, what each is called, and which rule it breaks."""
+
+import linecache
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hotloop.diagnose.places import Place, Sight
+
+CURES = {
+    "SY01": "keep a sum on the device and read it once a report",
+    "SY02": "leave it on the device; copy once a report",
+    "SY03": "use torch.where or nan_to_num always, and count on the device",
+    "SY04": "multiply by the mask, or use a form of fixed size (nonzero_static, output_size=)",
+    "SY05": "one indexed operation (index_add_, scatter_reduce) in place of the Python loop",
+    "SY06": "log every so many steps, and format only what is logged",
+    "SY07": "torch._foreach_norm, stack, and one read for all parameters",
+}
+_BY_FUNCTION = {
+    "item": "SY01",
+    "float": "SY01",
+    "int": "SY01",
+    "index": "SY01",
+    "bool": "SY03",
+    "equal": "SY03",
+    "contains": "SY03",
+    "cpu": "SY02",
+    "numpy": "SY02",
+    "tolist": "SY02",
+    "array": "SY02",
+    "to(cpu)": "SY02",
+    "copy to host": "SY02",
+    "format": "SY06",
+}
+_METHODS: Mapping[Any, str] = {
+    Tensor.item: "item",
+    Tensor.__float__: "float",
+    Tensor.__int__: "int",
+    Tensor.__index__: "index",
+    Tensor.__bool__: "bool",
+    Tensor.__contains__: "contains",
+    Tensor.cpu: "cpu",
+    Tensor.numpy: "numpy",
+    Tensor.tolist: "tolist",
+    Tensor.__array__: "array",
+    Tensor.__format__: "format",
+    Tensor.__repr__: "format",
+    torch.equal: "equal",
+    Tensor.equal: "equal",
+}
+_aten = torch.ops.aten
+_KERNELS: dict[Any, str] = {
+    _aten._local_scalar_dense: "item",
+    _aten.equal: "equal",
+    _aten.nonzero: "nonzero",
+    _aten._unique2: "unique",
+    _aten._unique: "unique",
+    _aten.unique_dim: "unique",
+    _aten.unique_consecutive: "unique",
+    _aten.unique_dim_consecutive: "unique",
+    _aten.masked_select: "masked_select",
+    _aten.bincount: "bincount",
+}
+_HOST_BY_NAME = re.compile(r"""\bto\(\s*(?:device\s*=\s*)?(?:torch\.device\()?\s*['"]cpu['"]""")
+# Code of torch's own that reads numbers which live on the host by design: step counters, permutations, seeds.
+_INTERNAL = ("/torch/optim/", "/torch/utils/data/", "/torch/random.py")
+
+
+def function_kind(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str | None:
+    """The kind of a call that reads by its very name; None for all others, whose kernels tell."""
+    kind = _METHODS.get(func)
+    if kind is not None:
+        return kind
+    if func is Tensor.to and args and _is_host(args[1:], kwargs):
+        return "to(cpu)"
+    return None
+
+
+def dispatched_kind(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str | None:
+    """The kind of a kernel that the host must wait for."""
+    packet = getattr(func, "overloadpacket", None)
+    kind = _KERNELS.get(packet)
+    if kind is not None:
+        return kind
+    if packet is _aten.index or packet is _aten.index_put or packet is _aten.index_put_:
+        return "boolean mask" if _has_mask(args) and not _fills(packet, args) else None
+    if packet is _aten.repeat_interleave and func is not _aten.repeat_interleave.self_int:
+        return "repeat_interleave" if kwargs.get("output_size") is None and len(args) < 2 else None
+    if packet is _aten._to_copy or packet is _aten.copy_:
+        return "copy to host" if _leaves_device(packet, args, kwargs) else None
+    return None
+
+
+def code_of(kind: str, sight: Sight) -> str:
+    """The rule that a read of this kind breaks there."""
+    if sight.passes("/logging/") or sight.calls("__format__", "__repr__", "_str"):
+        return "SY06"
+    if kind == "bool":
+        return "SY03" if sight.is_test else "SY01"
+    return _BY_FUNCTION.get(kind, "SY04")
+
+
+def is_internal(sight: Sight, tensor: Tensor | None) -> bool:
+    """Whether torch itself reads a number that lives on the host on every machine."""
+    return sight.passes(*_INTERNAL) and (tensor is None or tensor.device.type == "cpu")
+
+
+def names_the_host(place: Place) -> bool:
+    """Whether the source says .to("cpu"), and not .to(device) on a machine where that is the host."""
+    return _HOST_BY_NAME.search(linecache.getline(place.path, place.line)) is not None
+
+
+def _is_host(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
+    given = [kwargs.get("device"), *args[:1]]
+    return any(isinstance(value, (str, torch.device)) and torch.device(value).type == "cpu" for value in given)
+
+
+def _has_mask(args: Sequence[Any]) -> bool:
+    indices = args[1] if len(args) > 1 else ()
+    return any(isinstance(index, Tensor) and index.dtype in (torch.bool, torch.uint8) for index in indices)
+
+
+def _fills(packet: Any, args: Sequence[Any]) -> bool:
+    """A mask that one number is written through is a fill of fixed size."""
+    return packet is not _aten.index and len(args) > 2 and isinstance(args[2], Tensor) and args[2].numel() == 1
+
+
+def _leaves_device(packet: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
+    if packet is _aten.copy_:
+        return args[0].device.type == "cpu" and args[1].device.type != "cpu"
+    target = kwargs.get("device")
+    return target is not None and torch.device(target).type == "cpu" and args[0].device.type != "cpu"

@@ -1,0 +1,80 @@
+"""Runs an untouched program under the spies and says what it costs and what could be won."""
+
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from hotloop.diagnose.diagnosis import Diagnosis, read_finding
+from hotloop.errors import MeasurementError
+from hotloop.machine.environment import record_environment
+from hotloop.measurement import Environment
+from hotloop.transform import Plan
+from hotloop.worker.process import Settings, Worker
+from hotloop.workload import Workload
+
+_INSIDE = "hotloop.diagnose.inside"
+_CONTENDED = 0.3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """How long to look: `steps` are timed, and `budget` seconds are what all windows together may take."""
+
+    steps: int = 30
+    budget: float = 60.0
+
+
+def trace(workload: Workload, look: Look, *, may_overwrite: tuple[str, ...] = ()) -> Diagnosis:
+    """What the program spends its steps on, by a run in a process of its own.
+
+    Raises as every worker does: WorkloadCrashed, ProtectedFile, NeverStepped; MeasurementError where it ended before
+    a step could be timed.
+    """
+    environment = record_environment(tuple(sys.argv), workload.folder)
+    with tempfile.TemporaryDirectory(prefix="hotloop-session-") as folder:
+        settings = Settings(
+            folder=Path(folder),
+            variables={"OMP_NUM_THREADS": "1"} if environment.foreign_cores >= _CONTENDED else {},
+            cores=environment.cores,
+            may_overwrite=may_overwrite,
+            first_step_limit=max(60.0, look.budget),
+            turn_limit=max(60.0, look.budget),
+        )
+        found = trace_with(workload, look, settings, environment)
+    if not settings.variables:
+        return found
+    busy = f"other processes kept {environment.foreign_cores:.1f} cores busy, beside which threads that spin collapse"
+    return replace(
+        found, notes=(*found.notes, f"{busy}: it was looked at with one thread, and shares are less certain")
+    )
+
+
+def trace_with(workload: Workload, look: Look, settings: Settings, environment: Environment) -> Diagnosis:
+    """The same inside of a session, whose settings the worker shares."""
+    program = (_INSIDE, str(look.steps), str(look.budget))
+    with Worker(workload, Plan(), settings, program=program) as worker:
+        return _read(worker.watched()["diagnosis"], workload, environment)
+
+
+def _read(data: Mapping[str, Any], workload: Workload, environment: Environment) -> Diagnosis:
+    if not data["steps"]:
+        raise MeasurementError(
+            "the program ended before one of its steps was timed; it needs three to warm up and two more: train longer"
+        )
+    return Diagnosis(
+        workload=workload.title,
+        step_seconds=data["step_seconds"],
+        steps=data["steps"],
+        phases=data["phases"],
+        outside=data["outside"],
+        reach=data["reach"],
+        findings=tuple(read_finding(found) for found in data["findings"]),
+        modules=tuple(data["modules"]),
+        environment=environment,
+        seen=data["seen"],
+        losses=tuple(data["losses"]),
+        notes=tuple(data["notes"]),
+    )

@@ -1,6 +1,0 @@
-"""Training an estimator from a config file into a run folder: what `hotloop train` does."""
-
-from hotloop.fit.config import Config, read_config
-from hotloop.fit.run import Order, fit_config
-
-__all__ = ["Config", "Order", "fit_config", "read_config"]

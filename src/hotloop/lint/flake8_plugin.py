@@ -1,0 +1,68 @@
+"""The rules as flake8 plug-ins, one for each family, with an H before the code: HSY01.
+
+flake8 wants a prefix of at most three letters for each plug-in and picks plug-ins by it; the file is read once for
+all families.
+"""
+
+import ast
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any, ClassVar
+
+from hotloop import __version__
+from hotloop.lint.allow import Comments
+from hotloop.lint.engine import Dispatch, rules
+from hotloop.lint.source import SourceFile
+
+Row = tuple[int, int, str, type[Any]]
+
+
+class Family:
+    """What flake8 makes of each file and runs; it hands over its own tree and lines."""
+
+    name = "hotloop"
+    version = __version__
+    family: ClassVar[str]
+
+    def __init__(self, tree: ast.Module, filename: str, lines: list[str]) -> None:
+        self._tree = tree
+        self._path = filename
+        self._text = "".join(lines)
+
+    def run(self) -> Iterator[Row]:
+        """The findings of this family, in flake8's own form."""
+        file = _facts(self._path, self._text)
+        comments = Comments(file)
+        for finding in _dispatch(self.family).findings(file):
+            if not comments.allows(finding):
+                yield finding.line, finding.column, f"H{finding.code} {finding.message}. {finding.cure}", type(self)
+
+
+@lru_cache(maxsize=1)
+def _facts(path: str, text: str) -> SourceFile:
+    return SourceFile(path, text, ast.parse(text))
+
+
+@lru_cache
+def _dispatch(family: str) -> Dispatch:
+    return Dispatch(rule for rule in rules() if rule.name.startswith(family))
+
+
+class Reads(Family):
+    family = "sy"
+
+
+class Data(Family):
+    family = "da"
+
+
+class Compiles(Family):
+    family = "co"
+
+
+class Optimizes(Family):
+    family = "op"
+
+
+class Reports(Family):
+    family = "me"

@@ -1,1 +1,0 @@
-"""Takes samples: workers in lockstep, their environment, statistics, history and evidence."""

@@ -1,1 +1,0 @@
-"""Searches for a faster plan, proves it, and trains under it."""

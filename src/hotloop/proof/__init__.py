@@ -1,0 +1,1 @@
+"""Proves one plan: session, confirmation, the machine against itself."""

@@ -1,0 +1,208 @@
+"""What a session of `tune` or `prove` shares: the machine, the budget, the records, and how workers are started."""
+
+import functools
+import random
+import shlex
+import sys
+import time
+from collections.abc import Generator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal, Protocol
+
+from hotloop.compare.comparison import Race
+from hotloop.errors import NotApplicable
+from hotloop.machine.environment import foreign_cores, record_environment
+from hotloop.measurement import Clock, Environment
+from hotloop.proof.amdahl import Bounds
+from hotloop.proof.session_folder import session_folder
+from hotloop.records.evidence import Command
+from hotloop.records.history import open_history
+from hotloop.records.recorder import Recorder, start_recording
+from hotloop.transform import Plan, Transform
+from hotloop.trial import Trial
+from hotloop.verdict import Outcome, Verdict
+from hotloop.verify.drift import DriftGate
+from hotloop.worker.process import Settings
+from hotloop.workload import Workload
+from hotloop.workloads.protect import MADE, Made
+
+_CONTENDED = 0.3
+
+
+class Progress(Protocol):
+    """Who is told how the session goes."""
+
+    def say(self, line: str) -> None:
+        """One line about what happens now."""
+        ...
+
+    def trial(self, trial: Trial) -> None:
+        """A trial has ended."""
+        ...
+
+
+class Silence:
+    """A progress that tells nobody."""
+
+    def say(self, line: str) -> None:
+        """Nothing."""
+
+    def trial(self, trial: Trial) -> None:
+        """Nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How long to measure and where to leave what was found.
+
+    `budget` is in seconds and covers everything; `steps` is how many steps verification compares; `only` and `skip`
+    name transforms; `out` is the folder for the evidence (None: a temporary one that goes with the session);
+    `history` is a URL of SQLAlchemy's (None: the user's own SQLite file).
+    """
+
+    budget: float = 600.0
+    steps: int = 30
+    only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    out: Path | None = None
+    history: str | None = None
+    may_overwrite: tuple[str, ...] = ()
+    command: str = ""
+
+
+@dataclass(kw_only=True)
+class Session:
+    """The live state of one session; `notes` collects what a reader of the report must know."""
+
+    workload: Workload
+    options: Options
+    environment: Environment
+    settings: Settings
+    recorder: Recorder
+    progress: Progress
+    evidence: str
+    clock: Clock = Clock.WALL
+    order: random.Random = field(default_factory=lambda: random.Random(0))
+    notes: list[str] = field(default_factory=list[str])
+    trials: list[Trial] = field(default_factory=list[Trial])
+    started: float = field(default_factory=time.monotonic)
+    bounds: Bounds = field(default_factory=Bounds)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the session began."""
+        return time.monotonic() - self.started
+
+    @property
+    def left(self) -> float:
+        """Seconds of the budget that are left; never negative."""
+        return max(0.0, self.options.budget - self.elapsed)
+
+    def race(self, title: str, arms: Mapping[str, Plan]) -> Race:
+        """A race of these arms; its blocks are recorded under `title`."""
+        return Race(
+            self.workload,
+            arms,
+            self.settings,
+            clock=self.clock,
+            order=self.order,
+            keep=lambda block: self.recorder.block(title, block),
+        )
+
+    @functools.cached_property
+    def gate(self) -> DriftGate:
+        """The gate that compares plans with the untransformed workload, whose runs it keeps."""
+        return DriftGate(self.workload, self.settings, steps=self.options.steps)
+
+    def note(self, line: str) -> None:
+        """Something a reader must know; said once."""
+        if line not in self.notes:
+            self.notes.append(line)
+            self.progress.say(line)
+
+    def add(self, trial: Trial) -> None:
+        """Record a trial, with the bound of its change where the diagnosis has one, and tell of it."""
+        trial = self.bounds.on(trial, self.trials)
+        self.trials.append(trial)
+        self.recorder.trial(trial)
+        self.progress.trial(trial)
+
+    def watch_load(self) -> None:
+        """Beside other load, threads that spin collapse: then all workers get one thread, and CPU time is compared."""
+        busy = foreign_cores()
+        if busy < _CONTENDED or self.settings.variables.get("OMP_NUM_THREADS") == "1":
+            return
+        self.settings = replace(self.settings, variables={**self.settings.variables, "OMP_NUM_THREADS": "1"})
+        if not self.environment.has_cuda:
+            self.clock = Clock.CPU
+        self.note(
+            f"contention: other processes keep {busy:.1f} of {len(self.environment.cores)} cores busy; from here on "
+            "all workers, the plain script too, run with one thread, and CPU time is compared"
+        )
+
+    def note_files_made_outside(self) -> None:
+        """Name what trials left outside of their scratch copies: it may be anybody's by now, so it stays."""
+        made = Made(self.settings.cache / MADE).remaining()
+        if made:
+            self.note(f"trials made {len(made)} files outside of their scratch copies and left them, as {made[0]}")
+
+    def applicability(self, transform: Transform) -> Verdict | None:
+        """A FAIL with the reason where the machine has nothing for this transform to act on."""
+        try:
+            transform.check(replace(self.environment, threads=self._threads()))
+        except NotApplicable as reason:
+            return Verdict(gate="applies", outcome=Outcome.FAIL, message=f"does not apply here: {reason}")
+        return None
+
+    def _threads(self) -> int:
+        return 1 if self.settings.variables.get("OMP_NUM_THREADS") == "1" else self.environment.threads
+
+
+@contextmanager
+def open_session(
+    verb: Literal["tune", "prove", "machine"], workload: Workload, options: Options, progress: Progress | None
+) -> Generator[Session]:
+    """A session with its records open; the folder of caches and scratch copies goes with it."""
+    with ExitStack() as stack:
+        folder = stack.enter_context(session_folder())
+        line = options.command or shlex.join(["hotloop", verb, workload.title])
+        environment = record_environment(tuple(sys.argv), workload.folder)
+        history = stack.enter_context(open_history(options.history))
+        evidence = _evidence_folder(options.out) if options.out else folder / "evidence"
+        command = Command(verb=verb, workload=workload, line=line, options=_plain(options))
+        session = Session(
+            workload=workload,
+            options=options,
+            environment=environment,
+            settings=Settings(
+                folder=folder,
+                cores=environment.cores,
+                may_overwrite=options.may_overwrite,
+                first_step_limit=max(20.0, min(300.0, options.budget)),
+                turn_limit=max(60.0, min(300.0, options.budget)),
+            ),
+            recorder=start_recording(history, evidence, command=command, environment=environment),
+            progress=progress or Silence(),
+            evidence=str(evidence) if options.out else "",
+            clock=Clock.CUDA if environment.has_cuda else Clock.WALL,
+        )
+        session.watch_load()
+        yield session
+
+
+def _plain(options: Options) -> dict[str, object]:
+    return {
+        "budget": options.budget,
+        "steps": options.steps,
+        "only": list(options.only),
+        "skip": list(options.skip),
+        "may_overwrite": list(options.may_overwrite),
+    }
+
+
+def _evidence_folder(out: Path) -> Path:
+    """`out`/evidence, or the first free name after it: evidence is never written over."""
+    names = ("evidence", *(f"evidence-{number}" for number in range(2, 1000)))
+    return next(out.resolve() / name for name in names if not (out / name).exists())

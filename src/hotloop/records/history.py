@@ -1,0 +1,165 @@
+"""History: every session of this user or team, with its raw samples, in SQLite or any database that SQLAlchemy knows.
+
+Each addition is committed at once, so that a process killed at any moment loses at most the block in flight.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Literal, Self, TypeVar
+
+from sqlalchemy import Engine, RowMapping, Table, insert, select, update
+
+from hotloop.errors import EvidenceError, HistoryError
+from hotloop.measurement import Block, Environment
+from hotloop.records.database import blocks, connect, default_url, explained, sessions, trials
+from hotloop.records.documents import from_data, text, to_data
+from hotloop.trial import Result, Trial
+from hotloop.verdict import Outcome
+
+SessionKind = Literal["tune", "prove", "machine"]
+SessionState = Literal["running", "finished"]
+Noun = TypeVar("Noun")
+_SAMPLES = ("pair", "round", "arm", "wall", "cpu", "cuda", "losses")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionRow:
+    """One session as the history lists it; a session that was killed stays "running".
+
+    `speedup` is the confirmed median, None where nothing was confirmed.
+    """
+
+    id: int
+    started: datetime
+    kind: SessionKind
+    workload: str
+    command: str
+    environment: Environment
+    state: SessionState
+    verdict: Outcome | None
+    speedup: float | None
+
+
+class History:
+    """Sessions, trials and blocks in one database. Every method raises HistoryError where the database refuses."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+    def start(self, *, kind: SessionKind, workload: str, command: str, environment: Environment) -> int:
+        """Number of a new session, in state "running"."""
+        row = {
+            "started": datetime.now(UTC),
+            "kind": kind,
+            "workload": text(workload),
+            "command": text(command),
+            "environment": to_data(environment),
+            "state": "running",
+        }
+        return self._add(sessions, row)
+
+    def add_block(self, session: int, race: str, block: Block) -> None:
+        """Keep one block of the race of that title."""
+        self._add(blocks, {"session": session, "race": text(race), **to_data(block)})
+
+    def add_trial(self, session: int, trial: Trial) -> None:
+        """Keep one trial."""
+        self._add(trials, {"session": session, "title": text(trial.title), "trial": to_data(trial)})
+
+    def finish(self, session: int, result: Result) -> None:
+        """Keep the result, and call the session finished."""
+        row = {
+            "state": "finished",
+            "verdict": result.verdict.value,
+            "speedup": None if result.speedup is None else result.speedup.median,
+            "result": to_data(result.to_data()),
+        }
+        with explained(self._engine, "write"), self._engine.begin() as connection:
+            done = connection.execute(update(sessions).where(sessions.c.id == session).values(**row))
+        if not done.rowcount:
+            raise self._unknown(session)
+
+    def sessions(self, limit: int = 50) -> list[SessionRow]:
+        """The newest sessions, newest first, at most `limit`."""
+        columns = [column for column in sessions.c if column is not sessions.c.result]
+        query = select(*columns).order_by(sessions.c.id.desc()).limit(limit)
+        with explained(self._engine, "read"), self._engine.connect() as connection:
+            rows = connection.execute(query).mappings().all()
+        return [self._read(SessionRow, _in_utc(row)) for row in rows]
+
+    def result(self, session: int) -> Result:
+        """What a session found. Raises HistoryError where it never finished."""
+        with explained(self._engine, "read"), self._engine.connect() as connection:
+            row = connection.execute(select(sessions.c.result).where(sessions.c.id == session)).one_or_none()
+        if row is None:
+            raise self._unknown(session)
+        if row.result is None:
+            advice = "wait for it, or measure again where it was killed"
+            raise HistoryError(f"session {session} has no result; only a finished session has one; {advice}")
+        try:
+            return Result.from_data(row.result)
+        except EvidenceError as error:
+            raise self._damaged(f"the result of session {session}", error) from error
+
+    def blocks(self, session: int) -> dict[str, tuple[Block, ...]]:
+        """Blocks of a session by race, in the order in which they were taken; nothing of an unknown session."""
+        found: dict[str, list[Block]] = {}
+        for row in self._of(blocks, session):
+            data = {name: row[name] for name in _SAMPLES}
+            found.setdefault(row["race"], []).append(self._read(Block, data))
+        return {race: tuple(items) for race, items in found.items()}
+
+    def trials(self, session: int) -> tuple[Trial, ...]:
+        """Trials of a session in the order in which they were made, those of a killed session too."""
+        return tuple(self._read(Trial, row["trial"]) for row in self._of(trials, session))
+
+    def _add(self, table: Table, row: Mapping[str, Any]) -> int:
+        with explained(self._engine, "write"), self._engine.begin() as connection:
+            return int(connection.execute(insert(table).returning(table.c.id), row).scalar_one())
+
+    def _of(self, table: Table, session: int) -> Sequence[RowMapping]:
+        query = select(table).where(table.c.session == session).order_by(table.c.id)
+        with explained(self._engine, "read"), self._engine.connect() as connection:
+            return connection.execute(query).mappings().all()
+
+    def _read(self, kind: type[Noun], data: Any) -> Noun:
+        try:
+            return from_data(kind, data)
+        except ValueError as error:
+            raise self._damaged(f"a {kind.__name__}", error) from error
+
+    def _damaged(self, what: str, error: Exception) -> HistoryError:
+        advice = "restore the database from a copy, or name another with --history or HOTLOOP_HISTORY"
+        return HistoryError(f"{what} in history {self._engine.url!r} is damaged: {error}; {advice}")
+
+    def _unknown(self, session: int) -> HistoryError:
+        known = ", ".join(str(row.id) for row in self.sessions(limit=10)) or "none"
+        return HistoryError(
+            f"history {self._engine.url!r} holds no session {session}; newest are: {known}; name one of them"
+        )
+
+
+def open_history(url: str | None = None) -> History:
+    """The history at `url`, else at HOTLOOP_HISTORY, else the user's own; made where there is none yet."""
+    return History(connect(url or os.environ.get("HOTLOOP_HISTORY") or default_url()))
+
+
+def _in_utc(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """The row with its time in UTC: SQLite drops the zone, and we only ever write UTC."""
+    started = row["started"]
+    return {**row, "started": started.replace(tzinfo=UTC) if started.tzinfo is None else started.astimezone(UTC)}

@@ -1,0 +1,72 @@
+"""Another memory allocator for the process: tcmalloc, jemalloc, or glibc's own with larger thresholds."""
+
+import os
+from pathlib import Path
+from typing import ClassVar, Literal, Self
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from hotloop.errors import NotApplicable
+from hotloop.machine.installed import find_allocators
+from hotloop.measurement import Environment
+from hotloop.transform import Promise, Stage
+
+# Blocks below 4 GiB come from the heap instead of a fresh mmap each, freed memory is kept, huge pages are asked for.
+_TUNABLES = "glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=4294967296:glibc.malloc.hugetlb=1"
+# By default jemalloc gives freed pages back after seconds, and a training step asks for them again: 8,000 page faults a
+# step on a small ResNet. They are kept here, and huge pages asked for.
+_JEMALLOC = "dirty_decay_ms:-1,muzzy_decay_ms:-1,thp:always"
+_PACKAGES = {"tcmalloc": "libtcmalloc-minimal4 or gperftools", "jemalloc": "libjemalloc2 or jemalloc"}
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class Allocator:
+    """Preloads `library`, or for "glibc" sets its malloc tunables. Changes no arithmetic.
+
+    jemalloc is told to keep freed memory; what MALLOC_CONF already says comes last and wins.
+    """
+
+    library: Literal["tcmalloc", "jemalloc", "glibc"] = "tcmalloc"
+
+    name: ClassVar[str] = "allocator"
+    stage: ClassVar[Stage] = Stage.LAUNCH
+    promise: ClassVar[Promise] = Promise.EXACT
+    roundoff: ClassVar[float] = 0.0
+
+    @classmethod
+    def candidates(cls, environment: Environment) -> tuple[Self, ...]:
+        """Every library, tcmalloc first: it is worth most, and quietens all later races."""
+        return (cls(library="tcmalloc"), cls(library="jemalloc"), cls(library="glibc"))
+
+    def check(self, environment: Environment) -> None:
+        """The library must be installed, and the process must not already preload one."""
+        if "malloc" in environment.variables.get("LD_PRELOAD", ""):
+            raise NotApplicable(f"LD_PRELOAD already names {environment.variables['LD_PRELOAD']}")
+        if self.library == "glibc":
+            if not environment.platform.startswith("Linux"):
+                raise NotApplicable(f"glibc's tunables need Linux with glibc, this is {environment.platform}")
+        elif self.library not in environment.allocators:
+            raise NotApplicable(
+                f"{self.library} is not installed; install the system package {_PACKAGES[self.library]} and tune again"
+            )
+
+    def apply(self, site: dict[str, str]) -> None:
+        """Set the environment variables of the process."""
+        if self.library == "glibc":
+            site["GLIBC_TUNABLES"] = ":".join(filter(None, [site.get("GLIBC_TUNABLES"), _TUNABLES]))
+            return
+        path = find_allocators().get(self.library)
+        if path is None:
+            raise NotApplicable(f"{self.library} is not installed; install {_PACKAGES[self.library]}")
+        site["LD_PRELOAD"] = " ".join(filter(None, [path, site.get("LD_PRELOAD")]))
+        if self.library == "jemalloc":
+            site["MALLOC_CONF"] = ",".join(filter(None, [_JEMALLOC, site.get("MALLOC_CONF")]))
+
+    def confirm(self) -> None:
+        """The library must be mapped into this process."""
+        if self.library == "glibc":
+            if _TUNABLES not in os.environ.get("GLIBC_TUNABLES", ""):
+                raise NotApplicable("the tunables did not reach the process")
+        elif f"lib{self.library}" not in Path("/proc/self/maps").read_text(encoding="utf-8"):
+            raise NotApplicable(f"{self.library} was preloaded and is not mapped into the process")

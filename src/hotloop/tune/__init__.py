@@ -1,0 +1,1 @@
+"""Finds a faster plan: candidates, screening, search."""

@@ -1,0 +1,37 @@
+"""Finds a faster plan for one workload and proves it."""
+
+from hotloop.proof.confirm import confirm
+from hotloop.proof.prove import finish, verified
+from hotloop.proof.session import Options, Progress, open_session
+from hotloop.trial import Result
+from hotloop.tune.candidates import check_names, find_candidates
+from hotloop.tune.first_diagnosis import look
+from hotloop.tune.search import Search
+from hotloop.workload import Workload, parse_workload
+
+
+def find_plan(workload: Workload | str, *, options: Options | None = None, progress: Progress | None = None) -> Result:
+    """The fastest plan found within the budget, with its proof: PASS only where the whole plan was confirmed.
+
+    The confirmation runs in fresh processes after the search, against the untransformed program. Raises WorkloadError
+    where the program itself does not run.
+    """
+    workload = parse_workload(workload) if isinstance(workload, str) else workload
+    options = options or Options()
+    check_names((*options.only, *options.skip))
+    with open_session("tune", workload, options, progress) as session:
+        session.bounds = look(session)
+        candidates = find_candidates(
+            session.environment, workload, only=options.only, skip=options.skip, bounds=session.bounds
+        )
+        session.progress.say("running the untransformed program")
+        session.gate.prepare()
+        search = Search(session=session)
+        plan = search.run(candidates)
+        if not plan.transforms:
+            session.note("no change was both faster and sound; the confirmation below is the script against itself")
+        elif bound := session.bounds.of(transform.name for transform in plan.transforms):
+            session.note(f"by the diagnosis this plan could win {bound:.2f}x at most")
+        session.progress.say(f"confirming {plan.title} in fresh processes")
+        answer = search.answer or verified(session, plan)
+        return finish(session, plan, answer, confirm(session, plan, title="confirm", seconds=session.left))

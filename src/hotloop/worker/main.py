@@ -1,0 +1,151 @@
+"""The worker process: `python -P -m hotloop.worker.main FD`. Trains under one plan and obeys messages on FD.
+
+One of the two places that may catch everything: what the program raises becomes its last word, with the traceback.
+A room above that wants a program run its own way has a module of its own, which calls `serve`.
+"""
+
+import contextlib
+import ctypes
+import faulthandler
+import getpass
+import os
+import signal
+import socket
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from hotloop.transform import Stage
+from hotloop.worker.spec import Channel, Order
+from hotloop.workload import Recipe, Script
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    """Read the order from the socket, run the program under hooks, say how it ended."""
+    serve(_train)
+
+
+def serve(train: Callable[[Order, Channel], int]) -> None:
+    """Read the order from the socket and obey it by `train`, which returns the steps made; say how it ended."""
+    with contextlib.suppress(OSError, AttributeError):  # not Linux: the warden's process group must do
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    channel = Channel(socket.socket(fileno=int(sys.argv[1])))
+    data = channel.receive()
+    if data is None:
+        return
+    faulthandler.register(signal.SIGUSR1, all_threads=True)
+    worker = os.getpid()
+    try:
+        last: dict[str, Any] = {"event": "ended", "steps": train(Order.from_data(data), channel)}
+    except SystemExit as leave:
+        last = _crash(leave, f"sys.exit({leave.code!r})")
+    except BaseException as error:  # noqa: BLE001  # whatever it is, it is the program's last word
+        last = _crash(error, str(error) or type(error).__name__)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if os.getpid() != worker:  # a child that the program forked came to its end: that is no word of the worker's
+        os._exit(1 if last["event"] == "crashed" else 0)
+    _say(channel, last)
+
+
+def _say(channel: Channel, message: dict[str, Any]) -> NoReturn:
+    with contextlib.suppress(OSError):
+        channel.send(message)
+    os._exit(0)
+
+
+def _crash(error: BaseException, message: str) -> dict[str, Any]:
+    """The last word for what was raised; a program that only left had its say on stderr, and has no traceback."""
+    text = "" if isinstance(error, SystemExit) else "".join(traceback.format_exception(error))
+    sys.stderr.write(text)
+    return {"event": "crashed", "kind": type(error).__name__, "message": message, "traceback": text}
+
+
+def _train(order: Order, channel: Channel) -> int:
+    """Train until told to stop; steps made, where the program came to its own end before."""
+    enter_scratch(order, channel)
+    from hotloop.worker.turns import Turns
+    from hotloop.workloads.hooks import Sites, hooked
+
+    sites = Sites(order.plan)
+    for transform in order.plan.at(Stage.LAUNCH):
+        sites.applied[transform.name] += 1  # the parent set its variables; confirm() sees whether they took hold
+    sites.visit(Stage.TORCH, None)
+    workload = inside(order)
+    if order.watch is not None:
+        from hotloop.worker.observer import Observer
+
+        observer = Observer(channel, sites, order.watch)
+        with hooked(sites, observer, around_roots=observer.around_root):
+            run_to_its_end(workload, sites, observer)
+            observer.finish()
+    turns = Turns(channel, sites)
+    with hooked(sites, turns):
+        run_to_its_end(workload, sites, turns)
+    return turns.steps
+
+
+def run_to_its_end(workload: Script | Recipe, sites: Any, events: Any) -> None:
+    """Run the program; leaving with status 0 is an end like any other."""
+    from hotloop.workloads.program import run
+
+    try:
+        run(workload, sites, events)
+    except SystemExit as leave:
+        if leave.code not in (None, 0):
+            raise
+
+
+def inside(order: Order) -> Script | Recipe:
+    """The same workload as it lies in the scratch copy."""
+    if isinstance(order.workload, Recipe):
+        return Recipe(
+            target=order.workload.target, seed=order.workload.seed, folder=order.scratch.copy_of(order.workload.folder)
+        )
+    path = order.workload.folder / order.workload.path
+    copy = order.scratch.copy_of(path.parent.resolve()) / path.name
+    return Script(path=copy, arguments=order.workload.arguments, folder=order.scratch.copy_of(order.workload.folder))
+
+
+def enter_scratch(order: Order, channel: Channel) -> None:
+    """Go to the scratch copy, and protect the user's files from the program for the rest of this process."""
+    from hotloop.workloads.protect import MADE, protect
+
+    os.chdir(order.scratch.copy_of(order.workload.folder))
+    worker = os.getpid()
+
+    def stop(reason: str) -> NoReturn:
+        if os.getpid() == worker:  # nothing of the program's may swallow this
+            _say(channel, {"event": "protected", "message": reason})
+        from hotloop.errors import ProtectedFile
+
+        raise ProtectedFile(reason)
+
+    caches = (*order.caches, *_user_caches())
+    protect(order.scratch, caches=caches, made=order.caches[0] / MADE, stop=stop)
+
+
+def _user_caches() -> tuple[Any, ...]:
+    from pathlib import Path
+
+    home = Path.home()
+    variables = (
+        "XDG_CACHE_HOME",
+        "HF_HOME",
+        "TORCH_HOME",
+        "MPLCONFIGDIR",
+        "TRITON_CACHE_DIR",
+        "TORCHINDUCTOR_CACHE_DIR",
+    )
+    # Inductor keeps its precompiled headers here, whatever TORCHINDUCTOR_CACHE_DIR says.
+    inductor = Path(tempfile.gettempdir()) / f"torchinductor_{getpass.getuser()}"
+    named = (Path(os.environ[name]) for name in variables if name in os.environ)
+    return (home / ".cache", home / ".config", home / ".triton", inductor, *named)
+
+
+if __name__ == "__main__":
+    main()

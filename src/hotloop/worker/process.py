@@ -1,0 +1,274 @@
+"""The parent's side of a worker process: start it, give it turns, tell the ways in which it can end apart."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hotloop.errors import HotloopError, NeverStepped, ProtectedFile, WorkloadCrashed
+from hotloop.transform import Plan, Stage, compiles
+from hotloop.worker.spec import Channel, Order, Watch
+from hotloop.workload import Script, Workload
+from hotloop.workloads.scratch import make_scratch
+
+_WARDEN = Path(__file__).with_name("warden.py")
+_LAST_LINES = 15
+_STACK_LINES = 60
+_LONGEST_TAIL = 1 << 16
+_COMPILE_LIMIT = 900.0
+
+
+class EndedEarly(HotloopError):
+    """The program came to its own end after `steps` steps, before those that were asked of it."""
+
+    def __init__(self, steps: int) -> None:
+        super().__init__(f"the program ended after {steps} steps")
+        self.steps = steps
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How workers are started: variables for all of them, folders for caches and logs, and how long to wait.
+
+    `first_step_limit` and `turn_limit` are seconds; a worker silent for longer is ended and reported.
+    """
+
+    folder: Path
+    variables: Mapping[str, str] = field(default_factory=dict[str, str])
+    cores: tuple[int, ...] = ()
+    may_overwrite: tuple[str, ...] = ()
+    first_step_limit: float = 120.0
+    turn_limit: float = 120.0
+
+    @property
+    def cache(self) -> Path:
+        """Compiled code of all workers of a session."""
+        return self.folder / "cache"
+
+
+class Worker:
+    """One process that trains under one plan and obeys. A context manager: leaving ends it and all it started.
+
+    `program` is the module that the process runs, and further arguments of it: one that calls `worker.serve`.
+    """
+
+    def __init__(
+        self,
+        workload: Workload,
+        plan: Plan,
+        settings: Settings,
+        *,
+        watch: Watch | None = None,
+        program: tuple[str, ...] = ("hotloop.worker.main",),
+    ) -> None:
+        self.plan = plan
+        self.settings = settings
+        self.state: dict[str, Any] = {}
+        self.started = time.monotonic()
+        self._is_paused = False
+        self._asked = 1  # steps after which it answers again
+        variables = self._variables()  # may refuse, so it comes before what would have to be taken away again
+        self._log = tempfile.TemporaryFile(mode="w+b")  # noqa: SIM115  # closed with the worker
+        folders = [workload.folder]
+        if isinstance(workload, Script):
+            folders.append((workload.folder / workload.path).parent)
+        scratch = make_scratch(tuple(folders), may_overwrite=settings.may_overwrite)
+        order = Order(workload=workload, plan=plan, scratch=scratch, caches=(settings.cache,), watch=watch)
+        self._scratch = scratch
+        self._start(variables, program)
+        self._send(order.to_data())
+
+    def __enter__(self) -> "Worker":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    @property
+    def first_step_limit(self) -> float:
+        """Seconds that the first step may take; a plan that compiles gets more than the program itself."""
+        extra = _COMPILE_LIMIT if any(map(compiles, self.plan.transforms)) else 0.0
+        return max(self.settings.first_step_limit, extra)
+
+    def _start(self, variables: Mapping[str, str], program: tuple[str, ...]) -> None:
+        control, control_there = socket.socketpair()
+        channel, channel_there = socket.socketpair()
+        fds = (control_there.fileno(), channel_there.fileno())
+        module, *rest = program
+        worker = [sys.executable, "-P", "-m", module, str(fds[1]), *rest]
+        arguments = [str(_WARDEN), str(fds[0]), str(self._scratch.folder), str(fds[1]), *worker]
+        warden = [sys.executable, "-I", "-S", *arguments]
+        self._warden = subprocess.Popen(
+            warden, env=variables, pass_fds=fds, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log
+        )
+        control_there.close()
+        channel_there.close()
+        self._control, self._channel = Channel(control), Channel(channel)
+        told = self._control.receive(timeout=60)
+        if told is None:
+            raise HotloopError(f"the worker could not be started: {self.last_lines()}")
+        self.pid: int = told["pid"]
+        if self.settings.cores:
+            self.pin(self.settings.cores)
+
+    def _variables(self) -> dict[str, str]:
+        variables = {**os.environ, **self.settings.variables}
+        variables["PYTHONDONTWRITEBYTECODE"] = "1"
+        variables["PYTHONUNBUFFERED"] = "1"
+        variables["TORCHINDUCTOR_CACHE_DIR"] = str(self.settings.cache / "inductor")
+        variables["TRITON_CACHE_DIR"] = str(self.settings.cache / "triton")
+        package = str(Path(__file__).parents[2])
+        variables["PYTHONPATH"] = os.pathsep.join(filter(None, [variables.get("PYTHONPATH", ""), package]))
+        for transform in self.plan.at(Stage.LAUNCH):
+            transform.apply(variables)
+        return variables
+
+    def pin(self, cores: tuple[int, ...]) -> None:
+        """Keep all threads of the worker on these cores; processes that it starts later follow."""
+        if not hasattr(os, "sched_setaffinity"):
+            return
+        with contextlib.suppress(FileNotFoundError):  # it has ended; whoever listens next hears of that
+            for thread in os.listdir(f"/proc/{self.pid}/task"):
+                with contextlib.suppress(ProcessLookupError):
+                    os.sched_setaffinity(int(thread), cores)
+
+    def open_gate(self) -> None:
+        """Wait until the program is ready to train; call `turn` for its first steps."""
+        message = self._hear(self.settings.first_step_limit, NeverStepped)
+        if message["event"] != "gate":
+            self._ended(message)
+        self.pause()
+
+    def turn(self, steps: int, *, limit: float | None = None) -> dict[str, Any]:
+        """Let the worker run `steps` steps while nobody else runs; its samples. Raises as `_ended` says."""
+        self.resume()
+        self._send({"do": "run", "steps": steps})
+        self._asked = steps
+        message = self._hear(limit or self.settings.turn_limit, NeverStepped)
+        if message["event"] != "turn":
+            self._ended(message)
+        self.state = message
+        self.pause()
+        return message
+
+    def watched(self) -> dict[str, Any]:
+        """What an observed worker saw."""
+        message = self._hear(self.first_step_limit, NeverStepped)
+        while message["event"] == "stepped":
+            self.state = message
+            message = self._hear(self.settings.turn_limit, NeverStepped)
+        if message["event"] != "watched":
+            self._ended(message)
+        return message
+
+    def pause(self) -> None:
+        """Stop the whole process group: loader workers do not prefetch and threads do not spin in others' turns."""
+        if not self._is_paused:
+            self._is_paused = True
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it run again."""
+        if self._is_paused:
+            self._is_paused = False
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGCONT)
+
+    def release(self) -> None:
+        """Tell the warden to end the worker, without waiting for it."""
+        self._control.close()
+        self._channel.close()
+
+    def end(self) -> None:
+        """End the worker and everything it started, and remove its scratch copy."""
+        self.release()
+        try:
+            self._warden.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self._warden.kill()
+            self._warden.wait()
+        if self._warden.returncode:  # it did not come to its own end, so it has not ended the worker
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+        shutil.rmtree(self._scratch.folder, ignore_errors=True)
+        self._log.close()
+
+    def last_lines(self, count: int = _LAST_LINES) -> str:
+        """The end of what the program printed, with the user's own paths in it."""
+        size = os.fstat(self._log.fileno()).st_size  # the offset is shared with the worker: reading must not move it
+        tail = os.pread(self._log.fileno(), _LONGEST_TAIL, max(0, size - _LONGEST_TAIL))
+        return self._own_paths("\n".join(tail.decode(errors="replace").splitlines()[-count:]))
+
+    def _own_paths(self, text: str) -> str:
+        for copy, original in self._scratch.roots:
+            text = text.replace(str(copy), str(original))
+        return text
+
+    def _send(self, message: Mapping[str, Any]) -> None:
+        with contextlib.suppress(OSError):  # it has ended; whoever listens next hears of that
+            self._channel.send(message)
+
+    def _hear(self, limit: float, silent: type[HotloopError]) -> dict[str, Any]:
+        try:
+            message = self._channel.receive(timeout=limit)
+        except TimeoutError:
+            raise silent(self._silence(limit)) from None
+        if message is None:
+            raise self._death()
+        return message
+
+    def _silence(self, limit: float) -> str:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGUSR1)  # faulthandler writes where every thread stands
+        time.sleep(0.3)
+        return (
+            f"the program {self._progress(limit)}; a training script must step an optimizer that derives from "
+            "torch.optim.Optimizer; give it more time with a larger --budget, or see where it stands:\n"
+            f"{self.last_lines(_STACK_LINES)}"
+        )
+
+    def _progress(self, limit: float) -> str:
+        steps, next_ones = self.state.get("steps", 0), "step" if self._asked == 1 else f"{self._asked} steps"
+        if not steps:
+            return f"did not make its first {next_ones} within {limit:.0f} s"
+        return f"made {steps} steps and not the next {next_ones} within {limit:.0f} s"
+
+    def _death(self) -> WorkloadCrashed:
+        told = None
+        with contextlib.suppress(TimeoutError, json.JSONDecodeError):
+            told = self._control.receive(timeout=10)
+        status = (told or {}).get("status")
+        how = (
+            f"was ended by signal {signal.Signals(-status).name}"
+            if status and status < 0
+            else f"left with status {status}"
+        )
+        return WorkloadCrashed(
+            f"the worker {how} after {self.state.get('steps', 0)} steps; its last lines were:\n{self.last_lines()}",
+            kind=f"status {status}",
+            traceback=self.last_lines(),
+        )
+
+    def _ended(self, message: Mapping[str, Any]) -> None:
+        """Raise EndedEarly, WorkloadCrashed or ProtectedFile for a worker's last word."""
+        if message["event"] == "protected":
+            raise ProtectedFile(message["message"])
+        if message["event"] == "crashed":
+            left = message["kind"] == "SystemExit"
+            raise WorkloadCrashed(
+                f"the program {'left with' if left else 'raised ' + message['kind'] + ':'} {message['message']}",
+                kind=message["kind"],
+                traceback=self.last_lines() if left else self._own_paths(message["traceback"]),
+            )
+        raise EndedEarly(message.get("steps", self.state.get("steps", 0)))

@@ -1,0 +1,128 @@
+"""Fixes change no number: the patched file parses, the rule is silent on it, and the program computes the same bits."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from hotloop.errors import SourceError
+from hotloop.lint.fixers import fixable, propose
+from hotloop.lint.lint import LintOptions, lint
+
+PROGRAM = Path(__file__).parent / "programs" / "fixable.py"
+OPTIONS = LintOptions(torchfix=False)
+
+
+def findings(path, *codes):
+    return [found for found in lint([path], OPTIONS).findings if not codes or found.code in codes]
+
+
+def patch_of(path):
+    return propose(findings(path, path.stem[:4].upper()))[0]
+
+
+def losses(path):
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run([sys.executable, path], env=environment, capture_output=True, text=True, check=True).stdout
+
+
+def result_of(text):
+    names = {}
+    exec(text, names)
+    return names["result"]()
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory):
+    path = tmp_path_factory.mktemp("fixed") / "fixable.py"
+    path.write_bytes(PROGRAM.read_bytes())
+    for patch in propose(findings(path)):
+        patch.write()
+    return path
+
+
+FIXED = ("DA02", "DA11", "DA12", "OP01", "SY06", "SY10")
+
+
+def test_the_program_has_a_finding_for_each_fixer():
+    fixers = {path.stem.upper() for path in Path(sys.modules["hotloop.lint.fixers"].__file__).parent.glob("*.py")}
+    assert {code for code in fixers if fixable(code)} == set(FIXED)
+    assert {found.code for found in findings(PROGRAM)} >= set(FIXED)
+
+
+def test_the_patched_file_parses_and_the_rules_are_silent_on_it(copy):
+    assert ast.parse(copy.read_text())
+    assert findings(copy, *FIXED) == []
+
+
+def test_the_patched_program_prints_the_same_losses_to_the_last_bit(copy):
+    before = losses(PROGRAM)
+    assert before.count("0x") == 17  # 15 losses, the window, and a random number that shows the generator's state
+    assert losses(copy) == before
+
+
+def test_comments_stay_where_they_were(copy):
+    before, after = PROGRAM.read_text(), copy.read_text()
+    assert after.count("# noqa: X100") == after.count("# noqa: X200") == 1
+    assert after.count("#") == before.count("#")
+
+
+@pytest.mark.parametrize("path", sorted(PROGRAM.parent.glob("exact/*.py")), ids=lambda path: path.stem)
+def test_a_fix_computes_the_same(path):
+    patch = patch_of(path)
+    assert patch.changes
+    assert not patch.left
+    before, after = result_of(path.read_text()), result_of(patch.after.decode())
+    assert before.dtype == after.dtype
+    assert torch.equal(before, after)
+
+
+@pytest.mark.parametrize("path", sorted(PROGRAM.parent.glob("not_exact/*.py")), ids=lambda path: path.stem)
+def test_what_is_not_the_same_is_left_with_a_reason(path):
+    patch = patch_of(path)
+    assert not patch.changes
+    assert not patch.fixed
+    assert all(left.reason for left in patch.left)
+
+
+def test_workers_that_stay_draw_other_numbers_so_there_is_no_fixer_for_them():
+    def orders(*, persistent_workers):
+        torch.manual_seed(0)
+        loader = torch.utils.data.DataLoader(
+            torch.utils.data.TensorDataset(torch.arange(64)),
+            shuffle=True,
+            batch_size=64,
+            num_workers=1,
+            persistent_workers=persistent_workers,
+        )
+        return [torch.cat([batch[0] for batch in loader]) for _ in range(2)]
+
+    kept, started = orders(persistent_workers=True), orders(persistent_workers=False)
+    assert torch.equal(kept[0], started[0])
+    assert not torch.equal(kept[1], started[1])
+    assert not fixable("DA07")
+
+
+def test_without_libcst_the_message_says_what_to_install():
+    code = (
+        "import sys; sys.modules['libcst'] = None\n"
+        "from pathlib import Path\nfrom hotloop.lint.fixers import propose\n"
+        "from hotloop.lint.lint import LintOptions, lint\n"
+        f"propose(lint([Path({str(PROGRAM)!r})], LintOptions(torchfix=False)).findings)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "pip install 'hotloop[lint]'" in done.stderr
+
+
+def test_a_file_that_changed_meanwhile_is_not_overwritten(tmp_path):
+    path = tmp_path / "code.py"
+    path.write_bytes(PROGRAM.read_bytes())
+    patch = propose(findings(path))[0]
+    path.write_text("x = 1\n")
+    with pytest.raises(SourceError, match="changed since it was read"):
+        patch.write()
+    assert path.read_text() == "x = 1\n"

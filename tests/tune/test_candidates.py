@@ -1,0 +1,73 @@
+from dataclasses import replace
+
+import pytest
+
+from hotloop import registry
+from hotloop.errors import PlanError
+from hotloop.transform import Stage
+from hotloop.tune.candidates import find_candidates
+from hotloop.workload import Recipe
+
+
+@pytest.fixture
+def script(program):
+    return program("mlp")
+
+
+def names(tier):
+    return list(dict.fromkeys(change.name for change in tier))
+
+
+def test_how_a_process_starts_comes_first_and_the_allocator_before_all(script, cpu_machine):
+    found = find_candidates(cpu_machine, script)
+    assert names(found.launch) == ["allocator", "openmp"]
+    assert {change.stage for change in found.launch} == {Stage.LAUNCH}
+
+
+def test_cheap_changes_come_in_the_order_of_their_expected_gain(script, cpu_machine):
+    found = find_candidates(cpu_machine, script)
+    expected = ["autocast", "fused_optimizer", "channels_last", "math_attention", "matmul_precision", "threads"]
+    assert names(found.cheap) == [*expected, "data_loading", "cudnn_benchmark"]
+
+
+def test_what_compiles_comes_last(script, cpu_machine):
+    assert names(find_candidates(cpu_machine, script).compiling) == ["compile"]
+
+
+def test_other_ways_to_compile_are_kept_for_the_end(script, cpu_machine):
+    found = find_candidates(cpu_machine, script)
+    assert [change.mode for change in found.compiling] == ["default"]
+    assert [change.mode for change in found.variants] == ["max-autotune"]
+
+
+def test_only_a_recipe_can_have_its_step_captured(cpu_machine, tmp_path):
+    recipe = Recipe(target="convnet", folder=tmp_path)
+    assert names(find_candidates(cpu_machine, recipe).compiling) == ["compile", "whole_step"]
+
+
+def test_every_registered_transform_is_offered_somewhere(cpu_machine, tmp_path):
+    machines = (cpu_machine, replace(cpu_machine, gpus=("Example GPU",)))
+    found = [find_candidates(machine, Recipe(target="convnet", folder=tmp_path)) for machine in machines]
+    offered = {change.name for each in found for change in (*each.launch, *each.cheap, *each.compiling)}
+    assert offered == set(registry.names("transforms"))
+
+
+def test_only_what_was_asked_for_is_tried(script, cpu_machine):
+    found = find_candidates(cpu_machine, script, only=("compile", "autocast"))
+    assert (names(found.launch), names(found.cheap), names(found.compiling)) == ([], ["autocast"], ["compile"])
+
+
+def test_what_was_skipped_is_not_tried(script, cpu_machine):
+    found = find_candidates(cpu_machine, script, skip=("allocator", "compile"))
+    assert (names(found.launch), names(found.compiling)) == (["openmp"], [])
+
+
+@pytest.mark.parametrize("word", ["only", "skip"])
+def test_an_unknown_name_is_answered_with_the_known_ones(script, cpu_machine, word):
+    with pytest.raises(PlanError, match="no transform is named 'warp'; known are: allocator, autocast"):
+        find_candidates(cpu_machine, script, **{word: ("warp",)})
+
+
+def test_a_third_party_is_tried_after_the_house_s_own(planted, script, cpu_machine):
+    found = find_candidates(cpu_machine, script)
+    assert names(found.cheap)[-2:] == ["slow_down", "stale_inputs"]

@@ -1,0 +1,209 @@
+"""The order of a search: contests are written by hand, everything else is the real thing."""
+
+import math
+from types import SimpleNamespace
+
+import pytest
+
+from hotloop.measurement import Interval
+from hotloop.proof.session import Options
+from hotloop.transform import Plan
+from hotloop.transforms.allocator import Allocator
+from hotloop.transforms.autocast import Autocast
+from hotloop.transforms.channels_last import ChannelsLast
+from hotloop.transforms.compile import Compile
+from hotloop.transforms.data_loading import DataLoading
+from hotloop.transforms.fused_optimizer import FusedOptimizer
+from hotloop.transforms.openmp import OpenMP
+from hotloop.tune.candidates import Candidates
+from hotloop.tune.screening import Contender
+from hotloop.tune.search import Search
+from hotloop.verdict import Outcome, Verdict
+from hotloop.verify.drift import Answer
+
+
+class Bench:
+    """Stands where a machine would: seconds of a step under a plan, and which plans train another model."""
+
+    def __init__(self, seconds, unsound, left):
+        self.seconds, self.unsound = seconds, unsound
+        self.options = Options(budget=100.0)
+        self.left = self.elapsed = left
+        self.trials, self.contests, self.notes = [], [], []
+        self.progress = SimpleNamespace(say=lambda line: None)
+
+    def applicability(self, change):
+        if isinstance(change, OpenMP):
+            return Verdict(gate="applies", outcome=Outcome.FAIL, message="does not apply here: one thread")
+        return None
+
+    def add(self, trial):
+        self.trials.append(trial)
+
+    def note(self, line):
+        self.notes.append(line)
+
+    def step(self, plan):
+        return self.seconds(frozenset(transform.name for transform in plan.transforms))
+
+    def contest(self, _session, kept, plans, *, title, seconds, heats=1):
+        self.contests.append((title, list(plans)))
+        found = [self.contender(name, plan, kept) for name, plan in plans.items()]
+        return tuple(sorted(found, key=lambda c: c.gain.median, reverse=True))
+
+    def again(self, _session, _kept, contest, *, title, seconds, spare):
+        return contest
+
+    def contender(self, name, plan, against):
+        ratio = self.step(against) / self.step(plan)
+        gain = Interval(median=ratio, low=ratio * math.exp(-0.004), high=ratio * math.exp(0.004))
+        return Contender(name=name, plan=plan, gain=gain)
+
+    def verified(self, _session, plan):
+        names = {transform.name for transform in plan.transforms}
+        outcome = Outcome.FAIL if names & self.unsound else Outcome.PASS
+        return Answer(verdicts=(Verdict(gate="drift", outcome=outcome, message="loss drifts"),))
+
+
+@pytest.fixture
+def search():
+    def run(seconds, *, launch=(), cheap=(), compiling=(), variants=(), unsound=frozenset(), left=100.0):
+        bench = Bench(seconds, unsound, left)
+        found = Search(session=bench, hold=bench.contest, again=bench.again, verify=bench.verified).run(
+            Candidates(launch=launch, cheap=cheap, compiling=compiling, variants=variants)
+        )
+        return found, bench
+
+    return run
+
+
+def product(**factors):
+    return lambda names: math.prod(factors.get(name, 1.0) for name in names)
+
+
+def test_all_that_helps_is_kept_after_a_ladder_of_the_winners(search):
+    plan, bench = search(
+        product(autocast=0.8, fused_optimizer=0.9), cheap=(FusedOptimizer(), ChannelsLast(), Autocast())
+    )
+    assert set(plan.transforms) == {FusedOptimizer(), Autocast()}
+    title, rungs = bench.contests[1]
+    assert "stacked" in title
+    assert [rung.split("(")[0] for rung in rungs] == ["autocast", "fused_optimizer"]
+    assert "autocast" in rungs[1]
+
+
+def test_a_change_that_loses_alone_is_raced_again_on_top_of_a_kept_one(search):
+    def seconds(names):
+        layout = 1.0 if "channels_last" not in names else (0.7 if "autocast" in names else 1.05)
+        return layout * (0.8 if "autocast" in names else 1.0)
+
+    plan, _ = search(seconds, cheap=(ChannelsLast(), Autocast()))
+    assert set(plan.transforms) == {ChannelsLast(), Autocast()}
+
+
+def test_the_rejected_are_raced_again_after_a_compilation_was_kept(search):
+    def seconds(names):
+        return (0.5 if "compile" in names else 1.0) * (0.8 if {"compile", "autocast"} <= names else 1.0)
+
+    plan, bench = search(seconds, cheap=(Autocast(),), compiling=(Compile(),))
+    assert set(plan.transforms) == {Autocast(), Compile()}
+    assert any("second pass" in title for title, _ in bench.contests)
+
+
+def test_a_better_way_to_compile_takes_the_place_of_the_kept_one(search):
+    def seconds(plan_or_names):
+        return 0.5 if "compile" in plan_or_names else 1.0
+
+    class Modes(Bench):
+        def step(self, plan):
+            tuned = any(getattr(t, "mode", "") == "max-autotune" for t in plan.transforms)
+            return 0.8 * super().step(plan) if tuned else super().step(plan)
+
+    bench = Modes(seconds, frozenset(), 100.0)
+    best = Compile(mode="max-autotune")
+    plan = Search(session=bench, hold=bench.contest, again=bench.again, verify=bench.verified).run(
+        Candidates(launch=(), cheap=(), compiling=(Compile(),), variants=(best,))
+    )
+    assert plan == Plan((best,))
+
+
+def test_two_that_win_alone_and_lose_together_are_not_both_kept(search):
+    def seconds(names):
+        return 1.2 if {"autocast", "fused_optimizer"} <= names else product(autocast=0.8, fused_optimizer=0.9)(names)
+
+    plan, _ = search(seconds, cheap=(FusedOptimizer(), Autocast()))
+    assert plan == Plan((Autocast(),))
+
+
+def test_of_two_settings_of_one_transform_the_better_is_kept(search):
+    def seconds(names):
+        return product(fused_optimizer=0.9)(names)
+
+    plan, bench = search(seconds, cheap=(FusedOptimizer(), FusedOptimizer(implementation="foreach")))
+    assert plan == Plan((FusedOptimizer(),))
+    assert any("another fused_optimizer gained more" in trial.reason for trial in bench.trials)
+
+
+def test_what_trains_another_model_is_refused_and_the_next_best_kept(search):
+    plan, bench = search(
+        product(autocast=0.5, fused_optimizer=0.9), cheap=(FusedOptimizer(), Autocast()), unsound={"autocast"}
+    )
+    assert plan == Plan((FusedOptimizer(),))
+    assert any(trial.reason == "gate drift: loss drifts" and not trial.kept for trial in bench.trials)
+
+
+def test_a_part_that_the_rest_made_useless_is_left_out_again(search):
+    def seconds(names):
+        return 0.5 if "compile" in names else product(fused_optimizer=0.9)(names)
+
+    plan, bench = search(seconds, cheap=(FusedOptimizer(),), compiling=(Compile(),))
+    assert plan == Plan((Compile(),))
+    assert bench.trials[-1].change == "without fused_optimizer"
+
+
+def test_a_part_that_is_worth_its_place_stays(search):
+    plan, _ = search(product(fused_optimizer=0.9, compile=0.5), cheap=(FusedOptimizer(),), compiling=(Compile(),))
+    assert set(plan.transforms) == {FusedOptimizer(), Compile()}
+
+
+def test_what_does_not_apply_is_recorded_and_never_raced(search):
+    plan, bench = search(product(allocator=0.8), launch=(OpenMP(), Allocator()))
+    assert plan == Plan((Allocator(),))
+    assert bench.trials[0].reason == "does not apply here: one thread"
+    assert bench.contests[0][1] == ["allocator(library=tcmalloc)"]
+
+
+def test_what_is_too_much_for_one_contest_follows_in_the_next(search):
+    loaders = tuple(DataLoading(workers=workers) for workers in range(1, 10))
+    plan, bench = search(product(autocast=0.5), cheap=(*loaders, Autocast()))
+    assert [len(plans) for _, plans in bench.contests[:2]] == [8, 2]
+    assert plan == Plan((Autocast(),))
+
+
+def test_where_nothing_helps_the_plan_stays_empty(search):
+    plan, bench = search(product(), cheap=(Autocast(),), compiling=(Compile(),))
+    assert plan == Plan()
+    assert [trial.kept for trial in bench.trials] == [False, False]
+
+
+def test_no_contest_begins_that_would_eat_the_time_for_the_confirmation(search):
+    plan, bench = search(product(autocast=0.5), cheap=(Autocast(),), left=10.0)
+    assert (plan, bench.contests) == (Plan(), [])
+    assert "not tried for want of time: autocast" in bench.notes[0]
+
+
+@pytest.mark.parametrize(("budget", "looks"), [(240.0, 0), (600.0, 1)])
+def test_a_short_budget_leaves_nothing_for_second_looks(budget, looks):
+    bench = Bench(lambda names: 1.0, frozenset(), budget)
+    bench.options = Options(budget=budget)
+    spares = []
+
+    def again(session, kept, contest, *, title, seconds, spare):
+        spares.append(spare)
+        return contest
+
+    Search(session=bench, hold=bench.contest, again=again, verify=bench.verified).run(
+        Candidates(launch=(), cheap=(Autocast(),), compiling=(), variants=())
+    )
+    assert len(spares) == looks
+    assert all(0 < spare < budget for spare in spares)
