@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hotloop.compare import inference as statistics
-from hotloop.compare.inference import PairEffect
+from hotloop.compare.comparison import Comparison
+from hotloop.compare.inference import combine, replicate_estimate
+from hotloop.estimate import Estimate
 from hotloop.measurement import Environment, Interval
 from hotloop.records.documents import from_data
 from hotloop.verdict import Outcome, Verdict
@@ -73,15 +74,15 @@ class Evidence:
         samples = np.concatenate([self._samples(process, size, variant) for process in self._processes])
         result = bootstrap((samples,), np.median, n_resamples=_BOOTSTRAPS, method="percentile", vectorized=True, rng=0)
         low, high = result.confidence_interval
-        return Interval(median=float(np.median(samples)), low=float(low), high=float(high))
+        return Interval(ratio=float(np.median(samples)), low=float(low), high=float(high))
 
     def ratio(self, size: str, variant: str, *, over: str | None = None) -> Interval:
         """Time of `over` (default: the first variant) over time of `variant`, 98 % interval over processes."""
-        return statistics.combine(self._effects(size, variant, over), self._noise(size))
+        return combine(self._effects(size, variant, over), self._noise(size))
 
     def speed(self, size: str, variant: str, *, over: str | None = None) -> Verdict:
         """Whether `variant` is proven faster than `over`, by the same rule as every other claim of this project."""
-        return statistics.judge_speed(self._effects(size, variant, over), self._noise(size))
+        return Comparison(self._effects(size, variant, over), self._noise(size)).verdict()
 
     def is_faster(self, size: str, variant: str, *, over: str | None = None) -> bool:
         return self.speed(size, variant, over=over).outcome is Outcome.PASS
@@ -92,19 +93,19 @@ class Evidence:
     def share(self, size: str, part: str) -> Interval:
         """Share of `part` in the first variant, 98 % interval over processes."""
         whole = self.ratio(size, part)
-        return Interval(median=1 / whole.median, low=1 / whole.high, high=min(1.0, 1 / whole.low) if whole.low else 1.0)
+        return Interval(ratio=1 / whole.ratio, low=1 / whole.high, high=min(1.0, 1 / whole.low) if whole.low else 1.0)
 
-    def _effects(self, size: str, variant: str, over: str | None) -> list[PairEffect]:
+    def _effects(self, size: str, variant: str, over: str | None) -> list[Estimate]:
         baseline = over or self.variants(size)[0]
         return [
-            statistics.pair_effect(
+            replicate_estimate(
                 [[value] for value in self._samples(process, size, baseline)],
                 [[value] for value in self._samples(process, size, variant)],
             )
             for process in self._processes
         ]
 
-    def _noise(self, size: str) -> list[PairEffect]:
+    def _noise(self, size: str) -> list[Estimate]:
         return self._effects(size, AGAIN, None)
 
     def _samples(self, process: Mapping[str, Any], size: str, variant: str) -> list[float]:
@@ -113,7 +114,7 @@ class Evidence:
 
 def times(interval: Interval) -> str:
     """A ratio and its bounds, as the page shows them: 13.0x [12.5, 14.1]."""
-    return f"{_ratio(interval.median)}x [{_ratio(interval.low)}, {_ratio(interval.high)}]"
+    return f"{_ratio(interval.ratio)}x [{_ratio(interval.low)}, {_ratio(interval.high)}]"
 
 
 def _ratio(value: float) -> str:
@@ -123,7 +124,7 @@ def _ratio(value: float) -> str:
 
 def percent(interval: Interval) -> str:
     """A share and its bounds in per cent."""
-    low, middle, high = (digits(100 * value) for value in (interval.low, interval.median, interval.high))
+    low, middle, high = (digits(100 * value) for value in (interval.low, interval.ratio, interval.high))
     return f"{middle} % [{low}, {high}]"
 
 

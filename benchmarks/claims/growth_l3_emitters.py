@@ -113,7 +113,7 @@ def counts() -> Mapping[str, float]:
 
 def judge(seen: Evidence) -> Judgement:
     helper, payload = (seen.count(f"misspelt field noticed, {name}") for name in (HELPER, TYPED))
-    cost = seen.seconds(SIZE, TYPED).median / EVENTS
+    cost = seen.seconds(SIZE, TYPED).ratio / EVENTS
     ruling = Ruling.HOLDS if helper else Ruling.HALF if payload else Ruling.FAILS
     return Judgement(
         ruling=ruling,

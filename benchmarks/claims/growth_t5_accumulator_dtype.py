@@ -75,7 +75,7 @@ def judge(seen: Evidence) -> Judgement:
     single = seen.count(f"mean of {LONG:,} losses of {LOSS}, float32")
     half = seen.count(f"mean of {SHORT:,} losses of {LOSS}, bf16")
     error = 100 * abs(single / LOSS - 1)
-    added = seen.seconds(SIZE, "float64 sum").median - seen.seconds(SIZE, "float32 sum").median
+    added = seen.seconds(SIZE, "float64 sum").ratio - seen.seconds(SIZE, "float32 sum").ratio
     return Judgement(
         ruling=Ruling.FAILS if error > 0.1 or abs(half / LOSS - 1) > 0.01 else Ruling.HOLDS,
         measured=f"float32 is off by {digits(error)} % after {LONG:,} losses of {LOSS}; bf16 as default dtype reports "

@@ -98,7 +98,7 @@ def judge(seen: Evidence) -> Judgement:
         seen.count("graphs of forwards over a DataLoader"),
     )
     step = seen.ratio(SIZE, CAPTURED)
-    before, after = (span(seen.seconds(SIZE, name).median / STEPS) for name in (EAGER, CAPTURED))
+    before, after = (span(seen.seconds(SIZE, name).ratio / STEPS) for name in (EAGER, CAPTURED))
     is_worth = seen.is_faster(SIZE, CAPTURED)
     ruling = Ruling.HOLDS if whole else Ruling.HALF if is_worth else Ruling.FAILS
     return Judgement(

@@ -60,7 +60,7 @@ def details(name: str, claim: Claim, evidence: Evidence) -> Iterator[str]:
     for size in evidence.sizes:
         for number, variant in enumerate(evidence.variants(size)):
             seconds = evidence.seconds(size, variant)
-            spread = f"{span(seconds.median)} [{span(seconds.low)}, {span(seconds.high)}]"
+            spread = f"{span(seconds.ratio)} [{span(seconds.low)}, {span(seconds.high)}]"
             ratio = times(evidence.ratio(size, variant)) if number else ""
             yield f"| {'' if number else size} | {variant} | {spread} | {ratio} |"
         yield f"| | *the first again* | | {times(evidence.ratio(size, 'again'))} |"

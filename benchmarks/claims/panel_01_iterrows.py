@@ -96,7 +96,7 @@ def judge(seen: Evidence) -> Judgement:
         ruling = Ruling.HOLDS
     else:
         ruling = Ruling.HALF if seen.is_faster(STRINGS, "zip of columns") else Ruling.FAILS
-    before, after = (span(seen.seconds(STRINGS, name).median) for name in ("iterrows", "zip of columns"))
+    before, after = (span(seen.seconds(STRINGS, name).ratio) for name in ("iterrows", "zip of columns"))
     return Judgement(
         ruling=ruling,
         measured=f"{times(proposed)} ({before} to {after}); lists first: {times(best)}",

@@ -73,7 +73,7 @@ def judge(seen: Evidence) -> Judgement:
     is_as_large = 50e6 <= size <= 100e6
     right = leaked == 0
     ruling = Ruling.HOLDS if is_as_large and right else Ruling.HALF if right or is_as_large else Ruling.FAILS
-    cost = span(seen.seconds(SIZE, "clone, statistics only").median)
+    cost = span(seen.seconds(SIZE, "clone, statistics only").ratio)
     return Judgement(
         ruling=ruling,
         measured=f"{digits(size)} bytes and {cost} a clone; with the rows it would be {digits(other / 1e6)} MB, "

@@ -74,8 +74,8 @@ def judge(seen: Evidence) -> Judgement:
     low, high = min(part.low for part in parts), max(part.high for part in parts)
     ruling = Ruling.HOLDS if low >= 0.15 else Ruling.FAILS if high < 0.15 else Ruling.UNCLEAR
     read, once = seen.share(STEPS, "read from parquet"), seen.ratio(SAMPLE, "decoded once, views")
-    per_item, view = (seen.seconds(SAMPLE, name).median for name in ("polars scan per item", "decoded once, views"))
-    pays_back = seen.seconds(STEPS, DECODE).median / (per_item - view)
+    per_item, view = (seen.seconds(SAMPLE, name).ratio for name in ("polars scan per item", "decoded once, views"))
+    pays_back = seen.seconds(STEPS, DECODE).ratio / (per_item - view)
     return Judgement(
         ruling=ruling,
         measured=f"the cast takes {percent(parts[0])} of a sample, {percent(parts[1])} where it is float32 already; "

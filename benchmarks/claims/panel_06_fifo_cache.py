@@ -139,8 +139,8 @@ def judge(seen: Evidence) -> Judgement:
     else:
         ruling = Ruling.FAILS if all(ratio.high < 50 for ratio in named) else Ruling.UNCLEAR
     curve = "; ".join(f"{capacity:,}: {times(seen.ratio(size(capacity), ORDERED))}" for capacity in CAPACITIES)
-    cost = span(seen.seconds(size(100), LIST).median / EVICTIONS)
-    best = ", ".join(digits(seen.ratio(size(capacity), DEQUE).median) + "x" for capacity in CAPACITIES)
+    cost = span(seen.seconds(size(100), LIST).ratio / EVICTIONS)
+    best = ", ".join(digits(seen.ratio(size(capacity), DEQUE).ratio) + "x" for capacity in CAPACITIES)
     rate = seen.count(f"hit rate, 10,000 of {SAMPLES:,} samples")
     return Judgement(
         ruling=ruling,

@@ -176,7 +176,7 @@ def judge(seen: Evidence) -> Judgement:
     needed = 1 - 1 / 1.1  # Amdahl: the share that a part must have for the whole to gain 10 %
     ruling = Ruling.FAILS if share.high < needed else Ruling.HOLDS if share.low >= needed else Ruling.UNCLEAR
     loop, stacked = (seen.count(f"operators of variable selection, {name}") for name in ("loop", "stacked"))
-    bound = 1 / (1 - share.median)
+    bound = 1 / (1 - share.ratio)
     return Judgement(
         ruling=ruling,
         measured=f"the heads are {percent(share)} of a step, at best {bound:.4f}x; compiled they run at "

@@ -129,7 +129,7 @@ def judge(seen: Evidence) -> Judgement:
     else:
         ruling = Ruling.UNCLEAR
     growing = ", ".join(
-        f"{digits(1 / seen.ratio(name, GROWN).median)}x at {name.split()[0]}" for name in PIECES if name != BIG
+        f"{digits(1 / seen.ratio(name, GROWN).ratio)}x at {name.split()[0]}" for name in PIECES if name != BIG
     )
     losses = ", ".join(f"{days}: {times(seen.ratio(size(days), 'segment sums'))}" for days in DAYS)
     reads = [seen.count(f"host reads of 4 losses, {how}") for how in (f"loop over {DAYS[-1]} days", "segment sums")]

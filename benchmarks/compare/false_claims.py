@@ -5,7 +5,7 @@
 
 Half of the runs have a background process that computes on one core in bursts; `foreign_cores` is what others kept busy
 just before a run. glibc's allocator, the noisiest.
-Writes benchmarks/results/<machine>/false_claims.json with every interval and every pair's effect.
+Writes benchmarks/results/<machine>/false_claims.json with every interval and every replicate's estimate.
 """
 
 import argparse
@@ -20,7 +20,9 @@ from pathlib import Path
 from simulate import machine
 
 import hotloop
-from hotloop.compare.inference import PairEffect, pair_effect, proven_slower
+from hotloop.compare.comparison import Comparison
+from hotloop.compare.inference import replicate_estimate
+from hotloop.estimate import Estimate
 from hotloop.machine.environment import foreign_cores, record_environment
 from hotloop.proof.session import Options
 from hotloop.records.evidence import load_evidence
@@ -51,15 +53,16 @@ def background_load(*, is_on):
             process.wait()
 
 
-def effects(evidence: Path, arm: str) -> list[PairEffect]:
+def effects(evidence: Path, arm: str) -> list[Estimate]:
     blocks = load_evidence(evidence).blocks["prove"]
     clock = load_evidence(evidence).result.clock
 
-    def rounds(pair, name):
-        return [block.samples(clock) for block in blocks if block.pair == pair and block.arm == name]
+    def rounds(replicate, name):
+        return [block.samples(clock) for block in blocks if block.replicate == replicate and block.arm == name]
 
     return [
-        pair_effect(rounds(pair, "baseline"), rounds(pair, arm)) for pair in sorted({block.pair for block in blocks})
+        replicate_estimate(rounds(number, "baseline"), rounds(number, arm))
+        for number in sorted({block.replicate for block in blocks})
     ]
 
 
@@ -74,7 +77,7 @@ def run_once(number: int, budget: float) -> dict:
             options=Options(budget=budget, out=out, history=f"sqlite:///{folder}/history.db"),
         )
         plan, again = effects(Path(result.evidence), "plan"), effects(Path(result.evidence), "again")
-    slower = proven_slower(plan, again)
+    slower = Comparison(plan, again).is_slower
     return {
         "program": program,
         "loaded": loaded,
@@ -83,7 +86,7 @@ def run_once(number: int, budget: float) -> dict:
         "claimed_slower": slower,
         "verdict": result.verdict.value,
         "clock": result.clock.value,
-        "interval": [result.speedup.low, result.speedup.median, result.speedup.high],
+        "interval": [result.speedup.low, result.speedup.ratio, result.speedup.high],
         "pairs": [effect.log_ratio for effect in plan],
         "again": [effect.log_ratio for effect in again],
         "notes": list(result.notes),

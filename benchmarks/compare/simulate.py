@@ -24,20 +24,10 @@ import numpy as np
 import scipy
 from scipy import signal, stats
 
-from hotloop.compare.inference import (
-    CONFIDENCE,
-    MARGIN,
-    MAXIMUM_PAIRS,
-    MINIMUM_PAIRS,
-    PairEffect,
-    between_pair_spread,
-    decided,
-    judge_speed,
-    pair_effect,
-    pairs_needed,
-    provable_effect,
-    proven_slower,
-)
+from hotloop.compare.comparison import MARGIN, MAXIMUM_REPLICATES, MINIMUM_REPLICATES, Comparison
+from hotloop.compare.inference import CONFIDENCE, between_replicate_spread, replicate_estimate
+from hotloop.compare.power import provable_effect, replicates_needed
+from hotloop.estimate import Estimate
 from hotloop.machine.environment import cores, cpu_model
 from hotloop.whole_file import write_whole
 
@@ -128,8 +118,8 @@ def _offsets(noise: Noise, shape: tuple[int, ...], rng: np.random.Generator) -> 
 class Series:
     """All the pairs that one series could take, candidate and A/A."""
 
-    effects: tuple[PairEffect, ...]
-    aa_effects: tuple[PairEffect, ...]
+    effects: tuple[Estimate, ...]
+    aa_effects: tuple[Estimate, ...]
 
     def with_effect(self, ratio: float) -> "Series":
         """As if each step of the candidate were `ratio` times faster: scaling times moves only the log ratios."""
@@ -137,16 +127,16 @@ class Series:
         return Series(effects=tuple(moved), aa_effects=self.aa_effects)
 
 
-def simulated(noise: Noise, *, series: int, seed: int, pairs: int = MAXIMUM_PAIRS) -> list[Series]:
-    """Series without an effect, each step simulated and judged by `pair_effect`."""
+def simulated(noise: Noise, *, series: int, seed: int, pairs: int = MAXIMUM_REPLICATES) -> list[Series]:
+    """Series without an effect, each step simulated and judged by `replicate_estimate`."""
     rng = np.random.default_rng(seed)
     return [_series(times.tolist()) for times in step_seconds(noise, series, pairs, rng)]
 
 
 def _series(pairs: list[list[list[list[float]]]]) -> Series:
     return Series(
-        effects=tuple(pair_effect(baseline, candidate) for baseline, _, candidate in pairs),
-        aa_effects=tuple(pair_effect(baseline, again) for baseline, again, _ in pairs),
+        effects=tuple(replicate_estimate(baseline, candidate) for baseline, _, candidate in pairs),
+        aa_effects=tuple(replicate_estimate(baseline, again) for baseline, again, _ in pairs),
     )
 
 
@@ -162,11 +152,11 @@ def run(series: Series, *, margin: float = MARGIN, either_way: bool = True) -> E
     """The whole procedure: a pair at a time until `decided`, then the verdict."""
     for pairs in range(1, len(series.effects) + 1):
         seen, aa = series.effects[:pairs], series.aa_effects[:pairs]
-        if decided(seen, aa, maximum_pairs=len(series.effects), margin=margin, either_way=either_way):
+        if Comparison(seen, aa, margin=margin).decided(maximum=len(series.effects), either_way=either_way):
             break
-    if judge_speed(seen, aa, margin=margin).passed:
+    if Comparison(seen, aa, margin=margin).verdict().passed:
         return Ending(claim="faster", pairs=pairs)
-    return Ending(claim="slower" if proven_slower(seen, aa, margin=margin) else "none", pairs=pairs)
+    return Ending(claim="slower" if Comparison(seen, aa, margin=margin).is_slower else "none", pairs=pairs)
 
 
 def rates(series: Sequence[Series]) -> dict[str, float]:
@@ -212,12 +202,14 @@ def _deviations(rounds: Iterable[list[float]]) -> list[np.ndarray]:
 
 def _between(workers: Mapping[tuple[int, str], Mapping[int, list[float]]], baseline: str, again: str) -> float:
     """0 where the rounds inside the pairs explain all the spread. Raises MeasurementError without A/A pairs."""
-    effects: list[PairEffect] = []
+    effects: list[Estimate] = []
     for pair in sorted({pair for pair, arm in workers if arm == again}):
         both = sorted(set(workers[pair, baseline]) & set(workers[pair, again]))
-        effects.append(pair_effect(*([workers[pair, arm][number] for number in both] for arm in (baseline, again))))
+        effects.append(
+            replicate_estimate(*([workers[pair, arm][number] for number in both] for arm in (baseline, again)))
+        )
     inside = float(np.mean([effect.standard_error**2 for effect in effects])) if effects else 0.0
-    return math.sqrt(max(0.0, between_pair_spread(effects) ** 2 - inside))
+    return math.sqrt(max(0.0, between_replicate_spread(effects) ** 2 - inside))
 
 
 def scenario(name: str, level: str, noise: Noise, *, series: int, seed: int) -> dict[str, Any]:
@@ -226,7 +218,7 @@ def scenario(name: str, level: str, noise: Noise, *, series: int, seed: int) -> 
     none = rates(flat)
     false = round((none["faster"] + none["slower"]) * series)
     bounds = stats.binomtest(false, series).proportion_ci(0.95)
-    spread = math.sqrt(float(np.mean([between_pair_spread(one.aa_effects) ** 2 for one in flat])))
+    spread = math.sqrt(float(np.mean([between_replicate_spread(one.aa_effects) ** 2 for one in flat])))
     curve = {f"{effect:g}": _power(flat, effect) for effect in EFFECTS[1:]}
     return {
         "kind": name,
@@ -237,7 +229,7 @@ def scenario(name: str, level: str, noise: Noise, *, series: int, seed: int) -> 
         "false_claims": {"rate": false / series, "low": bounds.low, "high": bounds.high, **none},
         "spread_of_aa": spread,
         "provable_effect": {
-            str(pairs): provable_effect(spread, pairs) for pairs in range(MINIMUM_PAIRS, MAXIMUM_PAIRS + 1)
+            str(pairs): provable_effect(spread, pairs) for pairs in range(MINIMUM_REPLICATES, MAXIMUM_REPLICATES + 1)
         },
         "power": curve,
     }
@@ -258,7 +250,7 @@ def forecasts(series: int, seed: int) -> list[dict[str, float]]:
     """For a spread and an effect: the pairs that the planner asks for, and the power that they then have."""
     found: list[dict[str, float]] = []
     for spread, effect in ((0.005, 0.03), (0.005, 0.05), (0.03, 0.05), (0.03, 0.10), (0.09, 0.20)):
-        pairs = pairs_needed(spread, effect)
+        pairs = replicates_needed(spread, effect)
         noise = Noise(between=spread, within=0.001)
         flat = simulated(noise, series=series, seed=seed, pairs=pairs)
         power = rates([one.with_effect(1 + effect) for one in flat])
@@ -315,7 +307,7 @@ def measured(samples: Mapping[str, Sequence[Mapping[str, Any]]], *, series: int,
         "rule": {
             "confidence": CONFIDENCE,
             "margin": MARGIN,
-            "pairs": [MINIMUM_PAIRS, MAXIMUM_PAIRS],
+            "pairs": [MINIMUM_REPLICATES, MAXIMUM_REPLICATES],
             "rounds": ROUNDS,
             "steps": STEPS,
         },

@@ -2,7 +2,7 @@
 
     python benchmarks/compare/slow_down.py --times 10
 
-Writes benchmarks/results/<machine>/slow_down.json with every interval and every pair's effect.
+Writes benchmarks/results/<machine>/slow_down.json with every interval and every replicate's estimate.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from false_claims import effects, stored_runs, write  # noqa: E402
 from simulate import machine  # noqa: E402
 
 import hotloop  # noqa: E402
-from hotloop.compare.inference import proven_slower  # noqa: E402
+from hotloop.compare.comparison import Comparison  # noqa: E402
 from hotloop.machine.environment import record_environment  # noqa: E402
 from hotloop.proof.session import Options  # noqa: E402
 from hotloop.workload import parse_workload  # noqa: E402
@@ -36,8 +36,8 @@ def run_once(percent: float, budget: float) -> dict:
         )
         plan, again = effects(Path(result.evidence), "plan"), effects(Path(result.evidence), "again")
     return {
-        "proven_slower": proven_slower(plan, again),
-        "interval": [result.speedup.low, result.speedup.median, result.speedup.high],
+        "proven_slower": Comparison(plan, again).is_slower,
+        "interval": [result.speedup.low, result.speedup.ratio, result.speedup.high],
         "pairs": [effect.log_ratio for effect in plan],
         "again": [effect.log_ratio for effect in again],
         "clock": result.clock.value,

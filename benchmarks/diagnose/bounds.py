@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hotloop.measurement import Interval
-from hotloop.trial import Result
+from hotloop.records.documents import read_result
 
 RESULTS = Path(__file__).parents[1] / "results"
 
@@ -26,33 +26,33 @@ class Bounded:
     example: str
     change: str
     against: str
-    bound: float
+    amdahl_limit: float
     measured: Interval
 
     @property
     def is_beaten(self) -> bool:
         """Whether the whole measured interval lies above the bound."""
-        return self.measured.low > self.bound
+        return self.measured.low > self.amdahl_limit
 
     def __str__(self) -> str:
         m, word = self.measured, "BEATEN" if self.is_beaten else "holds"
         return (
-            f"{self.example}: {self.change} on {self.against}: at most {self.bound:.3f}x, "
-            f"measured {m.median:.3f}x [{m.low:.3f}, {m.high:.3f}]: {word}"
+            f"{self.example}: {self.change} on {self.against}: at most {self.amdahl_limit:.3f}x, "
+            f"measured {m.ratio:.3f}x [{m.low:.3f}, {m.high:.3f}]: {word}"
         )
 
 
 def stored() -> Iterator[Bounded]:
     """Every bounded race of every stored run."""
     for path in sorted(RESULTS.glob("*/tune/*.json")):
-        result = Result.from_data(json.loads(path.read_text(encoding="utf-8")))
+        result = read_result(json.loads(path.read_text(encoding="utf-8")))
         for trial in result.trials:
-            if trial.bound is not None and trial.speedup is not None:
+            if trial.amdahl_limit is not None and trial.speedup is not None:
                 yield Bounded(
                     example=path.stem,
                     change=trial.change,
                     against=trial.against,
-                    bound=trial.bound,
+                    amdahl_limit=trial.amdahl_limit,
                     measured=trial.speedup,
                 )
 

@@ -3,9 +3,9 @@
     python benchmarks/diagnose/other_programs.py --only skorch_digits --budget 60
     python benchmarks/diagnose/other_programs.py --table
 
-Each program is diagnosed untouched; then it is raced against itself with the transform that its top finding names, or
-with the edit that it asks for (--cured), in lockstep. That says whether the finding is right about the time; whether
-the cure trains the same model is the question of `hotloop prove`. Documents go to
+Each program is diagnosed untouched; then it is compared with itself under the transform that its top finding
+names, or with the edit that it asks for (--cured), in lockstep. That says whether the finding is right about the
+time; whether the cure trains the same model is the question of `hotloop prove`. Documents go to
 benchmarks/results/<machine>/diagnose/.
 """
 
@@ -18,9 +18,10 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from hotloop.compare import inference as statistics
-from hotloop.compare.comparison import Race
-from hotloop.compare.replicate import AGAIN, BASELINE, Pace
+from hotloop.compare.comparison import Comparison
+from hotloop.compare.inference import combine, replicate_estimate
+from hotloop.compare.replicate import Pace, Setup
+from hotloop.compare.series import AGAIN, BASELINE, ReplicateSeries
 from hotloop.diagnose.diagnosis import Diagnosis, finding_data
 from hotloop.diagnose.trace import Look, trace
 from hotloop.machine.environment import record_environment
@@ -35,7 +36,7 @@ sys.path.insert(0, str(ROOT / "benchmarks" / "compare"))
 from simulate import machine  # noqa: E402
 
 FOLDER = ROOT / "benchmarks" / "results" / machine() / "diagnose"
-CURED, HEATS, ROUNDS, BLOCK_SECONDS = "cured", 4, 12, 0.08
+CURED, REPLICATES, ROUNDS, BLOCK_SECONDS = "cured", 4, 12, 0.08
 PROGRAMS = ("skorch_digits", "pyg_gcn", "hf_trainer_gpt2")
 
 
@@ -43,44 +44,45 @@ def program(name: str, *arguments: str) -> Workload:
     return parse_workload(f"benchmarks/diagnose/programs/{name}.py", arguments, folder=ROOT)
 
 
-def race(workload: Workload, transform: str, seconds: float) -> dict[str, object]:
+def measure_cure(workload: Workload, transform: str, seconds: float) -> dict[str, object]:
     """The program as it stands against itself (A/A) and against the cure, in lockstep; speed alone, no other gate."""
     environment = record_environment((), ROOT)
     arms = {BASELINE: Plan(), AGAIN: Plan(), CURED: Plan.from_data([{"name": transform}])}
     with tempfile.TemporaryDirectory(prefix="hotloop-session-") as folder:
         settings = Settings(folder=Path(folder), cores=environment.cores)
-        held = Race(workload, arms, settings, clock=Clock.WALL, order=random.Random(0))
-        for _ in range(HEATS):
-            held.heat(Pace(most_seconds=seconds / HEATS))
-    effects, aa = held.effects(CURED), held.effects(AGAIN)
+        setup = Setup(workload=workload, settings=settings, baseline=BASELINE, order=random.Random(0))
+        series = ReplicateSeries(setup, arms, clock=Clock.WALL)
+        for _ in range(REPLICATES):
+            series.measure(Pace(most_seconds=seconds / REPLICATES))
+    estimates, aa = series.estimates(CURED), series.estimates(AGAIN)
     return {
         "cure": f"transform {transform}",
-        "failure": held.failures[CURED].message if CURED in held.failures else None,
-        "speedup": dataclasses.asdict(held.interval(CURED, aa)) if effects else None,
-        "aa": dataclasses.asdict(held.interval(AGAIN, aa)),
-        "verdict": statistics.judge_speed(effects, aa).outcome.value if effects else "FAIL",
-        "blocks": [[dataclasses.asdict(block) for block in heat.blocks] for heat in held.heats],
+        "failure": series.failures[CURED].message if CURED in series.failures else None,
+        "speedup": dataclasses.asdict(series.interval(CURED, aa)) if estimates else None,
+        "aa": dataclasses.asdict(series.interval(AGAIN, aa)),
+        "verdict": Comparison(estimates, aa).verdict().outcome.value if estimates else "FAIL",
+        "blocks": [[dataclasses.asdict(block) for block in replicate.blocks] for replicate in series.replicates],
     }
 
 
-def race_edit(name: str, seconds: float) -> dict[str, object]:
-    """The program against itself with --cured: workers of both take turns in random order; fresh ones each heat."""
-    order, effects, heats = random.Random(0), [], []
+def measure_edit(name: str, seconds: float) -> dict[str, object]:
+    """The program against itself with --cured: workers of both take turns in random order."""
+    order, estimates, replicates = random.Random(0), [], []
     with tempfile.TemporaryDirectory(prefix="hotloop-session-") as folder:
-        for _ in range(HEATS):
-            blocks = _heat(
+        for _ in range(REPLICATES):
+            blocks = _replicate(
                 name, Settings(folder=Path(folder), cores=record_environment((), ROOT).cores), order, seconds
             )
-            heats.append(blocks)
-            effects.append(statistics.pair_effect(blocks["plain"], blocks["cured"]))
+            replicates.append(blocks)
+            estimates.append(replicate_estimate(blocks["plain"], blocks["cured"]))
     return {
         "cure": "edit (--cured)",
-        "speedup": dataclasses.asdict(statistics.combine(effects)),
-        "wall_seconds": heats,
+        "speedup": dataclasses.asdict(combine(estimates)),
+        "wall_seconds": replicates,
     }
 
 
-def _heat(name: str, settings: Settings, order: random.Random, seconds: float) -> dict[str, list[list[float]]]:
+def _replicate(name: str, settings: Settings, order: random.Random, seconds: float) -> dict[str, list[list[float]]]:
     with ExitStack() as stack:
         workers = {
             arm: stack.enter_context(Worker(program(name, *arguments), Plan(), settings))
@@ -90,9 +92,9 @@ def _heat(name: str, settings: Settings, order: random.Random, seconds: float) -
             worker.open_gate()
         for worker in workers.values():
             worker.turn(5)
-        step = min(workers["plain"].state["wall"][1:])
+        step = min(workers["plain"].report.wall[1:])
         steps = 1 + max(2, round(BLOCK_SECONDS / step))
-        rounds = max(4, min(ROUNDS, round(seconds / HEATS / (2 * steps * step))))
+        rounds = max(4, min(ROUNDS, round(seconds / REPLICATES / (2 * steps * step))))
         blocks: dict[str, list[list[float]]] = {arm: [] for arm in workers}
         for _ in range(rounds):
             for arm in order.sample(list(workers), k=2):
@@ -103,7 +105,7 @@ def _heat(name: str, settings: Settings, order: random.Random, seconds: float) -
 def measure(name: str, *, budget: float) -> None:
     diagnosis = trace(program(name), Look(steps=30, budget=30.0))
     top = diagnosis.findings[0]
-    print(f"{name}: {top.code} {top.message}; at most {top.bound}", flush=True)
+    print(f"{name}: {top.code} {top.message}; at most {top.amdahl_limit}", flush=True)
     cured = _cured(name, diagnosis, budget)
     document = {
         "program": name,
@@ -126,9 +128,9 @@ def measure(name: str, *, budget: float) -> None:
 def _cured(name: str, diagnosis: Diagnosis, seconds: float) -> dict[str, object]:
     transform = diagnosis.findings[0].transform
     if transform is not None:
-        return race(program(name), transform, seconds)
-    cured = race_edit(name, seconds)
-    workers = race(program(name), "data_loading", seconds) if diagnosis.findings[0].code == "DA06" else None
+        return measure_cure(program(name), transform, seconds)
+    cured = measure_edit(name, seconds)
+    workers = measure_cure(program(name), "data_loading", seconds) if diagnosis.findings[0].code == "DA06" else None
     return {**cured, "with_workers": workers and workers["speedup"]}
 
 
@@ -154,7 +156,7 @@ def row(document: dict[str, object]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", choices=PROGRAMS)
-    parser.add_argument("--budget", type=float, default=60.0, help="seconds of turns in all heats")
+    parser.add_argument("--budget", type=float, default=60.0, help="seconds of turns in all replicates")
     parser.add_argument("--table", action="store_true", help="print what is stored")
     args = parser.parse_args()
     if args.table:

@@ -28,7 +28,7 @@ from typing import Any
 
 from cases import MODES, VARIANTS, make_case, make_data, schedules
 
-from hotloop.compare.inference import combine, pair_effect
+from hotloop.compare.inference import combine, replicate_estimate
 from hotloop.machine.environment import record_environment
 from hotloop.measurement import Interval
 from hotloop.whole_file import write_whole
@@ -232,7 +232,7 @@ def _ratio(mine: list[Sample], others: list[Sample], key: str) -> Interval:
     def rounds(samples: list[Sample], group: int) -> list[list[float]]:
         return [[getattr(s, key)] for s in samples if s.group == group and s.round > 0]
 
-    return combine([pair_effect(rounds(others, group), rounds(mine, group)) for group in groups])
+    return combine([replicate_estimate(rounds(others, group), rounds(mine, group)) for group in groups])
 
 
 def _difference(mine: list[Sample], others: list[Sample]) -> float:

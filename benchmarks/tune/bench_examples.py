@@ -16,8 +16,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from hotloop.records.documents import read_result
 from hotloop.report import readme_table
-from hotloop.trial import Result
 from hotloop.whole_file import write_whole
 
 ROOT = Path(__file__).parents[2]
@@ -68,9 +68,7 @@ def tune(name: str, script: str, budget: str, arguments: tuple[str, ...]) -> Non
 
 def table() -> str:
     stored = [FOLDER / f"{name}.json" for name in EXAMPLES]
-    return readme_table(
-        [Result.from_data(json.loads(path.read_text(encoding="utf-8"))) for path in stored if path.exists()]
-    )
+    return readme_table([read_result(json.loads(path.read_text(encoding="utf-8"))) for path in stored if path.exists()])
 
 
 def rewrite(readme: Path) -> None:

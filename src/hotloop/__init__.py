@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hotloop.measurement import Environment as Environment
     from hotloop.measurement import Interval as Interval
-    from hotloop.measurement import Measurement as Measurement
     from hotloop.proof.prove import prove as prove
     from hotloop.transform import Plan as Plan
     from hotloop.transform import Transform as Transform
@@ -31,7 +30,6 @@ _HOME = {
     "Interval": "hotloop.measurement",
     "Job": "hotloop.workload",
     "Loss": "hotloop.workload",
-    "Measurement": "hotloop.measurement",
     "Outcome": "hotloop.verdict",
     "Plan": "hotloop.transform",
     "Recipe": "hotloop.workload",
@@ -50,7 +48,6 @@ __all__ = [
     "Interval",
     "Job",
     "Loss",
-    "Measurement",
     "Outcome",
     "Plan",
     "Recipe",

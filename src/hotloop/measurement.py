@@ -1,6 +1,6 @@
-"""Measurement: raw samples of one comparison, with unit and environment; statistics are computed, never stored."""
+"""Raw samples of a comparison with their clock, the memory of a worker, and the environment they were taken in."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -17,7 +17,7 @@ class Clock(StrEnum):
 class Interval:
     """A ratio and the bounds it was shown to lie in; above 1 is faster than the baseline."""
 
-    median: float
+    ratio: float
     low: float
     high: float
 
@@ -30,17 +30,26 @@ class Memory:
     cuda_allocated: int = 0
     cuda_reserved: int = 0
 
+    @staticmethod
+    def largest(found: Sequence["Memory"]) -> "Memory":
+        """The largest of each figure."""
+        return Memory(
+            rss=max(memory.rss for memory in found),
+            cuda_allocated=max(memory.cuda_allocated for memory in found),
+            cuda_reserved=max(memory.cuda_reserved for memory in found),
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """One turn of one worker: a few steps in a row, each with its own samples, the unit of all raw data.
+    """Consecutive steps of one arm that are timed together, each with its own samples: the unit of all raw data.
 
-    `arm` names the plan ("baseline", "again" for the A/A arm, "candidate", ...), `pair` counts groups of worker
+    `arm` names the plan ("baseline", "again" for the A/A arm, "plan", ...), `replicate` counts sets of fresh worker
     processes that lived together, `round` the turns inside. The first step of a block refills the caches that the
     neighbour emptied: it is kept in the samples and left out of the statistics.
     """
 
-    pair: int
+    replicate: int
     round: int
     arm: str
     wall: tuple[float, ...]
@@ -83,19 +92,3 @@ class Environment:
     def has_cuda(self) -> bool:
         """Whether this machine has a GPU that torch can use."""
         return bool(self.gpus)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measurement:
-    """Raw blocks of one comparison, in the order in which they were taken.
-
-    `startup` holds, by arm and then by pair, the seconds from the start of the process to its first measured step:
-    imports, the script's own setting up, compilation.
-    """
-
-    environment: Environment
-    clock: Clock
-    blocks: tuple[Block, ...]
-    memory: Mapping[str, Memory] = field(default_factory=dict[str, Memory])
-    startup: Mapping[str, tuple[float, ...]] = field(default_factory=dict[str, tuple[float, ...]])
-    notes: tuple[str, ...] = ()

@@ -50,9 +50,9 @@ class OptimizerSite:
 class Transform(Protocol):
     """One change. Built-ins are frozen pydantic dataclasses, one a file; their fields are the options in TOML.
 
-    Two class variables may say more, and are read by the functions of the same names: `shortens`, the phases of a step
-    that it may shorten ("forward", "optimizer", ...; without it nothing bounds what it can win), and `compiles`, True
-    where the first step waits for a compiler.
+    Two class variables may say more, and are read by the functions of the same names: `affects_phases`, the phases of a
+    step that it may shorten ("forward", "optimizer", ...; without it no limit is known for what it can win), and
+    `compiles`, True where the first step waits for a compiler.
     """
 
     name: ClassVar[str]
@@ -86,9 +86,9 @@ class Transform(Protocol):
         ...
 
 
-def shortens(transform: Transform | type[Transform]) -> tuple[str, ...] | None:
+def affects_phases(transform: Transform | type[Transform]) -> tuple[str, ...] | None:
     """The phases of a step that it may shorten; None where it may act on everything."""
-    return getattr(transform, "shortens", None)
+    return getattr(transform, "affects_phases", None)
 
 
 def compiles(transform: Transform | type[Transform]) -> bool:

@@ -64,14 +64,14 @@ def test_a_planted_change_is_found_with_its_size() -> None:
     assert seen.is_faster("work", "new")
     assert not seen.is_slower("work", "new")
     assert seen.is_slower("work", "old", over="new")
-    assert seen.share("work", "new").median == pytest.approx(0.5, rel=0.02)
+    assert seen.share("work", "new").ratio == pytest.approx(0.5, rel=0.02)
 
 
 def test_no_change_is_no_gain() -> None:
     seen = planted(1.0)
     assert not seen.is_faster("work", "new")
     assert not seen.is_slower("work", "new")
-    assert seen.seconds("work", "new").median == pytest.approx(1.0, rel=0.02)
+    assert seen.seconds("work", "new").ratio == pytest.approx(1.0, rel=0.02)
 
 
 def test_counts_that_differ_between_processes_are_refused() -> None:
@@ -108,4 +108,4 @@ def test_numbers_are_written_for_readers() -> None:
         "0", "0.00012", "0.5", "13", "216", "54,731",
     ]  # fmt: skip
     assert [span(seconds) for seconds in (2.0, 0.0047, 3.4e-6, 9e-8)] == ["2 s", "4.7 ms", "3.4 us", "90 ns"]
-    assert times(Interval(median=13.0, low=12.0, high=14.0)) == "13.0x [12.0, 14.0]"
+    assert times(Interval(ratio=13.0, low=12.0, high=14.0)) == "13.0x [12.0, 14.0]"

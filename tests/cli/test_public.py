@@ -8,7 +8,8 @@ from hotloop import registry
 from hotloop.cli.app import app
 from hotloop.measurement import Clock, Environment
 from hotloop.records import database
-from hotloop.trial import SCHEMA, Result
+from hotloop.records.documents import SCHEMA, result_data
+from hotloop.trial import Result
 from hotloop.verdict import Outcome
 
 NAMES = [
@@ -16,7 +17,6 @@ NAMES = [
     "Interval",
     "Job",
     "Loss",
-    "Measurement",
     "Outcome",
     "Plan",
     "Recipe",
@@ -154,10 +154,10 @@ def test_the_document_has_these_keys():
         evidence="",
         command="",
     )
-    assert sorted(result.to_data()) == DOCUMENT
-    assert SCHEMA == 1
+    assert sorted(result_data(result)) == DOCUMENT
+    assert SCHEMA == 2
 
 
 def test_the_history_has_this_schema():
-    assert database.SCHEMA == 1
+    assert database.SCHEMA == 2
     assert set(database.metadata.tables) == TABLES

@@ -11,20 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from hotloop.compare.inference import (
-    MARGIN,
-    PairEffect,
-    between_pair_spread,
-    combine,
-    decided,
-    floor,
-    judge_speed,
-    pair_effect,
-    pairs_needed,
-    provable_effect,
-    proven_slower,
-)
+from hotloop.compare.comparison import MARGIN, Comparison
+from hotloop.compare.inference import aa_floor, between_replicate_spread, combine, replicate_estimate
+from hotloop.compare.power import provable_effect, replicates_needed
 from hotloop.errors import MeasurementError
+from hotloop.estimate import Estimate
 from hotloop.verdict import Outcome
 
 seconds = st.floats(1e-6, 1e3)
@@ -37,7 +28,7 @@ unusable = st.sampled_from([math.nan, math.inf, -math.inf])
 
 
 def effects_of(log_ratios, error=0.0):
-    return [PairEffect(log_ratio=log, standard_error=error, rounds=12) for log in log_ratios]
+    return [Estimate(log_ratio=log, standard_error=error, rounds=12) for log in log_ratios]
 
 
 QUIET = effects_of([0.001, -0.001, 0.0])
@@ -47,30 +38,30 @@ def around(ratio):
     return effects_of([math.log(ratio) + wobble for wobble in (-0.002, 0.0, 0.002)])
 
 
-# pair_effect
+# replicate_estimate
 
 
 def test_first_step_of_a_block_is_dropped():
-    assert pair_effect([[99.0, 2.0, 2.0]] * 3, [[50.0, 1.0, 1.0]] * 3).log_ratio == pytest.approx(math.log(2))
+    assert replicate_estimate([[99.0, 2.0, 2.0]] * 3, [[50.0, 1.0, 1.0]] * 3).log_ratio == pytest.approx(math.log(2))
 
 
 def test_only_step_of_a_block_is_kept():
-    assert pair_effect([[3.0]] * 3, [[1.0]] * 3).log_ratio == pytest.approx(math.log(3))
+    assert replicate_estimate([[3.0]] * 3, [[1.0]] * 3).log_ratio == pytest.approx(math.log(3))
 
 
 def test_one_wild_round_in_ten_moves_nothing():
     calm, wild = [[1.0, 1.0, 1.0]], [[1.0, 500.0, 500.0]]
-    assert pair_effect(calm * 10, calm * 9 + wild).log_ratio == 0.0
+    assert replicate_estimate(calm * 10, calm * 9 + wild).log_ratio == 0.0
 
 
 def test_a_cost_that_every_fourth_step_pays_is_seen():
-    found = pair_effect([[9.0, 1.0, 1.0, 1.0, 1.0]] * 12, [[9.0, 1.0, 1.0, 1.0, 2.0]] * 12)
+    found = replicate_estimate([[9.0, 1.0, 1.0, 1.0, 1.0]] * 12, [[9.0, 1.0, 1.0, 1.0, 2.0]] * 12)
     assert found.log_ratio == pytest.approx(-math.log(1.25))
 
 
 def test_standard_error_is_that_of_scipys_trimmed_t_test():
     values = np.random.default_rng(1).standard_t(3, 12)
-    found = pair_effect([[math.exp(value)] for value in values], [[1.0]] * 12)
+    found = replicate_estimate([[math.exp(value)] for value in values], [[1.0]] * 12)
     # Two samples of the same shape: their t is their distance over sqrt(2) standard errors.
     yuen = stats.ttest_ind(values + 1.0, values, trim=0.25, equal_var=False).statistic
     assert found.standard_error == pytest.approx(1.0 / yuen / math.sqrt(2))
@@ -78,24 +69,24 @@ def test_standard_error_is_that_of_scipys_trimmed_t_test():
 
 
 def test_one_round_has_no_standard_error():
-    assert pair_effect([[1.0, 1.0]], [[1.0, 1.0]]).standard_error == math.inf
+    assert replicate_estimate([[1.0, 1.0]], [[1.0, 1.0]]).standard_error == math.inf
 
 
 @pytest.mark.parametrize("step", [0.0, -1.0, math.nan, math.inf])
 def test_times_that_are_not_positive_numbers_are_refused(step):
     with pytest.raises(MeasurementError, match="positive number of seconds"):
-        pair_effect([[1.0, 1.0]], [[1.0, step]])
+        replicate_estimate([[1.0, 1.0]], [[1.0, step]])
 
 
 @pytest.mark.parametrize("rounds", [([], []), ([[1.0]], []), ([[]], [[1.0]])])
 def test_rounds_that_are_empty_or_do_not_match_are_refused(rounds):
     with pytest.raises(MeasurementError):
-        pair_effect(*rounds)
+        replicate_estimate(*rounds)
 
 
 @given(pairs_of_rounds)
 def test_exchanging_the_arms_inverts_the_ratio(rounds):
-    there, back = pair_effect(*rounds), pair_effect(*reversed(rounds))
+    there, back = replicate_estimate(*rounds), replicate_estimate(*reversed(rounds))
     assert there.log_ratio == pytest.approx(-back.log_ratio, abs=1e-9)
     assert there.standard_error == pytest.approx(back.standard_error, abs=1e-9)
 
@@ -103,14 +94,14 @@ def test_exchanging_the_arms_inverts_the_ratio(rounds):
 @given(pairs_of_rounds, st.floats(1e-3, 1e3))
 def test_the_unit_of_time_does_not_matter(rounds, unit):
     scaled = [[[step * unit for step in block] for block in arm] for arm in rounds]
-    assert pair_effect(*scaled).log_ratio == pytest.approx(pair_effect(*rounds).log_ratio, abs=1e-9)
+    assert replicate_estimate(*scaled).log_ratio == pytest.approx(replicate_estimate(*rounds).log_ratio, abs=1e-9)
 
 
 @given(pairs_of_rounds, st.floats(0.5, 2.0))
 def test_a_faster_candidate_moves_the_log_ratio_by_the_log_of_its_gain(rounds, gain):
     baseline, candidate = rounds
     faster = [[step / gain for step in block] for block in candidate]
-    moved = pair_effect(baseline, faster).log_ratio - pair_effect(baseline, candidate).log_ratio
+    moved = replicate_estimate(baseline, faster).log_ratio - replicate_estimate(baseline, candidate).log_ratio
     assert moved == pytest.approx(math.log(gain), abs=1e-9)
 
 
@@ -121,7 +112,7 @@ def test_interval_is_the_t_interval_over_pairs():
     values = [0.02, 0.05, 0.03, 0.06]
     low, high = stats.t.interval(0.9, 3, np.mean(values), stats.sem(values))
     found = combine(effects_of(values), confidence=0.9)
-    assert (found.low, found.median, found.high) == pytest.approx((math.exp(low), math.exp(0.04), math.exp(high)))
+    assert (found.low, found.ratio, found.high) == pytest.approx((math.exp(low), math.exp(0.04), math.exp(high)))
 
 
 def test_equal_pairs_are_still_as_uncertain_as_their_insides():
@@ -143,7 +134,7 @@ def test_one_pair_is_bounded_by_nothing():
 @given(logs)
 def test_swapping_every_pair_inverts_the_interval(values):
     there, back = combine(effects_of(values)), combine(effects_of([-value for value in values]))
-    assert there.median * back.median == pytest.approx(1.0)
+    assert there.ratio * back.ratio == pytest.approx(1.0)
     assert math.log(there.low) == pytest.approx(-math.log(back.high), abs=1e-9)
 
 
@@ -170,14 +161,14 @@ def test_confidence_outside_its_range_is_refused(confidence):
 
 
 def test_spread_is_the_standard_deviation_over_pairs():
-    assert between_pair_spread(effects_of([0.1, 0.3, 0.2])) == pytest.approx(0.1)
+    assert between_replicate_spread(effects_of([0.1, 0.3, 0.2])) == pytest.approx(0.1)
 
 
 def test_floor_is_the_centre_of_the_identical_workers_and_its_error():
-    assert floor(effects_of([-0.01, -0.03, -0.02])) == pytest.approx(math.expm1(0.02 + 0.01 / math.sqrt(3)))
+    assert aa_floor(effects_of([-0.01, -0.03, -0.02])) == pytest.approx(math.expm1(0.02 + 0.01 / math.sqrt(3)))
 
 
-@pytest.mark.parametrize("figure", [between_pair_spread, floor, combine])
+@pytest.mark.parametrize("figure", [between_replicate_spread, aa_floor, combine])
 @pytest.mark.parametrize("bad", [[], effects_of([0.0, math.nan]), effects_of([0.0, 0.0], error=math.nan)])
 def test_nothing_is_computed_from_nothing(figure, bad):
     with pytest.raises(MeasurementError):
@@ -188,33 +179,33 @@ def test_nothing_is_computed_from_nothing(figure, bad):
 
 
 def test_a_clear_gain_passes_with_its_numbers():
-    verdict = judge_speed(around(1.3), QUIET)
+    verdict = Comparison(around(1.3), QUIET).verdict()
     assert (verdict.gate, verdict.outcome) == ("speed", Outcome.PASS)
-    assert set(verdict.numbers) == {"median", "low", "high", "floor", "margin", "pairs", "proven_slower"}
+    assert set(verdict.numbers) == {"ratio", "low", "high", "floor", "margin", "replicates", "proven_slower"}
     assert "proven faster: 1.300 times" in verdict.message
 
 
 def test_a_clear_slow_down_is_a_proven_claim():
-    verdict = judge_speed(around(1 / 1.05), QUIET)
+    verdict = Comparison(around(1 / 1.05), QUIET).verdict()
     assert verdict.outcome is Outcome.FAIL
     assert "slower" in verdict.message
     assert verdict.numbers["proven_slower"] == 1.0
-    assert proven_slower(around(1 / 1.05), QUIET)
+    assert Comparison(around(1 / 1.05), QUIET).is_slower
 
 
 def test_a_gain_inside_the_margin_fails_and_is_not_called_slower():
-    verdict = judge_speed(around(0.999), QUIET)
+    verdict = Comparison(around(0.999), QUIET).verdict()
     assert verdict.outcome is Outcome.FAIL
     assert "too small to claim" in verdict.message
-    assert not proven_slower(around(0.999), QUIET)
+    assert not Comparison(around(0.999), QUIET).is_slower
 
 
 def test_a_gain_that_the_machine_could_have_invented_is_not_claimed():
-    assert judge_speed(around(1.1), effects_of([0.09, 0.10, 0.11])).outcome is Outcome.INCONCLUSIVE
+    assert Comparison(around(1.1), effects_of([0.09, 0.10, 0.11])).verdict().outcome is Outcome.INCONCLUSIVE
 
 
 def test_noise_wider_than_the_gain_cannot_tell():
-    assert judge_speed(effects_of([0.3, -0.1, 0.1]), QUIET).outcome is Outcome.INCONCLUSIVE
+    assert Comparison(effects_of([0.3, -0.1, 0.1]), QUIET).verdict().outcome is Outcome.INCONCLUSIVE
 
 
 CLEAR = around(2.0)
@@ -222,73 +213,73 @@ CLEAR = around(2.0)
 
 @pytest.mark.parametrize(("pairs", "aa"), [(CLEAR, []), ([], QUIET), (CLEAR[:1], QUIET), (CLEAR, QUIET[:1])])
 def test_too_few_pairs_cannot_tell(pairs, aa):
-    assert judge_speed(pairs, aa).outcome is Outcome.INCONCLUSIVE
-    assert not proven_slower(pairs, aa)
+    assert Comparison(pairs, aa).verdict().outcome is Outcome.INCONCLUSIVE
+    assert not Comparison(pairs, aa).is_slower
 
 
 @given(logs, logs, unusable, st.booleans(), st.booleans())
 def test_figures_that_are_not_numbers_never_pass(values, aa, bad, in_error, in_aa):
-    broken = PairEffect(log_ratio=0.3 if in_error else bad, standard_error=bad if in_error else 0.0, rounds=12)
+    broken = Estimate(log_ratio=0.3 if in_error else bad, standard_error=bad if in_error else 0.0, rounds=12)
     effects, aa_effects = effects_of([0.5 + value for value in values]), effects_of(aa)
     (aa_effects if in_aa else effects).append(broken)
-    assert judge_speed(effects, aa_effects).outcome is not Outcome.PASS
-    assert not proven_slower(effects, aa_effects)
+    assert Comparison(effects, aa_effects).verdict().outcome is not Outcome.PASS
+    assert not Comparison(effects, aa_effects).is_slower
 
 
 @given(logs, st.floats(0.0, 0.5))
 def test_a_margin_that_is_not_a_number_never_passes(values, shift):
-    assert not judge_speed(effects_of([shift + value for value in values]), QUIET, margin=math.nan).passed
+    assert not Comparison(effects_of([shift + value for value in values]), QUIET, margin=math.nan).verdict().passed
 
 
 @given(logs, logs, st.floats(0.0, 0.1))
 def test_the_two_directions_mirror_each_other(values, aa, error):
     there, back = effects_of(values, error), effects_of([-value for value in values], error)
-    assert judge_speed(there, effects_of(aa)).passed == proven_slower(back, effects_of(aa))
+    assert Comparison(there, effects_of(aa)).verdict().passed == Comparison(back, effects_of(aa)).is_slower
 
 
 @given(logs, logs, st.floats(0.0, 0.2))
 def test_a_larger_margin_never_adds_a_pass(values, aa, margin):
-    strict = judge_speed(effects_of(values), effects_of(aa), margin=margin + 0.01).passed
-    assert not strict or judge_speed(effects_of(values), effects_of(aa), margin=margin).passed
+    strict = Comparison(effects_of(values), effects_of(aa), margin=margin + 0.01).verdict().passed
+    assert not strict or Comparison(effects_of(values), effects_of(aa), margin=margin).verdict().passed
 
 
 # when to stop, and how many
 
 
 def test_never_decided_below_the_minimum():
-    assert not decided(around(9.0)[:2], QUIET[:2])
+    assert not Comparison(around(9.0)[:2], QUIET[:2]).decided()
 
 
 def test_decided_by_a_clear_difference_in_either_direction():
-    assert decided(around(1.5), QUIET)
-    assert decided(around(1 / 1.5), QUIET)
+    assert Comparison(around(1.5), QUIET).decided()
+    assert Comparison(around(1 / 1.5), QUIET).decided()
 
 
 def test_always_decided_at_the_maximum():
     noisy = effects_of([0.3, -0.3] * 5)
-    assert not decided(noisy[:9], noisy[:9])
-    assert decided(noisy, noisy)
+    assert not Comparison(noisy[:9], noisy[:9]).decided()
+    assert Comparison(noisy, noisy).decided()
 
 
 def test_a_missing_identical_arm_does_not_decide():
-    assert not decided(around(9.0), [])
+    assert not Comparison(around(9.0), []).decided()
 
 
 def test_a_loss_too_small_to_prove_yet_ends_a_search_but_not_a_proof():
     effects = effects_of([-0.03, -0.05, -0.04])
-    assert judge_speed(effects, QUIET).outcome is Outcome.FAIL
-    assert not decided(effects, QUIET)
-    assert decided(effects, QUIET, either_way=False)
+    assert Comparison(effects, QUIET).verdict().outcome is Outcome.FAIL
+    assert not Comparison(effects, QUIET).decided()
+    assert Comparison(effects, QUIET).decided(either_way=False)
 
 
 def test_no_difference_either_way_is_decided():
-    assert decided(around(1.0), QUIET)
+    assert Comparison(around(1.0), QUIET).decided()
 
 
 @given(st.floats(0.001, 0.1), st.floats(0.021, 1.0))
 def test_pairs_needed_is_the_first_number_that_proves_the_effect(spread, effect):
     try:
-        pairs = pairs_needed(spread, effect)
+        pairs = replicates_needed(spread, effect)
     except MeasurementError:
         assert provable_effect(spread, 10_000) >= effect
         return
@@ -304,7 +295,7 @@ def test_more_pairs_and_less_spread_prove_smaller_effects(spread, pairs):
 
 def test_an_effect_inside_the_margin_is_never_provable():
     with pytest.raises(MeasurementError, match="must exceed the margin"):
-        pairs_needed(0.01, 0.02)
+        replicates_needed(0.01, 0.02)
 
 
 def test_one_pair_proves_nothing():

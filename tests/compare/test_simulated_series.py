@@ -1,4 +1,4 @@
-"""The whole procedure on simulated series, each step through pair_effect: false claims, power, fitted noise."""
+"""The whole procedure on simulated series, each step through replicate_estimate: false claims, power, fitted noise."""
 
 import dataclasses
 import importlib.util
@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hotloop.compare.inference import MAXIMUM_PAIRS, between_pair_spread, pair_effect, pairs_needed
+from hotloop.compare.comparison import MAXIMUM_REPLICATES
+from hotloop.compare.inference import between_replicate_spread, replicate_estimate
+from hotloop.compare.power import replicates_needed
 
 
 def _benchmark():
@@ -48,17 +50,17 @@ def test_real_differences_are_proven_in_both_directions(level, effect, power):
 @pytest.mark.parametrize(("spread", "effect"), [(0.005, 0.03), (0.03, 0.10), (0.09, 0.20)])
 def test_the_planned_number_of_pairs_has_the_promised_power(spread, effect):
     noise = simulate.Noise(between=spread, within=0.001)
-    flat = simulate.simulated(noise, series=400, seed=3, pairs=pairs_needed(spread, effect))
+    flat = simulate.simulated(noise, series=400, seed=3, pairs=replicates_needed(spread, effect))
     assert simulate.rates([one.with_effect(1 + effect) for one in flat])["faster"] >= 0.78
 
 
 def test_an_effect_put_into_the_steps_comes_out_of_the_pairs():
     noise = simulate.Noise(between=0.0, within=0.05, tails=3.0, drift=0.1, stalls=0.03)
     times = simulate.step_seconds(noise, 1, 200, np.random.default_rng(5))[0]
-    effects = [pair_effect(pair[0].tolist(), (pair[2] / 1.05).tolist()) for pair in times]
+    effects = [replicate_estimate(pair[0].tolist(), (pair[2] / 1.05).tolist()) for pair in times]
     assert statistics.fmean(e.log_ratio for e in effects) == pytest.approx(math.log(1.05), abs=0.005)
     inside = math.sqrt(statistics.fmean(e.standard_error**2 for e in effects))
-    assert between_pair_spread(effects) == pytest.approx(inside, rel=0.35)
+    assert between_replicate_spread(effects) == pytest.approx(inside, rel=0.35)
 
 
 def test_noise_fitted_to_simulated_blocks_is_the_noise_that_made_them():
@@ -76,4 +78,4 @@ def test_noise_fitted_to_simulated_blocks_is_the_noise_that_made_them():
 
 def test_longest_series_takes_no_more_than_the_maximum_of_pairs():
     ending = simulate.run(simulate.simulated(simulate.LEVELS["9%"], series=1, seed=0)[0])
-    assert ending.pairs <= MAXIMUM_PAIRS
+    assert ending.pairs <= MAXIMUM_REPLICATES

@@ -40,14 +40,14 @@ def test_housekeeping_is_told_with_its_count_share_and_bound(diagnosed):
     assert {f.per_step for f in costs.values()} <= {1.0, 2.0}
     collecting = costs["gc.collect"]
     assert 0 < collecting.share < 1
-    assert collecting.bound == pytest.approx(1 / (1 - collecting.share))
+    assert collecting.amdahl_limit == pytest.approx(1 / (1 - collecting.share))
     assert costs["torch.cuda.empty_cache"].share < 0.01  # nothing to empty here
 
 
 def test_single_samples_are_told_with_the_wait_that_each_costs(diagnosed):
     (single,) = [f for f in diagnosed(MOMENTS).findings if f.code == "DA08"]
     assert single.share == diagnosed(MOMENTS).phases["data_wait"]["share"] > 0.1
-    assert single.bound is None  # the size of a batch bounds it, and that is the user's to choose
+    assert single.amdahl_limit is None  # the size of a batch bounds it, and that is the user's to choose
 
 
 def test_the_losses_under_these_spies_are_those_of_a_run_without(diagnosed, tmp_path):

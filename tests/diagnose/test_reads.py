@@ -27,7 +27,7 @@ def test_every_finding_names_the_user_s_own_file_and_counts_each_step(diagnosed)
     found = [f for f in diagnosed(PLANTED).findings if f.code.startswith("SY")]
     assert {f.path for f in found} == {str(PLANTED)}
     assert {f.per_step for f in found} == {1.0, 4.0}  # four parameters, so four norms; one of all else
-    assert all(0 < f.share < 1 and f.bound == pytest.approx(1 / (1 - f.share)) for f in found)
+    assert all(0 < f.share < 1 and f.amdahl_limit == pytest.approx(1 / (1 - f.share)) for f in found)
 
 
 def test_nothing_is_found_in_the_clean_twin(diagnosed):

@@ -20,7 +20,7 @@ def test_steps_with_an_evaluation_between_them_do_not_count_as_ordinary():
     found = split(STEP_SPANS * 9 + evaluating)
     assert found.seconds == pytest.approx(7.5)
     assert found.all["evaluation"] == pytest.approx(0.9)  # the wait for an evaluation's batch is its own
-    assert found.reach["evaluation"] == pytest.approx(0.9 / 8.4)
+    assert found.share_by_phase["evaluation"] == pytest.approx(0.9 / 8.4)
 
 
 def test_where_every_step_evaluates_the_evaluation_is_part_of_the_step():

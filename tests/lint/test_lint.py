@@ -140,11 +140,18 @@ def report(folder, *findings, schema=1):
 
 
 def seen(line, **figures):
-    return {"code": "SY01", "path": "train.py", "line": line, "per_step": None, "share": None, "bound": None} | figures
+    return {
+        "code": "SY01",
+        "path": "train.py",
+        "line": line,
+        "per_step": None,
+        "share": None,
+        "amdahl_limit": None,
+    } | figures
 
 
 def test_only_lines_that_cost_time_are_kept_and_they_carry_the_figures(train, tmp_path):
-    hot = load_hot_report(report(tmp_path, seen(5, share=0.25, bound=1.333, per_step=1.0), seen(6, share=0.0)))
+    hot = load_hot_report(report(tmp_path, seen(5, share=0.25, amdahl_limit=1.333, per_step=1.0), seen(6, share=0.0)))
     found = lint([train()], LintOptions(torchfix=False, hot=hot)).findings
     assert [(finding.line, finding.hot, finding.share) for finding in found] == [(5, True, 0.25)]
 

@@ -21,7 +21,7 @@ from hotloop.machine.environment import (
 from hotloop.machine.installed import find_allocators, find_compiler, git_state, torch_has_cuda, torch_version
 from hotloop.machine.nvidia import Gpu, parse_smi, visible
 from hotloop.measurement import Clock, Environment
-from hotloop.records.documents import from_data, to_data
+from hotloop.records.documents import from_data, read_result, result_json, to_data
 from hotloop.trial import Result
 from hotloop.verdict import Outcome
 
@@ -85,7 +85,7 @@ def test_any_environment_survives_the_result_document(environment: Environment) 
         evidence="",
         command="",
     )
-    assert Result.from_data(json.loads(result.to_json())).environment == environment
+    assert read_result(json.loads(result_json(result))).environment == environment
 
 
 def _start(code: str) -> "subprocess.Popen[bytes]":

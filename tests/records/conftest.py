@@ -15,7 +15,7 @@ from hotloop.workload import Script
 
 @pytest.fixture
 def block() -> Block:
-    return Block(pair=1, round=2, arm="candidate", wall=(0.1, 0.25), cpu=(0.1, 0.2), losses=(2.0, float("nan")))
+    return Block(replicate=1, round=2, arm="candidate", wall=(0.1, 0.25), cpu=(0.1, 0.2), losses=(2.0, float("nan")))
 
 
 @pytest.fixture
@@ -26,11 +26,11 @@ def trial() -> Trial:
         change="compile",
         kept=True,
         reason="1.42 times as fast",
-        speedup=Interval(median=1.42, low=1.3, high=float("inf")),
+        speedup=Interval(ratio=1.42, low=1.3, high=float("inf")),
         verdicts=(Verdict(gate="drift", outcome=Outcome.PASS, message="inside the band", numbers={"worst": 0.5}),),
         startup_seconds=3.5,
         memory=Memory(rss=2**28),
-        pairs=3,
+        replicates=3,
     )
 
 
@@ -40,7 +40,7 @@ def result(cpu_machine: Environment, trial: Trial) -> Result:
         workload="train.py --epochs 3",
         verdict=Outcome.PASS,
         message="1.42 times as fast",
-        speedup=Interval(median=1.42, low=1.3, high=1.5),
+        speedup=Interval(ratio=1.42, low=1.3, high=1.5),
         aa=None,
         clock=Clock.CPU,
         plan=trial.plan,

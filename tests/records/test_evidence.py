@@ -30,14 +30,14 @@ environment = Environment(cpu="", cpu_flags=(), cores=(0,), threads=1, governor=
 command = Command(verb="tune", workload=Script(path=Path("t.py"), folder=Path("/")), line="")
 evidence = Evidence.create(Path(sys.argv[1]), command=command, environment=environment)
 for round in range(10**6):
-    evidence.block("race", Block(pair=0, round=round, arm="baseline", wall=(0.1,) * 20, cpu=(0.1,) * 20))
+    evidence.block("compile", Block(replicate=0, round=round, arm="baseline", wall=(0.1,) * 20, cpu=(0.1,) * 20))
     print(round, flush=True)
 """
 
 
 @pytest.fixture
 def folder(tmp_path: Path, command: Command, cpu_machine: Environment, block: Block, result: Result) -> Path:
-    """A finished evidence folder with two blocks of one race."""
+    """A finished evidence folder with two blocks of one comparison."""
     evidence = Evidence.create(tmp_path / "evidence", command=command, environment=cpu_machine)
     evidence.block("compile", dataclasses.replace(block, losses=()))
     evidence.block("compile", block)
@@ -129,12 +129,12 @@ def test_a_damaged_document_is_an_evidence_error(folder: Path, name: str, conten
 
 def test_a_result_of_another_schema_is_refused(folder: Path) -> None:
     data = json.loads((folder / "result.json").read_text())
-    (folder / "result.json").write_text(json.dumps({**data, "schema": 2}))
-    with pytest.raises(EvidenceError, match="schema 2"):
+    (folder / "result.json").write_text(json.dumps({**data, "schema": 99}))
+    with pytest.raises(EvidenceError, match="schema 99"):
         load_evidence(folder)
 
 
-@pytest.mark.parametrize("line", [b"", b"{}", b"no", b'{"race": 1}', b'{"race": "compile", "pair": "x"}', b"\xff"])
+@pytest.mark.parametrize("line", [b"", b"{}", b"no", b'{"comparison": 1}', b'{"race": "a", "pair": "x"}', b"\xff"])
 def test_a_damaged_line_in_the_middle_is_an_evidence_error(folder: Path, line: bytes) -> None:
     first, second, _ = (folder / "samples.jsonl").read_bytes().split(b"\n")
     (folder / "samples.jsonl").write_bytes(b"\n".join([first, line, second, b""]))
@@ -172,7 +172,7 @@ def test_a_killed_process_loses_nothing_that_was_acknowledged(tmp_path: Path) ->
         writer.kill()
         rest, _ = writer.communicate()
         acknowledged += [int(line) for line in rest.splitlines(keepends=True) if line.endswith("\n")]
-        rounds = [block.round for block in load_evidence(tmp_path / str(attempt)).blocks["race"]]
+        rounds = [block.round for block in load_evidence(tmp_path / str(attempt)).blocks["compile"]]
         assert rounds == list(range(len(rounds)))
         assert len(rounds) > acknowledged[-1]
 

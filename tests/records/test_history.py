@@ -29,8 +29,8 @@ with open_history(url) as history:
     session = history.start(kind="tune", workload=name, command="", environment=environment)
     print("session", session, flush=True)
     for round in range(count):
-        block = Block(pair=0, round=round, arm="baseline", wall=(0.1,) * 20, cpu=(0.1,) * 20)
-        history.add_block(session, "race", block)
+        block = Block(replicate=0, round=round, arm="baseline", wall=(0.1,) * 20, cpu=(0.1,) * 20)
+        history.add_block(session, "compile", block)
         print("kept", round, flush=True)
 """
 
@@ -65,10 +65,10 @@ def test_a_new_session_is_running(history: History, session: int, cpu_machine: E
     assert timedelta(0) <= datetime.now(UTC) - row.started < timedelta(minutes=5)
 
 
-def test_blocks_come_back_as_they_were_by_race_and_in_order(history: History, session: int, block: Block) -> None:
+def test_blocks_come_back_as_they_were_by_comparison_and_in_order(history: History, session: int, block: Block) -> None:
     later = dataclasses.replace(block, round=3, losses=(math.inf,))
-    for race, item in (("compile", later), ("fused", block), ("compile", later)):
-        history.add_block(session, race, item)
+    for title, item in (("compile", later), ("fused", block), ("compile", later)):
+        history.add_block(session, title, item)
     found = history.blocks(session)
     assert found["compile"] == (later, later)
     assert repr(found["fused"]) == repr((block,))  # it holds a NaN, which equals nothing
@@ -100,7 +100,7 @@ def test_an_unknown_session_is_named_with_the_known_ones(history: History, sessi
 
 def test_a_block_of_an_unknown_session_is_refused(history: History, block: Block) -> None:
     with pytest.raises(HistoryError, match="cannot write"):
-        history.add_block(999, "race", block)
+        history.add_block(999, "compile", block)
 
 
 def test_sessions_come_newest_first_up_to_the_limit(history: History, cpu_machine: Environment) -> None:
@@ -119,17 +119,31 @@ def test_text_that_no_database_takes_is_spelled_out(history: History, cpu_machin
 def test_a_history_is_kept_when_it_is_opened_again(
     history_url: str, session: int, block: Block, history: History
 ) -> None:
-    history.add_block(session, "race", block)
+    history.add_block(session, "compile", block)
     with open_history(history_url) as again:
-        assert len(again.blocks(session)["race"]) == 1
+        assert len(again.blocks(session)["compile"]) == 1
 
 
-@pytest.mark.parametrize("version", [0, 2])
+def test_a_history_of_the_first_schema_is_upgraded_and_keeps_its_blocks(
+    history_url: str, block: Block, cpu_machine: Environment
+) -> None:
+    with open_history(history_url) as history:
+        session = history.start(kind="tune", workload="train.py", command="", environment=cpu_machine)
+        history.add_block(session, "compile", block)
+    _change(history_url, "ALTER TABLE blocks RENAME COLUMN comparison TO race")
+    _change(history_url, "ALTER TABLE blocks RENAME COLUMN replicate TO pair")
+    _change(history_url, "UPDATE schema_version SET version = 1")
+    with open_history(history_url) as history:
+        assert len(history.blocks(session)["compile"]) == 1
+    open_history(history_url).close()
+
+
+@pytest.mark.parametrize("version", [0, 3])
 def test_another_schema_version_is_refused(history_url: str, version: int) -> None:
     open_history(history_url).close()
     _change(history_url, f"UPDATE schema_version SET version = {version}")
     with pytest.raises(
-        HistoryError, match=f"has schema {version}; this hotloop reads 1; read it with the hotloop that"
+        HistoryError, match=f"has schema {version}; this hotloop reads 2; read it with the hotloop that"
     ):
         open_history(history_url)
 
@@ -147,7 +161,7 @@ def test_a_schema_table_of_another_program_is_refused(history_url: str) -> None:
 
 
 def test_a_damaged_block_is_said_to_be_damaged(history: History, history_url: str, session: int, block: Block) -> None:
-    history.add_block(session, "race", block)
+    history.add_block(session, "compile", block)
     _change(history_url, """UPDATE blocks SET wall = '{"a": 1}'""")
     with pytest.raises(HistoryError, match=r"a Block in history .* is damaged"):
         history.blocks(session)
@@ -158,7 +172,7 @@ def test_two_processes_may_write_at_once(history_url: str) -> None:
     for writer in writers:
         writer.communicate(timeout=120)
     with open_history(history_url) as history:
-        kept = {row.workload: len(history.blocks(row.id)["race"]) for row in history.sessions()}
+        kept = {row.workload: len(history.blocks(row.id)["compile"]) for row in history.sessions()}
     assert kept == {"a": 100, "b": 100}
 
 
@@ -174,7 +188,7 @@ def test_a_killed_process_loses_nothing_that_was_acknowledged(history_url: str) 
         rest, _ = writer.communicate()
         kept = _last_acknowledged(rest)
         with open_history(history_url) as history:
-            rounds = [block.round for block in history.blocks(session).get("race", ())]
+            rounds = [block.round for block in history.blocks(session).get("compile", ())]
             assert rounds == list(range(len(rounds)))
             assert len(rounds) > kept
             assert history.sessions(limit=1)[0].state == "running"

@@ -43,7 +43,7 @@ PASSED = tuple(
 
 
 def _interval(low: float, median: float, high: float) -> Interval:
-    return Interval(low=low, median=median, high=high)
+    return Interval(low=low, ratio=median, high=high)
 
 
 def _speed(outcome: Outcome, message: str) -> Verdict:
@@ -63,8 +63,8 @@ def _trial(change: str, speedup: Interval, *, kept: bool, reason: str, plan=(), 
         aa=_interval(0.985, 1.002, 1.017),
         verdicts=(*PASSED, _speed(outcome, f"Lower bound {speedup.low:.2f}x against a threshold of 1.03x.")),
         startup_seconds=2.9 if "compile" not in change else 31.4,
-        memory=Memory(rss=int(speedup.median * 300 * 2**20)),
-        pairs=6,
+        memory=Memory(rss=int(speedup.ratio * 300 * 2**20)),
+        replicates=6,
     )
 
 

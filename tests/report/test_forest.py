@@ -14,7 +14,7 @@ def test_the_aa_row_comes_first_and_the_confirmed_plan_last(proven):
 
 def test_every_interval_lies_on_the_axis_in_order(proven):
     forest = plot_forest(proven)
-    assert all(0.0 <= row.low < row.median < row.high <= 100.0 for row in forest.rows)
+    assert all(0.0 <= row.low < row.ratio < row.high <= 100.0 for row in forest.rows)
     assert 0.0 < forest.one < forest.threshold < 100.0
 
 
@@ -41,7 +41,7 @@ def test_without_a_recorded_floor_the_least_gain_sets_the_threshold(untold):
 
 
 def test_a_hopeless_candidate_does_not_squeeze_the_others(proven):
-    slow = dataclasses.replace(proven.trials[2], speedup=Interval(low=0.01, median=0.02, high=0.03))
+    slow = dataclasses.replace(proven.trials[2], speedup=Interval(low=0.01, ratio=0.02, high=0.03))
     forest = plot_forest(dataclasses.replace(proven, trials=(slow,)))
     assert [row.is_off_scale for row in forest.rows] == [False, True, False]
     assert forest.one > 30.0
@@ -49,11 +49,11 @@ def test_a_hopeless_candidate_does_not_squeeze_the_others(proven):
 
 @pytest.mark.parametrize("high", [float("inf"), None, 1e200])
 def test_an_interval_of_one_pair_runs_from_edge_to_edge(proven, high):
-    forest = plot_forest(dataclasses.replace(proven, aa=Interval(low=0.0, median=1.0, high=high), trials=()))
+    forest = plot_forest(dataclasses.replace(proven, aa=Interval(low=0.0, ratio=1.0, high=high), trials=()))
     assert (forest.rows[0].low, forest.rows[0].high) == (0.0, 100.0)
-    assert forest.rows[1].median > 60.0
+    assert forest.rows[1].ratio > 60.0
 
 
 def test_a_race_without_a_figure_is_left_out(proven):
-    broken = Interval(low=float("nan"), median=float("nan"), high=float("nan"))
+    broken = Interval(low=float("nan"), ratio=float("nan"), high=float("nan"))
     assert len(plot_forest(dataclasses.replace(proven, aa=broken, trials=())).rows) == 1

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hotloop.records.documents import read_result, result_data, result_json
 from hotloop.report import render_page, write_page
 from hotloop.report.page import run_command
-from hotloop.trial import Result
 
 VOID = {"meta", "wbr"}
 
@@ -74,7 +74,7 @@ def test_a_session_that_tried_nothing_says_so_in_words(untold):
 
 
 def test_a_page_redrawn_from_stored_json_is_the_same(proven):
-    assert render_page(Result.from_data(proven.to_data())) == render_page(proven)
+    assert render_page(read_result(result_data(proven))) == render_page(proven)
 
 
 @settings(deadline=None, max_examples=50)
@@ -130,11 +130,11 @@ def test_reports_load_neither_torch_nor_scipy_nor_what_draws_them():
 
 def test_drawing_everything_loads_no_torch(untold):
     code = (
-        "import json, sys; from hotloop.report import *; from hotloop.trial import Result;"
-        "r = Result.from_data(json.load(sys.stdin)); render_page(r); summary(r); readme_table([r]);"
+        "import json, sys; from hotloop.report import *; from hotloop.records.documents import read_result;"
+        "r = read_result(json.load(sys.stdin)); render_page(r); summary(r); readme_table([r]);"
         "print({'torch', 'scipy'} & set(sys.modules))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], input=untold.to_json(), capture_output=True, text=True, check=True
+        [sys.executable, "-c", code], input=result_json(untold), capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "set()"

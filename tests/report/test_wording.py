@@ -16,7 +16,7 @@ from hotloop.report.wording import duration, headline, mebibytes, payback, plan_
     ],
 )
 def test_a_speed_up_reads_as_a_ratio_with_its_bounds(low, median, high, said):
-    assert speed(Interval(low=low, median=median, high=high)) == said
+    assert speed(Interval(low=low, ratio=median, high=high)) == said
 
 
 def test_no_interval_is_said_in_words():
@@ -25,12 +25,12 @@ def test_no_interval_is_said_in_words():
 
 @pytest.mark.parametrize("high", [float("inf"), None])
 def test_an_interval_of_one_pair_says_that_it_bounds_nothing(high):
-    assert speed(Interval(low=0.0, median=1.84, high=high)) == "1.84x [0.00, inf]"
+    assert speed(Interval(low=0.0, ratio=1.84, high=high)) == "1.84x [0.00, inf]"
 
 
 @pytest.mark.parametrize("median", [float("nan"), None])
 def test_a_figure_that_is_no_number_is_not_measured(median):
-    assert speed(Interval(low=0.9, median=median, high=1.1)) == "not measured"
+    assert speed(Interval(low=0.9, ratio=median, high=1.1)) == "not measured"
 
 
 def test_the_headline_holds_verdict_figure_and_clock(proven):

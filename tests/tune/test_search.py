@@ -1,11 +1,11 @@
-"""The order of a search: contests are written by hand, everything else is the real thing."""
+"""The order of a search: screenings are written by hand, everything else is the real thing."""
 
 import math
 from types import SimpleNamespace
 
 import pytest
 
-from hotloop.measurement import Interval
+from hotloop.estimate import Estimate
 from hotloop.proof.session import Options
 from hotloop.transform import Plan
 from hotloop.transforms.allocator import Allocator
@@ -16,10 +16,10 @@ from hotloop.transforms.data_loading import DataLoading
 from hotloop.transforms.fused_optimizer import FusedOptimizer
 from hotloop.transforms.openmp import OpenMP
 from hotloop.tune.candidates import Candidates
-from hotloop.tune.screening import Contender
+from hotloop.tune.screening import ScreeningResult
 from hotloop.tune.search import Search
 from hotloop.verdict import Outcome, Verdict
-from hotloop.verify.drift import Answer
+from hotloop.verify.drift import GateResult
 
 
 class Bench:
@@ -29,7 +29,7 @@ class Bench:
         self.seconds, self.unsound = seconds, unsound
         self.options = Options(budget=100.0)
         self.left = self.elapsed = left
-        self.trials, self.contests, self.notes = [], [], []
+        self.trials, self.screenings, self.notes = [], [], []
         self.progress = SimpleNamespace(say=lambda line: None)
 
     def applicability(self, change):
@@ -46,30 +46,30 @@ class Bench:
     def step(self, plan):
         return self.seconds(frozenset(transform.name for transform in plan.transforms))
 
-    def contest(self, _session, kept, plans, *, title, seconds, heats=1):
-        self.contests.append((title, list(plans)))
-        found = [self.contender(name, plan, kept) for name, plan in plans.items()]
-        return tuple(sorted(found, key=lambda c: c.gain.median, reverse=True))
+    def screen(self, _session, kept, plans, *, title, seconds, replicates=1):
+        self.screenings.append((title, list(plans)))
+        found = [self.result(name, plan, kept) for name, plan in plans.items()]
+        return tuple(sorted(found, key=lambda c: c.ratio, reverse=True))
 
-    def again(self, _session, _kept, contest, *, title, seconds, spare):
-        return contest
+    def again(self, _session, _kept, results, *, title, seconds, spare):
+        return results
 
-    def contender(self, name, plan, against):
+    def result(self, name, plan, against):
         ratio = self.step(against) / self.step(plan)
-        gain = Interval(median=ratio, low=ratio * math.exp(-0.004), high=ratio * math.exp(0.004))
-        return Contender(name=name, plan=plan, gain=gain)
+        gain = Estimate(log_ratio=math.log(ratio), standard_error=0.002, rounds=8)
+        return ScreeningResult(name=name, plan=plan, gain=gain)
 
     def verified(self, _session, plan):
         names = {transform.name for transform in plan.transforms}
         outcome = Outcome.FAIL if names & self.unsound else Outcome.PASS
-        return Answer(verdicts=(Verdict(gate="drift", outcome=outcome, message="loss drifts"),))
+        return GateResult(verdicts=(Verdict(gate="drift", outcome=outcome, message="loss drifts"),))
 
 
 @pytest.fixture
 def search():
     def run(seconds, *, launch=(), cheap=(), compiling=(), variants=(), unsound=frozenset(), left=100.0):
         bench = Bench(seconds, unsound, left)
-        found = Search(session=bench, hold=bench.contest, again=bench.again, verify=bench.verified).run(
+        found = Search(session=bench, screen=bench.screen, screen_again=bench.again, verify=bench.verified).run(
             Candidates(launch=launch, cheap=cheap, compiling=compiling, variants=variants)
         )
         return found, bench
@@ -81,18 +81,18 @@ def product(**factors):
     return lambda names: math.prod(factors.get(name, 1.0) for name in names)
 
 
-def test_all_that_helps_is_kept_after_a_ladder_of_the_winners(search):
+def test_all_that_helps_is_kept_after_the_winners_were_combined(search):
     plan, bench = search(
         product(autocast=0.8, fused_optimizer=0.9), cheap=(FusedOptimizer(), ChannelsLast(), Autocast())
     )
     assert set(plan.transforms) == {FusedOptimizer(), Autocast()}
-    title, rungs = bench.contests[1]
-    assert "stacked" in title
-    assert [rung.split("(")[0] for rung in rungs] == ["autocast", "fused_optimizer"]
-    assert "autocast" in rungs[1]
+    title, combinations = bench.screenings[1]
+    assert "combined" in title
+    assert [name.split("(")[0] for name in combinations] == ["autocast", "fused_optimizer"]
+    assert "autocast" in combinations[1]
 
 
-def test_a_change_that_loses_alone_is_raced_again_on_top_of_a_kept_one(search):
+def test_a_change_that_loses_alone_is_screened_again_on_top_of_a_kept_one(search):
     def seconds(names):
         layout = 1.0 if "channels_last" not in names else (0.7 if "autocast" in names else 1.05)
         return layout * (0.8 if "autocast" in names else 1.0)
@@ -101,13 +101,13 @@ def test_a_change_that_loses_alone_is_raced_again_on_top_of_a_kept_one(search):
     assert set(plan.transforms) == {ChannelsLast(), Autocast()}
 
 
-def test_the_rejected_are_raced_again_after_a_compilation_was_kept(search):
+def test_the_rejected_are_screened_again_after_a_compilation_was_kept(search):
     def seconds(names):
         return (0.5 if "compile" in names else 1.0) * (0.8 if {"compile", "autocast"} <= names else 1.0)
 
     plan, bench = search(seconds, cheap=(Autocast(),), compiling=(Compile(),))
     assert set(plan.transforms) == {Autocast(), Compile()}
-    assert any("second pass" in title for title, _ in bench.contests)
+    assert any("second pass" in title for title, _ in bench.screenings)
 
 
 def test_a_better_way_to_compile_takes_the_place_of_the_kept_one(search):
@@ -121,7 +121,7 @@ def test_a_better_way_to_compile_takes_the_place_of_the_kept_one(search):
 
     bench = Modes(seconds, frozenset(), 100.0)
     best = Compile(mode="max-autotune")
-    plan = Search(session=bench, hold=bench.contest, again=bench.again, verify=bench.verified).run(
+    plan = Search(session=bench, screen=bench.screen, screen_again=bench.again, verify=bench.verified).run(
         Candidates(launch=(), cheap=(), compiling=(Compile(),), variants=(best,))
     )
     assert plan == Plan((best,))
@@ -166,17 +166,17 @@ def test_a_part_that_is_worth_its_place_stays(search):
     assert set(plan.transforms) == {FusedOptimizer(), Compile()}
 
 
-def test_what_does_not_apply_is_recorded_and_never_raced(search):
+def test_what_does_not_apply_is_recorded_and_never_screened(search):
     plan, bench = search(product(allocator=0.8), launch=(OpenMP(), Allocator()))
     assert plan == Plan((Allocator(),))
     assert bench.trials[0].reason == "does not apply here: one thread"
-    assert bench.contests[0][1] == ["allocator(library=tcmalloc)"]
+    assert bench.screenings[0][1] == ["allocator(library=tcmalloc)"]
 
 
-def test_what_is_too_much_for_one_contest_follows_in_the_next(search):
+def test_what_is_too_much_for_one_screening_follows_in_the_next(search):
     loaders = tuple(DataLoading(workers=workers) for workers in range(1, 10))
     plan, bench = search(product(autocast=0.5), cheap=(*loaders, Autocast()))
-    assert [len(plans) for _, plans in bench.contests[:2]] == [8, 2]
+    assert [len(plans) for _, plans in bench.screenings[:2]] == [8, 2]
     assert plan == Plan((Autocast(),))
 
 
@@ -186,24 +186,24 @@ def test_where_nothing_helps_the_plan_stays_empty(search):
     assert [trial.kept for trial in bench.trials] == [False, False]
 
 
-def test_no_contest_begins_that_would_eat_the_time_for_the_confirmation(search):
+def test_no_screening_begins_that_would_eat_the_time_for_the_confirmation(search):
     plan, bench = search(product(autocast=0.5), cheap=(Autocast(),), left=10.0)
-    assert (plan, bench.contests) == (Plan(), [])
+    assert (plan, bench.screenings) == (Plan(), [])
     assert "not tried for want of time: autocast" in bench.notes[0]
 
 
-@pytest.mark.parametrize(("budget", "looks"), [(240.0, 0), (600.0, 1)])
-def test_a_short_budget_leaves_nothing_for_second_looks(budget, looks):
+@pytest.mark.parametrize(("budget", "times"), [(240.0, 0), (600.0, 1)])
+def test_a_short_budget_leaves_nothing_for_measuring_again(budget, times):
     bench = Bench(lambda names: 1.0, frozenset(), budget)
     bench.options = Options(budget=budget)
     spares = []
 
-    def again(session, kept, contest, *, title, seconds, spare):
+    def again(session, kept, results, *, title, seconds, spare):
         spares.append(spare)
-        return contest
+        return results
 
-    Search(session=bench, hold=bench.contest, again=again, verify=bench.verified).run(
+    Search(session=bench, screen=bench.screen, screen_again=again, verify=bench.verified).run(
         Candidates(launch=(), cheap=(Autocast(),), compiling=(), variants=())
     )
-    assert len(spares) == looks
+    assert len(spares) == times
     assert all(0 < spare < budget for spare in spares)

@@ -4,14 +4,14 @@ from dataclasses import asdict, replace
 import pytest
 
 from hotloop.verify.comparison import differences_in_kind, distance, farthest, relative_losses
-from hotloop.worker.observation import Watched
+from hotloop.worker.observation import Observation
 
 STEPS = 12
 
 
 @pytest.fixture
 def baseline():
-    return Watched(
+    return Observation(
         losses=tuple(2.0 - 0.1 * step for step in range(STEPS)),
         names=("0.weight", "0.bias"),
         gradients=((3.0, 4.0),) * STEPS,

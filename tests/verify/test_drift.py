@@ -9,7 +9,7 @@ import pytest
 from hotloop.verdict import Outcome
 from hotloop.verify import drift
 from hotloop.verify.comparison import Distance
-from hotloop.worker.observation import Watched
+from hotloop.worker.observation import Observation
 
 STEPS = 20
 QUIET = Distance(loss=1e-7, gradients=1e-7, scale=1e-7, updates=1e-7, early=1e-7, late=1e-6)
@@ -18,7 +18,7 @@ QUIET = Distance(loss=1e-7, gradients=1e-7, scale=1e-7, updates=1e-7, early=1e-7
 def make_run(*, level=1.0, noise=0.0, seed=0):
     rng = np.random.default_rng(seed)
     losses = level * np.exp(-0.05 * np.arange(STEPS)) * (1 + noise * rng.standard_normal(STEPS))
-    return Watched(
+    return Observation(
         losses=tuple(losses.tolist()),
         names=("0.weight",),
         gradients=((1.0,),) * STEPS,

@@ -11,7 +11,7 @@ import pytest
 from hotloop.errors import HotloopError, NeverStepped, NotApplicable, ProtectedFile, WorkloadCrashed
 from hotloop.transform import Plan
 from hotloop.worker.process import EndedEarly, Settings, Worker
-from hotloop.worker.spec import Watch
+from hotloop.worker.spec import ObservationSpec
 from hotloop.workload import Script
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
@@ -42,7 +42,7 @@ def start(tmp_path: Path, home: Path) -> Iterator[Starter]:
     """Starts a worker on a text that follows HEAD, or on a file of tests/scripts."""
     with ExitStack() as stack:
 
-        def begin(program: str, *arguments: str, watch: Watch | None = None, limit: float = 60.0) -> Worker:
+        def begin(program: str, *arguments: str, watch: ObservationSpec | None = None, limit: float = 60.0) -> Worker:
             path = SCRIPTS / program
             if not program.endswith(".py"):
                 path = home / "train.py"
@@ -88,11 +88,11 @@ def test_a_turn_gives_its_steps_their_times_and_losses(start: Starter) -> None:
     worker = start("train(100)")
     worker.open_gate()
     first, second = worker.turn(3), worker.turn(5)
-    assert [len(first[key]) for key in ("wall", "cpu", "losses")] == [3, 3, 3]
-    assert len(second["wall"]) == 5
-    assert second["steps"] == 8
-    assert second["optimizers"] == ["SGD"]
-    assert first["losses"][0] > 1e-6 > second["losses"][0]
+    assert [len(samples) for samples in (first.wall, first.cpu, first.losses)] == [3, 3, 3]
+    assert len(second.wall) == 5
+    assert second.steps == 8
+    assert second.optimizers == ("SGD",)
+    assert first.losses[0] > 1e-6 > second.losses[0]
 
 
 def test_a_crash_keeps_its_traceback_with_the_path_of_the_users(start: Starter, home: Path) -> None:
@@ -152,7 +152,7 @@ def test_a_program_that_never_steps_is_told_so(start: Starter) -> None:
 
 
 def test_a_watched_program_that_hangs_does_not_wait_for_all_its_steps(start: Starter) -> None:
-    worker = start("hangs.py", watch=Watch(steps=30, seed=0), limit=0.9)
+    worker = start("hangs.py", watch=ObservationSpec(steps=30, seed=0), limit=0.9)
     with pytest.raises(NeverStepped, match="made 10 steps and not the next step within"):
         worker.watched()
 
@@ -197,20 +197,21 @@ CHILDREN = {
 def test_a_forked_child_is_not_heard(start: Starter, act: str) -> None:
     worker = start(f"if os.fork() == 0:\n    {CHILDREN[act]}\ntime.sleep(0.3)\ntrain(9)")
     worker.open_gate()
-    assert worker.turn(3)["steps"] == 3
-    assert worker.turn(3)["steps"] == 6
+    assert worker.turn(3).steps == 3
+    assert worker.turn(3).steps == 6
 
 
 def test_a_forked_child_of_a_watched_program_is_not_heard(start: Starter) -> None:
     worker = start(
-        "if os.fork() == 0:\n    train(2)\n    sys.exit(0)\ntime.sleep(0.3)\ntrain(9)", watch=Watch(steps=30, seed=0)
+        "if os.fork() == 0:\n    train(2)\n    sys.exit(0)\ntime.sleep(0.3)\ntrain(9)",
+        watch=ObservationSpec(steps=30, seed=0),
     )
     assert len(worker.watched()["losses"]) == 9
 
 
 def test_noise_does_not_break_a_penalty_that_was_computed_before_the_model_ran(start: Starter) -> None:
     program = "penalty = (model.weight ** 2).sum()\n(model(torch.ones(2, 4)).mean() + penalty).backward()\n"
-    worker = start(f"{program}optimizer.step()", watch=Watch(steps=1, seed=0, noise=2.0**-9, noise_seed=1))
+    worker = start(f"{program}optimizer.step()", watch=ObservationSpec(steps=1, seed=0, noise=2.0**-9, noise_seed=1))
     assert len(worker.watched()["losses"]) == 1
 
 
@@ -241,7 +242,7 @@ def test_two_workers_may_make_the_same_file_outside(start: Starter, tmp_path: Pa
     program = f"open('{outside}', 'a').close()\ntrain(9)"
     for worker in (start(program), start(program)):
         worker.open_gate()
-        assert worker.turn(3)["steps"] == 3
+        assert worker.turn(3).steps == 3
 
 
 def test_modules_and_data_beside_the_program_are_found(tmp_path: Path) -> None:
@@ -249,11 +250,11 @@ def test_modules_and_data_beside_the_program_are_found(tmp_path: Path) -> None:
     settings = Settings(folder=tmp_path, variables={"OMP_NUM_THREADS": "1"})
     with Worker(Script(path=Path("train.py"), folder=folder), Plan(), settings) as worker:
         worker.open_gate()
-        assert worker.turn(3)["optimizers"] == ["Adam"]
+        assert worker.turn(3).optimizers == ("Adam",)
 
 
 def test_accumulation_is_one_step_for_each_update(start: Starter) -> None:
-    worker = start("accumulation.py", watch=Watch(steps=4, seed=0))
+    worker = start("accumulation.py", watch=ObservationSpec(steps=4, seed=0))
     losses = worker.watched()["losses"]
     assert len(losses) == 4
     assert losses[0] == pytest.approx(2.3 / 4, rel=0.1)  # the mean of four losses, each divided by four
@@ -262,7 +263,7 @@ def test_accumulation_is_one_step_for_each_update(start: Starter) -> None:
 def test_of_two_optimizers_the_first_that_steps_leads(start: Starter) -> None:
     worker = start("gan.py", "--steps", "4")
     worker.open_gate()
-    assert worker.turn(4)["steps"] == 4
+    assert worker.turn(4).steps == 4
     with pytest.raises(EndedEarly, match="after 8 steps"):  # two discriminator steps for each generator step
         worker.turn(100)
 
@@ -271,8 +272,8 @@ def test_a_closure_called_many_times_is_one_step(start: Starter) -> None:
     worker = start("lbfgs.py", "--steps", "5")
     worker.open_gate()
     turn = worker.turn(3)
-    assert turn["optimizers"] == ["LBFGS"]
-    assert turn["losses"][2] < turn["losses"][0]
+    assert turn.optimizers == ("LBFGS",)
+    assert turn.losses[2] < turn.losses[0]
     with pytest.raises(EndedEarly, match="after 5 steps"):
         worker.turn(9)
 

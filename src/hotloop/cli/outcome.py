@@ -5,6 +5,7 @@ from typing import NoReturn
 
 import typer
 
+from hotloop.records.documents import result_json
 from hotloop.transform import Plan
 from hotloop.trial import Result
 from hotloop.whole_file import write_whole
@@ -17,12 +18,12 @@ def leave(result: Result, *, as_json: bool, out: Path | None, plan_out: Path | N
 
         out.mkdir(parents=True, exist_ok=True)
         write_text(out / "plan.toml", Plan.from_data(result.plan).to_toml())
-        write_text(out / "result.json", result.to_json())
+        write_text(out / "result.json", result_json(result))
         write_page(result, out / "report.html")
     if plan_out is not None:
         write_text(plan_out, Plan.from_data(result.plan).to_toml())
     if as_json:
-        typer.echo(result.to_json(), nl=False)
+        typer.echo(result_json(result), nl=False)
     else:
         from rich.console import Console
 

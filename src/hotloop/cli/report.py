@@ -8,6 +8,7 @@ import typer
 
 from hotloop.cli.arguments import Json
 from hotloop.errors import EvidenceError
+from hotloop.records.documents import read_result, result_json
 from hotloop.trial import Result
 
 
@@ -19,7 +20,7 @@ def report(
     """Draw the page again from what a session left behind."""
     result = _read(source)
     if as_json:
-        typer.echo(result.to_json(), nl=False)
+        typer.echo(result_json(result), nl=False)
         return
     from hotloop.report import write_page
 
@@ -37,6 +38,6 @@ def _read(source: Path) -> Result:
         return result
     path = source / "result.json" if source.is_dir() else source
     try:
-        return Result.from_data(json.loads(path.read_text(encoding="utf-8")))
+        return read_result(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise EvidenceError(f"cannot read {path}: {error}; give an evidence folder or a result.json") from None

@@ -1,100 +1,135 @@
-"""A race: heats of the same arms, one after another, and what they say so far."""
+"""A comparison of two arms: its estimates beside those of the A/A arm, and what may be claimed from them."""
 
-import random
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+import math
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+from functools import cached_property
 
-from hotloop.compare import inference as statistics
-from hotloop.compare.inference import PairEffect
-from hotloop.compare.replicate import Heat, Pace, run_heat
+from hotloop.compare.inference import CONFIDENCE, aa_floor, check_estimates, combine
 from hotloop.errors import MeasurementError
-from hotloop.measurement import Block, Clock, Interval, Memory
-from hotloop.transform import Plan
-from hotloop.verdict import Verdict
-from hotloop.worker.process import Settings
-from hotloop.workload import Workload
+from hotloop.estimate import Estimate
+from hotloop.measurement import Interval
+from hotloop.verdict import Outcome, Verdict
+
+MARGIN = 0.02
+"""The smallest relative difference that is worth a claim."""
+
+MINIMUM_REPLICATES, MAXIMUM_REPLICATES = 3, 10
 
 
-class Race:
-    """Arms that are compared with the first of them; every heat brings fresh processes of all that still run."""
+@dataclass(frozen=True)
+class Comparison:
+    """One estimate for each replicate of the candidate, and of the A/A arm of the same replicates.
 
-    def __init__(
-        self,
-        workload: Workload,
-        arms: Mapping[str, Plan],
-        settings: Settings,
-        *,
-        clock: Clock,
-        order: random.Random,
-        keep: Callable[[Block], None] = lambda block: None,
-    ) -> None:
-        self.arms = dict(arms)
-        self.first = next(iter(arms))
-        self.clock = clock
-        self.heats: list[Heat] = []
-        self.failures: dict[str, Verdict] = {}
-        self.seconds: list[float] = []
-        self._workload = workload
-        self._settings = settings
-        self._order = order
-        self._keep = keep
+    A claim must clear `margin` and the A/A floor by the whole interval at `confidence`.
+    """
 
-    def heat(self, pace: Pace) -> Heat:
-        """Run one more heat of all arms that have not failed."""
-        began = time.monotonic()
-        known = next((heat.program_steps for heat in self.heats if heat.program_steps), None)
-        heat = run_heat(
-            self._workload,
-            self.arms,
-            self._settings,
-            pair=len(self.heats),
-            pace=replace(pace, program_steps=known),
-            order=self._order,
-            keep=self._keep,
+    estimates: Sequence[Estimate]
+    aa: Sequence[Estimate]
+    _: KW_ONLY
+    margin: float = MARGIN
+    confidence: float = CONFIDENCE
+
+    @property
+    def replicates(self) -> int:
+        """Sets of fresh processes that were measured."""
+        return len(self.estimates)
+
+    @cached_property
+    def interval(self) -> Interval:
+        """The ratio of the candidate over all replicates. Raises MeasurementError where there are none."""
+        return combine(self.estimates, self.aa, confidence=self.confidence)
+
+    @cached_property
+    def aa_interval(self) -> Interval:
+        """The ratio of the A/A arm. Raises MeasurementError where there are no replicates of it."""
+        return combine(self.aa, self.aa, confidence=self.confidence)
+
+    @cached_property
+    def floor(self) -> float:
+        """What this machine invents between equal workers; see `aa_floor`."""
+        return aa_floor(self.aa)
+
+    @property
+    def threshold(self) -> float:
+        """The relative difference that a claim must clear."""
+        return max(self.margin, self.floor)
+
+    @property
+    def problem(self) -> str:
+        """Why these replicates can claim nothing; empty where they can."""
+        try:
+            check_estimates(self.estimates, "replicate")
+            check_estimates(self.aa, "A/A replicate")
+        except MeasurementError as error:
+            return f"cannot tell: {error}"
+        if min(len(self.estimates), len(self.aa)) < 2:
+            return (
+                f"cannot tell: got {len(self.estimates)} replicates and {len(self.aa)} A/A replicates; "
+                "one replicate claims nothing: take at least 2 of each"
+            )
+        return ""
+
+    @property
+    def is_faster(self) -> bool:
+        """Whether a gain is a proven claim."""
+        return not self.problem and self.interval.low > 1 + self.threshold
+
+    @property
+    def is_slower(self) -> bool:
+        """Whether a slow-down is a proven claim: the mirror image, with the same threshold."""
+        return not self.problem and self.interval.high < 1 / (1 + self.threshold)
+
+    @property
+    def is_no_gain(self) -> bool:
+        """Whether any gain is shown to stay inside the margin."""
+        return not self.problem and self.interval.high < 1 + self.margin
+
+    @property
+    def is_no_loss(self) -> bool:
+        """Whether any slow-down is shown to stay inside the margin."""
+        return not self.problem and self.interval.low > 1 / (1 + self.margin)
+
+    def decided(
+        self, *, minimum: int = MINIMUM_REPLICATES, maximum: int = MAXIMUM_REPLICATES, either_way: bool = True
+    ) -> bool:
+        """Whether to stop taking replicates: enough of them, or a claim that stands.
+
+        `either_way` also waits for a slow-down to be proven, or shown to stay inside the margin; without it the first
+        FAIL ends the series, which is what a search for gains wants.
+        """
+        if self.replicates < minimum or self.replicates >= maximum:
+            return self.replicates >= minimum
+        return self.is_faster or self.is_slower or (self.is_no_gain and (not either_way or self.is_no_loss))
+
+    def verdict(self) -> Verdict:
+        """PASS where faster by more than margin and floor, FAIL where slower or not worth a claim, else INCONCLUSIVE.
+
+        `numbers` holds those of ratio, low, high, floor, margin, replicates that are finite, and proven_slower (0, 1).
+        """
+        numbers = {
+            "margin": self.margin,
+            "replicates": float(self.replicates),
+            "proven_slower": float(self.is_slower),
+        }
+        if self.problem:
+            return Verdict(gate="speed", outcome=Outcome.INCONCLUSIVE, message=self.problem, numbers=numbers)
+        outcome, finding = self._finding()
+        interval = self.interval
+        message = (
+            f"{finding}: {interval.ratio:.3f} times the speed ({interval.low:.3f} to {interval.high:.3f} "
+            f"over {self.replicates} replicates), to be judged against the larger of the {self.margin:.1%} margin "
+            f"and the {self.floor:.1%} A/A floor"
         )
-        if not heat.blocks:
-            raise MeasurementError("no round of turns was through before every program ended or failed; train longer")
-        self.seconds.append(time.monotonic() - began)
-        self.heats.append(heat)
-        self.failures.update(heat.failures)
-        self.drop(heat.failures)
-        return heat
+        numbers |= {"ratio": interval.ratio, "low": interval.low, "high": interval.high, "floor": self.floor}
+        finite = {name: value for name, value in numbers.items() if math.isfinite(value)}
+        return Verdict(gate="speed", outcome=outcome, message=message, numbers=finite)
 
-    def drop(self, arms: Sequence[str] | Mapping[str, Verdict]) -> None:
-        """Leave these arms out of the heats to come."""
-        self.arms = {arm: plan for arm, plan in self.arms.items() if arm not in arms}
-
-    def effects(self, arm: str) -> list[PairEffect]:
-        """One effect for each heat in which `arm` ran: above 0 where it is faster than the first arm."""
-        return [self._effect(heat, arm) for heat in self.heats if heat.rounds(arm)]
-
-    def interval(self, arm: str, aa: Sequence[PairEffect] = ()) -> Interval:
-        """The ratio by which `arm` is faster than the first, over all heats."""
-        return statistics.combine(self.effects(arm), aa)
-
-    def startup(self, arm: str) -> float:
-        """Seconds of the first steps, compilation included, in the first heat that ran the arm: the cold one."""
-        return next((heat.startup[arm] for heat in self.heats if arm in heat.startup), 0.0)
-
-    def memory(self, arm: str) -> Memory | None:
-        """Peak memory over all heats."""
-        found = [heat.memory[arm] for heat in self.heats if arm in heat.memory]
-        if not found:
-            return None
-        return Memory(
-            rss=max(m.rss for m in found),
-            cuda_allocated=max(m.cuda_allocated for m in found),
-            cuda_reserved=max(m.cuda_reserved for m in found),
-        )
-
-    def step_time(self, arm: str) -> float:
-        """Median seconds of a step over all heats, on the race's clock."""
-        import statistics as plain
-
-        steps = [s for heat in self.heats for block in heat.rounds(arm) for s in block.samples(self.clock)[1:]]
-        return plain.median(steps)
-
-    def _effect(self, heat: Heat, arm: str) -> PairEffect:
-        baseline, candidate = ([b.samples(self.clock) for b in heat.rounds(name)] for name in (self.first, arm))
-        return statistics.pair_effect(baseline, candidate)
+    def _finding(self) -> tuple[Outcome, str]:
+        if self.is_faster:
+            return Outcome.PASS, "proven faster"
+        if self.is_slower:
+            return Outcome.FAIL, "proven slower"
+        if self.is_no_gain:
+            return Outcome.FAIL, "any gain is proven to be too small to claim"
+        return Outcome.INCONCLUSIVE, "cannot tell"

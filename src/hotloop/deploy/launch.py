@@ -1,4 +1,4 @@
-"""Trains for real under a plan: in the user's own folder, with the user's own files, watched by a guard.
+"""Trains for real under a plan: in the user's own folder, with the user's own files, watched by a monitor.
 
 `launch` replaces the calling process, because allocators and OpenMP must be set before a process starts; the new
 process runs this file as a module.
@@ -32,7 +32,7 @@ def launch(workload: Workload, plan: Plan, *, proof: Path) -> NoReturn:
 
 
 def _train(order: dict[str, Any]) -> None:
-    from hotloop.deploy.monitor import TrainingGuard
+    from hotloop.deploy.monitor import TrainingMonitor
     from hotloop.workloads.hooks import Sites, hooked
     from hotloop.workloads.program import run_recipe, run_script, steps_seen
 
@@ -41,16 +41,16 @@ def _train(order: dict[str, Any]) -> None:
     for transform in plan.at(Stage.LAUNCH):
         sites.applied[transform.name] += 1
     sites.visit(Stage.TORCH, None)
-    guard = TrainingGuard(sites, proven_step=_proven_step(Path(order["proof"]), plan))
+    monitor = TrainingMonitor(sites, proven_step=_proven_step(Path(order["proof"]), plan))
     try:
-        with hooked(sites, guard):
+        with hooked(sites, monitor):
             if isinstance(workload, Recipe):
-                run_recipe(workload, sites, guard)
+                run_recipe(workload, sites, monitor)
             else:
-                with steps_seen(sites, guard):
+                with steps_seen(sites, monitor):
                     run_script(workload.folder / workload.path, workload.arguments)
     finally:
-        guard.close()
+        monitor.close()
 
 
 def _proven_step(proof: Path, plan: Plan) -> float | None:

@@ -17,7 +17,7 @@ _GRAPHS_OF_A_STORM = 4
 _SLOWER = 1.25
 
 
-class TrainingGuard:
+class TrainingMonitor:
     """Reports on stderr: transforms that did not apply, recompile storms, losses that are not finite, lost speed.
 
     Costs two clock reads and two small operations a step; the device is read once in a hundred steps.

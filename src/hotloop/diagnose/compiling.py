@@ -157,7 +157,7 @@ class Compiling:
                 line=place.line,
                 per_step=len(late) / self._steps,
                 share=share,
-                bound=bound(share),
+                amdahl_limit=bound(share),
                 cure="keep shapes and Python values the same, or mark what changes as dynamic",
                 message=f"{len(late)} recompiles in {self._steps} steps after the warm-up: {reason}",
                 evidence={"compile_s": self._spent},

@@ -17,8 +17,8 @@ class Diagnosis:
     """Findings, the most to win first, with the figures they were made from.
 
     `phases` maps each phase of an ordinary step to {"ms", "share"}; `outside` maps what comes between steps
-    ("evaluation", "checkpointing", "loader_start", "start_up") to {"seconds", "share"} (start_up: no share). `reach` is
-    the larger share of each phase, of ordinary steps or of all: what a change to that phase could win at most.
+    ("evaluation", "checkpointing", "loader_start", "start_up") to {"seconds", "share"} (start_up: no share).
+    `share_by_phase` is the larger share of each phase, of ordinary steps or of all.
     `losses` are the losses of all steps, spied or not, NaN as None. `seen` holds each spy's own data by its name.
     """
 
@@ -27,7 +27,7 @@ class Diagnosis:
     steps: int
     phases: Mapping[str, Mapping[str, float]]
     outside: Mapping[str, Mapping[str, float]]
-    reach: Mapping[str, float]
+    share_by_phase: Mapping[str, float]
     findings: tuple[Finding, ...]
     modules: tuple[Mapping[str, Any], ...]
     environment: Environment

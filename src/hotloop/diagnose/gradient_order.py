@@ -137,7 +137,7 @@ class Told:
         return any(factor > 1.0 if self.kind == "scaled" else factor < 1.0 for factor in factors)
 
 
-class Order:
+class WorkerSpec:
     """The state of each gradient, by key, and what was told in the step under way; no torch, no clock."""
 
     def __init__(self) -> None:
@@ -199,7 +199,7 @@ class GradientOrder:
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
-        self._order = Order()
+        self._order = WorkerSpec()
         self._mode = _Following(self)
         self._told: list[tuple[int, Told]] = []
         self._scale: Tensor | None = None
@@ -321,7 +321,7 @@ def _finding(place: Place, kind: str, per_step: float) -> Finding:
         line=place.line,
         per_step=per_step,
         share=0.0,
-        bound=1.0,
+        amdahl_limit=1.0,
         cure=_CURES[kind],
         message=_SAID[kind],
     )

@@ -83,7 +83,7 @@ class Gradients:
             "OP07": "leave what is not trained out of the optimizer, or find why the loss does not reach it",
         }
         path, line = self._place
-        return Finding(code=code, path=path, line=line, share=0.0, bound=1.0, cure=cures[code], message=message)
+        return Finding(code=code, path=path, line=line, share=0.0, amdahl_limit=1.0, cure=cures[code], message=message)
 
     @torch.no_grad()
     def _look(self, optimizer: Optimizer, *_: Any) -> None:

@@ -94,7 +94,7 @@ class Housekeeping:
             line=place.line,
             per_step=line.calls / self._steps,
             share=share,
-            bound=bound(share) if is_whole else None,
+            amdahl_limit=bound(share) if is_whole else None,
             cure=_CURES[name],
             message=(
                 f"{title}() runs {line.calls / self._steps:.3g} times a step and takes {1e3 * seconds:.3g} ms, "

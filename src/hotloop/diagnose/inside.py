@@ -39,7 +39,7 @@ from hotloop.finding import Finding
 from hotloop.transform import Plan
 from hotloop.worker.losses import Losses
 from hotloop.worker.main import enter_scratch, inside, run_to_its_end, serve
-from hotloop.worker.spec import Channel, Order
+from hotloop.worker.spec import Channel, WorkerSpec
 from hotloop.workloads.hooks import Sites, hooked
 
 _WARMUP = 3
@@ -193,7 +193,7 @@ class Spying:
             "steps": split.steps,
             "phases": {name: _phase(split.step, name) for name in {**dict.fromkeys(PHASES), **split.step}},
             "outside": self._outside(),
-            "reach": split.reach,
+            "share_by_phase": split.share_by_phase,
             "findings": [finding_data(finding) for finding in by_gain(findings)],
             "modules": seen.pop("modules", []),
             "seen": seen,
@@ -230,7 +230,7 @@ def _number(value: float | None) -> float | None:
     return value if value is not None and value - value == 0.0 else None
 
 
-def _train(order: Order, channel: Channel) -> int:
+def _train(order: WorkerSpec, channel: Channel) -> int:
     enter_scratch(order, channel)
     scene = Scene(places=Places(order.scratch))
     spying = Spying(channel, scene, steps=int(sys.argv[2]), seconds=float(sys.argv[3]))

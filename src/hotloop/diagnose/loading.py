@@ -151,7 +151,7 @@ class _Stage:
             path=self.place.path,
             line=self.place.line,
             share=self.share,
-            bound=bound(self.share),
+            amdahl_limit=bound(self.share),
             cure=_CURES[code],
             message=f"{self.part:.0%} of the loading is {said}: {self.share:.0%} of a step",
             evidence={"callee": self.callee, "share_of_loading": self.part},

@@ -162,7 +162,7 @@ class Modules:
             "calls": self._calls[key] / self._steps,
             "self_share": own,
             "share": total,
-            "bound": bound(total),
+            "amdahl_limit": bound(total),
             "compiled": is_compiled(self._modules[key]),
         }
 
@@ -194,7 +194,7 @@ class Modules:
             line=line,
             per_step=self._calls[best] / self._steps,
             share=share,
-            bound=bound(share),
+            amdahl_limit=bound(share),
             transform=None if compiled else "compile",
             cure=(
                 "it is compiled already; try autocast or channels_last"

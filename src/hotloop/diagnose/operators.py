@@ -153,7 +153,7 @@ class Operators:
                 line=place.line,
                 per_step=tiny,
                 share=share,
-                bound=bound(share),
+                amdahl_limit=bound(share),
                 transform="compile",
                 cure="compile, or stack the weights of equal small modules into one batched product",
                 message=(
@@ -176,7 +176,7 @@ class Operators:
                     path=place.path,
                     line=place.line,
                     share=share,
-                    bound=bound(share),
+                    amdahl_limit=bound(share),
                     cure="append to a list and concatenate once",
                     message=f"cat puts pieces behind its own result {longest} times in a row: {share:.1%} of a step",
                     evidence={"in_a_row": longest},
@@ -198,7 +198,7 @@ class Operators:
                     line=place.line,
                     per_step=casts.count / self._steps,
                     share=share,
-                    bound=bound(share),
+                    amdahl_limit=bound(share),
                     cure=(
                         "leave autocast's cache on (cache_enabled=True)" if again else "choose the dtype in one place"
                     ),

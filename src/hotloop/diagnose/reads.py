@@ -142,7 +142,7 @@ class Reads:
             line=place.line,
             per_step=per_step,
             share=share,
-            bound=bound(share),
+            amdahl_limit=bound(share),
             cure=CURES[code],
             message=f"the host reads {kinds} {per_step:.3g} times a step, {1e3 * seconds:.3g} ms or {share:.2%} of it",
             evidence={"read_ms": 1e3 * seconds, "kinds": kinds},

@@ -37,7 +37,7 @@ class Split:
         return _shares(self.step)
 
     @property
-    def reach(self) -> dict[str, float]:
+    def share_by_phase(self) -> dict[str, float]:
         """The larger share of each phase, of ordinary steps or of all."""
         everywhere = _shares(self.all)
         return {name: max(self.shares.get(name, 0.0), everywhere.get(name, 0.0)) for name in {*self.step, *self.all}}

@@ -70,7 +70,7 @@ def _read(data: Mapping[str, Any], workload: Workload, environment: Environment)
         steps=data["steps"],
         phases=data["phases"],
         outside=data["outside"],
-        reach=data["reach"],
+        share_by_phase=data["share_by_phase"],
         findings=tuple(read_finding(found) for found in data["findings"]),
         modules=tuple(data["modules"]),
         environment=environment,

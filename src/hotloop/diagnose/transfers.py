@@ -108,7 +108,7 @@ class Transfers:
             line=place.line,
             per_step=line.faults.total() / self._steps,
             share=share,
-            bound=bound(share),
+            amdahl_limit=bound(share),
             cure=_CURES[fault],
             message=f"{size / 2**20:.3g} MiB a step {_SAID[fault]}: {share:.1%} of a step",
             evidence={"fault": fault, "bytes": size, "ms": 1e3 * line.seconds / self._steps},

@@ -56,7 +56,7 @@ class Unused:
             line=place.line,
             per_step=sum(left) / steps,
             share=share,
-            bound=bound(share),
+            amdahl_limit=bound(share),
             cure="take as many batches as are wanted with itertools.islice",
             message=(
                 f"{len(left)} of {len(self._ended)} passes fetched a batch that was never used"

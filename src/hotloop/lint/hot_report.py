@@ -18,7 +18,7 @@ class Cost:
     code: str
     share: float | None
     per_step: float | None
-    bound: float | None
+    amdahl_limit: float | None
 
     @property
     def counts(self) -> bool:
@@ -40,7 +40,7 @@ class HotReport:
         own = next((cost for cost in seen if cost.code == finding.code), None)
         if own is None:
             return replace(finding, hot=True)
-        return replace(finding, hot=True, share=own.share, per_step=own.per_step, bound=own.bound)
+        return replace(finding, hot=True, share=own.share, per_step=own.per_step, amdahl_limit=own.amdahl_limit)
 
 
 def load_hot_report(path: Path) -> HotReport:
@@ -63,8 +63,10 @@ def load_hot_report(path: Path) -> HotReport:
 def _cost(entry: Any, path: Path) -> tuple[tuple[Path, int], Cost]:
     try:
         where = (Path(entry["path"]).resolve(), int(entry["line"]))
-        figures = [None if entry.get(name) is None else float(entry[name]) for name in ("share", "per_step", "bound")]
-        return where, Cost(code=str(entry["code"]), share=figures[0], per_step=figures[1], bound=figures[2])
+        figures = [
+            None if entry.get(name) is None else float(entry[name]) for name in ("share", "per_step", "amdahl_limit")
+        ]
+        return where, Cost(code=str(entry["code"]), share=figures[0], per_step=figures[1], amdahl_limit=figures[2])
     except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise SourceError(
             f"{path}: a finding lacks code, path or line ({error!r}); write it with `hotloop diagnose --json`"

@@ -1,7 +1,7 @@
-"""The most that a change can win: the phases that it may shorten, and their shares in a diagnosed run (Amdahl 1967).
+"""Amdahl limits: the most that a change can win, by the shares of the phases that it may shorten (Amdahl 1967).
 
 A transform that does not say which phases it may shorten acts on everything (how memory is allocated, how many threads
-there are), and nothing bounds it.
+there are), and has no limit.
 """
 
 import math
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hotloop import registry
-from hotloop.transform import shortens
+from hotloop.transform import affects_phases
 from hotloop.trial import Trial
 
 _NOTHING = "nothing"
@@ -18,33 +18,33 @@ _ALL = 1.0 - 1e-6  # the shares of all phases add up to 1 within rounding
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bounds:
-    """Bounds by the share of each phase in the step of the untransformed program; no shares bound nothing."""
+class AmdahlLimits:
+    """Limits by the share of each phase in the step of the untransformed program; without shares there are none."""
 
-    reach: Mapping[str, float] = field(default_factory=dict[str, float])
+    share_by_phase: Mapping[str, float] = field(default_factory=dict[str, float])
 
     def of(self, names: Iterable[str], *, speedup: float = 1.0) -> float | None:
         """The most that these transforms can win together, on top of a plan that is `speedup` times as fast.
 
         What is left of the step may be all theirs: on top of a plan the share of a phase is at most `speedup` times
-        its share in the untransformed program. None where nothing bounds them.
+        its share in the untransformed program. None where there is no limit.
         """
-        if not self.reach:
+        if not self.share_by_phase:
             return None
         phases: set[str] = set()
         for name in names:
-            shortened = shortens(registry.load("transforms", name))
+            shortened = affects_phases(registry.load("transforms", name))
             if shortened is None:
                 return None
             phases.update(shortened)
         if not phases:
             return None
-        share = speedup * sum(self.reach.get(phase, 0.0) for phase in phases)
+        share = speedup * sum(self.share_by_phase.get(phase, 0.0) for phase in phases)
         return 1.0 / (1.0 - share) if share < _ALL else None
 
     def on(self, trial: Trial, earlier: Sequence[Trial]) -> Trial:
-        """The trial with the bound of its change; `earlier` trials tell what it was raced against."""
-        if not self.reach or trial.bound is not None:
+        """The trial with the limit of its change; `earlier` trials tell what it was compared with."""
+        if not self.share_by_phase or trial.amdahl_limit is not None:
             return trial
         before = _plan_of(trial.against, earlier)
         after = {str(table["name"]): table for table in trial.plan}
@@ -52,8 +52,8 @@ class Bounds:
             return trial
         changed = [name for name, table in after.items() if before.get(name) != table]
         speedup = _speedups(earlier).get(trial.against, 1.0)
-        bound = self.of(changed, speedup=speedup) if math.isfinite(speedup) else None
-        return replace(trial, bound=bound)
+        limit = self.of(changed, speedup=speedup) if math.isfinite(speedup) else None
+        return replace(trial, amdahl_limit=limit)
 
 
 def _plan_of(title: str, trials: Sequence[Trial]) -> dict[str, Mapping[str, Any]] | None:

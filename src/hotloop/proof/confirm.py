@@ -3,124 +3,139 @@
 import math
 from dataclasses import dataclass
 
-from hotloop.compare import inference as statistics
-from hotloop.compare.comparison import Race
-from hotloop.compare.replicate import AGAIN, BASELINE, Pace
-from hotloop.measurement import Interval
+from hotloop.compare.comparison import MAXIMUM_REPLICATES, MINIMUM_REPLICATES, Comparison
+from hotloop.compare.inference import between_replicate_spread
+from hotloop.compare.power import provable_effect
+from hotloop.compare.replicate import Pace
+from hotloop.compare.series import AGAIN, BASELINE, ReplicateSeries
+from hotloop.measurement import Interval, Memory
 from hotloop.proof.session import Session
 from hotloop.transform import Plan
 from hotloop.verdict import Verdict
 
 PLAN = "plan"
-_PACE = Pace(rounds=12)
 _PATIENCE = 2.5
 _SHARP = 1.10
-_SHARP_PAIRS = 6
+_SHARP_REPLICATES = 6
 
 
 @dataclass(frozen=True, kw_only=True)
-class Confirmed:
-    """The ratio of the plan, the ratio of the script to itself (A/A), the verdict on the claim, and pay-back."""
+class Payback:
+    """When what compiling cost has been earned back: 0 steps where there is nothing to earn, None for never."""
 
-    verdict: Verdict
-    speedup: Interval | None
-    aa: Interval | None
-    pairs: int
-    baseline_step: float | None
-    payback_steps: int | None
-    payback_seconds: float | None
-    race: Race
+    steps: int | None = None
+    seconds: float | None = None
+
+    @staticmethod
+    def of(*, baseline_step: float, plan_step: float, compiling: float) -> "Payback":
+        """Of a plan that saves the difference of two step times and spends `compiling` seconds before it does."""
+        gained = baseline_step - plan_step
+        if gained <= 0:
+            return Payback()
+        steps = math.ceil(compiling / gained)
+        return Payback(steps=steps, seconds=steps * plan_step + compiling)
 
 
-def confirm(session: Session, plan: Plan, *, title: str, seconds: float) -> Confirmed:
-    """Race baseline, baseline again and plan until the claim is decided or `seconds` are spent.
+@dataclass(frozen=True, kw_only=True)
+class Confirmation:
+    """What was confirmed of a plan: the ratio of the plan, that of the script to itself (A/A), and the verdict.
 
-    Three heats at least; a program that takes too long for three leaves the claim open. An arm that fails is the
-    verdict. A gain that is decided with a wide interval is measured on, up to six heats: a claim then has to hold at
-    the end as well, so that looking longer cannot add a false one. Before the third heat the session says what size
-    of effect the rest of the budget can prove.
+    Without a verdict nothing was measured, and nothing is known.
+    """
+
+    verdict: Verdict | None = None
+    speedup: Interval | None = None
+    aa: Interval | None = None
+    replicates: int = 0
+    baseline_step: float | None = None
+    payback: Payback = Payback()
+    startup_seconds: float | None = None
+    memory: Memory | None = None
+
+
+def confirm(session: Session, plan: Plan, *, title: str, seconds: float) -> Confirmation:
+    """Measure baseline, baseline again and plan until the claim is decided or `seconds` are spent.
+
+    Three replicates at least; a program that takes too long for three leaves the claim open. An arm that fails is the
+    verdict. A gain that is decided with a wide interval is measured on, up to six replicates: a claim then has to hold
+    at the end as well, so that looking longer cannot add a false one. Before the third replicate the session says what
+    size of effect the rest of the budget can prove.
     """
     session.watch_load()
-    race = session.race(title, {BASELINE: Plan(), AGAIN: Plan(), PLAN: plan})
+    series = session.series(title, {BASELINE: Plan(), AGAIN: Plan(), PLAN: plan})
     deadline = session.elapsed + seconds
     while True:
-        heat = race.heat(_paced(seconds, len(race.heats)))
-        if heat.ended_early:
-            session.note("the program ends by itself before a heat is through: it was measured with the steps it makes")
-        if PLAN in race.failures:
-            return _failed(race, race.failures[PLAN])
-        effects, aa = race.effects(PLAN), race.effects(AGAIN)
-        _announce(session, race, deadline)
-        remaining = deadline - session.elapsed
-        if statistics.decided(effects, aa) and _is_sharp(statistics.combine(effects, aa), len(effects)):
+        replicate = series.measure(_pace(seconds, len(series.replicates)))
+        if replicate.ended_early:
+            session.note(
+                "the program ends by itself before a replicate is through: it was measured with the steps it makes"
+            )
+        if PLAN in series.failures:
+            return _failed(series)
+        comparison = series.comparison(PLAN)
+        _announce(session, series, deadline)
+        if comparison.decided() and _is_sharp(comparison):
             break
-        if remaining < race.seconds[-1] and len(effects) >= statistics.MINIMUM_PAIRS:
+        if deadline - session.elapsed < series.seconds[-1] and comparison.replicates >= MINIMUM_REPLICATES:
             break
-        if session.elapsed > _PATIENCE * session.options.budget:  # too slow for three heats: the claim stays open
+        if session.elapsed > _PATIENCE * session.options.budget:  # too slow for three: the claim stays open
             break
-        session.progress.say(f"{title}: heat {len(race.heats)} done, {speed_so_far(race)}")
-    return _judged(race)
+        session.progress.say(f"{title}: replicate {comparison.replicates} done, {speed_so_far(comparison)}")
+    return _judged(series)
 
 
-def _is_sharp(interval: Interval, pairs: int) -> bool:
-    """Whether a figure is narrow enough to quote: within 5 % either way, or a gain seen by six pairs, or no gain."""
-    return interval.low <= 1 or interval.high / interval.low <= _SHARP or pairs >= _SHARP_PAIRS
+def _is_sharp(comparison: Comparison) -> bool:
+    """Whether a figure is narrow enough to quote: within 5 % either way, or seen by six replicates, or no gain."""
+    interval = comparison.interval
+    return interval.low <= 1 or interval.high / interval.low <= _SHARP or comparison.replicates >= _SHARP_REPLICATES
 
 
-def speed_so_far(race: Race) -> str:
+def speed_so_far(comparison: Comparison) -> str:
     """The ratio up to now, in words."""
-    effects = race.effects(PLAN)
-    return f"{math.exp(sum(e.log_ratio for e in effects) / len(effects)):.3f}x over {len(effects)} process pairs"
+    mean = math.fsum(estimate.log_ratio for estimate in comparison.estimates) / comparison.replicates
+    return f"{math.exp(mean):.3f}x over {comparison.replicates} replicates"
 
 
-def _paced(seconds: float, heats: int) -> Pace:
-    share = seconds / (4 if heats == 0 else 5)
-    return Pace(rounds=_PACE.rounds, block_seconds=_PACE.block_seconds, most_seconds=max(3.0, 0.7 * share))
+def _pace(seconds: float, replicates: int) -> Pace:
+    share = seconds / (4 if replicates == 0 else 5)
+    return Pace(most_seconds=max(3.0, 0.7 * share))
 
 
-def _announce(session: Session, race: Race, deadline: float) -> None:
-    """After the second heat the spread is known: say what the budget can prove, before the claim is measured on."""
-    if len(race.heats) != 2:
+def _announce(session: Session, series: ReplicateSeries, deadline: float) -> None:
+    """After the second replicate the spread is known: say what the budget can prove, before the claim is decided."""
+    if len(series.replicates) != 2:
         return
-    spread = statistics.between_pair_spread(race.effects(AGAIN))
-    affordable = 2 + int(max(0.0, deadline - session.elapsed) / race.seconds[-1])
-    pairs = max(statistics.MINIMUM_PAIRS, min(statistics.MAXIMUM_PAIRS, affordable))
-    provable = statistics.provable_effect(spread, pairs)
+    spread = between_replicate_spread(series.estimates(AGAIN))
+    affordable = 2 + int(max(0.0, deadline - session.elapsed) / series.seconds[-1])
+    replicates = max(MINIMUM_REPLICATES, min(MAXIMUM_REPLICATES, affordable))
     session.note(
-        f"process pairs of the same plan differ by {100 * spread:.1f} % here; the budget allows {pairs} pairs, "
-        f"which can prove a difference of {100 * provable:.0f} % or more"
+        f"replicates of the same plan differ by {100 * spread:.1f} % here; the budget allows {replicates} of them, "
+        f"which can prove a difference of {100 * provable_effect(spread, replicates):.0f} % or more"
     )
 
 
-def _judged(race: Race) -> Confirmed:
-    effects, aa = race.effects(PLAN), race.effects(AGAIN)
-    verdict = statistics.judge_speed(effects, aa)
-    speedup = statistics.combine(effects, aa)
-    baseline = race.step_time(BASELINE)
-    gained = baseline - race.step_time(PLAN)
-    compiling = max(0.0, race.startup(PLAN) - race.startup(BASELINE))
-    steps = None if not verdict.passed or gained <= 0 else math.ceil(compiling / gained)
-    return Confirmed(
+def _judged(series: ReplicateSeries) -> Confirmation:
+    comparison = series.comparison(PLAN)
+    verdict = comparison.verdict()
+    baseline_step, plan_step = series.step_time(BASELINE), series.step_time(PLAN)
+    compiling = max(0.0, series.startup(PLAN) - series.startup(BASELINE))
+    payback = Payback.of(baseline_step=baseline_step, plan_step=plan_step, compiling=compiling)
+    return Confirmation(
         verdict=verdict,
-        speedup=speedup,
-        aa=statistics.combine(aa, aa),
-        pairs=len(effects),
-        baseline_step=baseline,
-        payback_steps=steps,
-        payback_seconds=None if steps is None else steps * (baseline - gained) + compiling,
-        race=race,
+        speedup=comparison.interval,
+        aa=comparison.aa_interval,
+        replicates=comparison.replicates,
+        baseline_step=baseline_step,
+        payback=payback if verdict.passed else Payback(),
+        startup_seconds=series.startup(PLAN),
+        memory=series.memory(PLAN),
     )
 
 
-def _failed(race: Race, verdict: Verdict) -> Confirmed:
-    aa = race.effects(AGAIN)
-    return Confirmed(
-        verdict=verdict,
-        speedup=None,
-        aa=statistics.combine(aa, aa) if aa else None,
-        pairs=0,
-        baseline_step=race.step_time(BASELINE),
-        payback_steps=None,
-        payback_seconds=None,
-        race=race,
+def _failed(series: ReplicateSeries) -> Confirmation:
+    aa = series.estimates(AGAIN)
+    return Confirmation(
+        verdict=series.failures[PLAN],
+        aa=series.interval(AGAIN, aa) if aa else None,
+        baseline_step=series.step_time(BASELINE),
     )

@@ -1,24 +1,28 @@
-"""What this machine lets us prove: a program raced against itself."""
+"""What this machine lets us prove: a program measured against itself."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from hotloop.compare import inference as statistics
-from hotloop.compare.comparison import Race
-from hotloop.compare.replicate import AGAIN, BASELINE, Pace
+from hotloop.compare.comparison import MAXIMUM_REPLICATES, MINIMUM_REPLICATES
+from hotloop.compare.inference import aa_floor, between_replicate_spread, combine
+from hotloop.compare.power import provable_effect
+from hotloop.compare.replicate import Pace
+from hotloop.compare.series import AGAIN, BASELINE
+from hotloop.estimate import Estimate
 from hotloop.measurement import Environment, Interval
 from hotloop.proof.session import Options, Progress, Session, open_session
 from hotloop.transform import Plan
 from hotloop.verdict import Outcome, Verdict
 from hotloop.workload import Workload
 
-_PAIRS = (3, 5, 10)
+_REPLICATES = (3, 5, 10)
 _QUIET = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
 class MachineCheck:
-    """The A/A interval, the spread between process pairs, and the smallest effect that so many pairs can prove."""
+    """The A/A interval, the spread between replicates, and the smallest effect that so many pairs can prove."""
 
     environment: Environment
     aa: Interval
@@ -33,7 +37,7 @@ class MachineCheck:
         return {
             "schema": 1,
             **asdict(self),
-            "provable": {str(pairs): effect for pairs, effect in self.provable.items()},
+            "provable": {str(replicates): effect for replicates, effect in self.provable.items()},
         }
 
     def text(self) -> str:
@@ -44,8 +48,8 @@ class MachineCheck:
             f"{environment.cpu}, {cores}, torch {environment.torch}",
             f"{self.verdict.outcome}: {self.verdict.message}",
             *(
-                f"{pairs} process pairs can prove {100 * effect:.1f} % or more"
-                for pairs, effect in self.provable.items()
+                f"{replicates} replicates can prove {100 * effect:.1f} % or more"
+                for replicates, effect in self.provable.items()
             ),
             *self.advice,
         ]
@@ -53,43 +57,39 @@ class MachineCheck:
 
 
 def check_machine(workload: Workload, *, options: Options, progress: Progress | None = None) -> MachineCheck:
-    """Race `workload` against itself until ten pairs or the budget are through.
+    """Measure `workload` against itself until ten replicates or the budget are through.
 
     PASS where equal workers stay within 2 % of each other, INCONCLUSIVE where the machine is noisier than that.
     """
     with open_session("machine", workload, options, progress) as session:
-        race = session.race("machine", {BASELINE: Plan(), AGAIN: Plan()})
-        while len(race.heats) < statistics.MAXIMUM_PAIRS:
-            race.heat(Pace(most_seconds=options.budget / 6))
-            session.progress.say(f"pair {len(race.heats)}: {_percent(race)}")
-            if len(race.heats) >= statistics.MINIMUM_PAIRS and session.left < race.seconds[-1]:
+        series = session.series("machine", {BASELINE: Plan(), AGAIN: Plan()})
+        while len(series.replicates) < MAXIMUM_REPLICATES:
+            series.measure(Pace(most_seconds=options.budget / 6))
+            difference = 100 * series.estimates(AGAIN)[-1].log_ratio
+            session.progress.say(f"replicate {len(series.replicates)}: equal workers differ by {difference:+.2f} %")
+            if len(series.replicates) >= MINIMUM_REPLICATES and session.left < series.seconds[-1]:
                 break
-        return _judged(session, race)
+        return _judged(session, series.estimates(AGAIN))
 
 
-def _percent(race: Race) -> str:
-    return f"equal workers differ by {100 * race.effects(AGAIN)[-1].log_ratio:+.2f} %"
-
-
-def _judged(session: Session, race: Race) -> MachineCheck:
-    effects = race.effects(AGAIN)
-    spread, floor = statistics.between_pair_spread(effects), statistics.floor(effects)
+def _judged(session: Session, aa: Sequence[Estimate]) -> MachineCheck:
+    spread, floor = between_replicate_spread(aa), aa_floor(aa)
     quiet = floor <= _QUIET
     message = (
-        f"equal workers differ by {100 * spread:.2f} % from pair to pair over {len(effects)} pairs; "
+        f"equal workers differ by {100 * spread:.2f} % from replicate to replicate over {len(aa)} replicates; "
         f"the A/A floor is {100 * floor:.2f} %"
     )
     verdict = Verdict(
         gate="speed",
         outcome=Outcome.PASS if quiet else Outcome.INCONCLUSIVE,
         message=message,
-        numbers={"spread": spread, "floor": floor, "pairs": float(len(effects))},
+        numbers={"spread": spread, "floor": floor, "replicates": float(len(aa))},
     )
     return MachineCheck(
         environment=session.environment,
-        aa=statistics.combine(effects, effects),
+        aa=combine(aa, aa),
         spread=spread,
-        provable={pairs: statistics.provable_effect(spread, pairs) for pairs in _PAIRS},
+        provable={replicates: provable_effect(spread, replicates) for replicates in _REPLICATES},
         verdict=verdict,
         advice=tuple(_advice(session.environment, quiet=quiet)) + tuple(session.notes),
         evidence=session.evidence,

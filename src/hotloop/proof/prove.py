@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from hotloop.errors import ProtectedFile, WorkloadError
-from hotloop.proof.confirm import PLAN, Confirmed, confirm
+from hotloop.proof.confirm import Confirmation, confirm
 from hotloop.proof.session import Options, Progress, Session, open_session
 from hotloop.transform import Plan
 from hotloop.trial import Result, Trial
 from hotloop.verdict import Outcome, Verdict, worst
-from hotloop.verify.drift import Answer
+from hotloop.verify.drift import GateResult
 from hotloop.verify.recipe_gate import check_recipe
 from hotloop.workload import Recipe, Workload, parse_workload
 
@@ -30,80 +30,78 @@ def prove(
     with open_session("prove", workload, options, progress) as session:
         refusal = next(filter(None, map(session.applicability, plan.transforms)), None)
         if refusal is not None:
-            return finish(session, plan, Answer(verdicts=(refusal,)), None)
-        answer = verified(session, plan)
-        if worst(answer.verdicts) is Outcome.FAIL and plan.transforms:
-            return finish(session, plan, answer, None)
-        confirmed = confirm(session, plan, title="prove", seconds=session.left)
-        return finish(session, plan, answer, confirmed)
+            return finish(session, plan, GateResult(verdicts=(refusal,)), Confirmation())
+        gates = verified(session, plan)
+        if worst(gates.verdicts) is Outcome.FAIL and plan.transforms:
+            return finish(session, plan, gates, Confirmation())
+        return finish(session, plan, gates, confirm(session, plan, title="prove", seconds=session.left))
 
 
-def verified(session: Session, plan: Plan) -> Answer:
+def verified(session: Session, plan: Plan) -> GateResult:
     """What the gates say of a plan; a plan under which the program crashes fails the gate "runs".
 
     Raises MeasurementError where the untransformed program crashes when it is run once more.
     """
     if not plan.transforms:
-        return Answer(verdicts=(Verdict(gate="drift", outcome=Outcome.PASS, message="the empty plan changes nothing"),))
+        return GateResult(
+            verdicts=(Verdict(gate="drift", outcome=Outcome.PASS, message="the empty plan changes nothing"),)
+        )
     session.progress.say(f"verifying {plan.title}: {session.options.steps} steps against the untransformed program")
     session.gate.prepare()
     try:
         if isinstance(session.workload, Recipe):
             step = check_recipe(session.workload, plan, session.settings)
             if not step.passed:
-                return Answer(verdicts=(step,))
+                return GateResult(verdicts=(step,))
         return session.gate.check(plan)
     except (WorkloadError, ProtectedFile) as error:
-        return Answer(verdicts=(Verdict(gate="runs", outcome=Outcome.FAIL, message=str(error)),))
+        return GateResult(verdicts=(Verdict(gate="runs", outcome=Outcome.FAIL, message=str(error)),))
 
 
-def finish(session: Session, plan: Plan, answer: Answer, confirmed: Confirmed | None) -> Result:
+def finish(session: Session, plan: Plan, gates: GateResult, confirmation: Confirmation) -> Result:
     """The result of a session that tried one plan last; recorded, and its trial with it."""
-    verdicts = (*answer.verdicts, *((confirmed.verdict,) if confirmed else ()))
-    trial = _trial(plan, verdicts, confirmed)
-    session.add(trial)
-    for note in answer.notes:
+    verdicts = (*gates.verdicts, *filter(None, (confirmation.verdict,)))
+    outcome = worst(verdicts)
+    session.add(
+        Trial(
+            plan=tuple(plan.to_data()),
+            title=plan.title,
+            change="the whole plan",
+            kept=outcome is Outcome.PASS,
+            reason=_message(verdicts),
+            speedup=confirmation.speedup,
+            aa=confirmation.aa,
+            verdicts=verdicts,
+            startup_seconds=confirmation.startup_seconds,
+            memory=confirmation.memory,
+            replicates=confirmation.replicates,
+        )
+    )
+    for note in gates.notes:
         session.note(note)
     session.note_files_made_outside()
     result = Result(
         workload=session.workload.title,
-        verdict=worst(verdicts) if confirmed or worst(verdicts) is Outcome.FAIL else Outcome.INCONCLUSIVE,
+        verdict=outcome if confirmation.verdict or outcome is Outcome.FAIL else Outcome.INCONCLUSIVE,
         message=_message(verdicts),
-        speedup=confirmed.speedup if confirmed else None,
-        aa=confirmed.aa if confirmed else None,
+        speedup=confirmation.speedup,
+        aa=confirmation.aa,
         clock=session.clock,
         plan=tuple(plan.to_data()),
-        payback_steps=confirmed.payback_steps if confirmed else None,
-        payback_seconds=confirmed.payback_seconds if confirmed else None,
+        payback_steps=confirmation.payback.steps,
+        payback_seconds=confirmation.payback.seconds,
         trials=tuple(session.trials),
         environment=session.environment,
         evidence=session.evidence,
         command=session.options.command,
         verdicts=verdicts,
-        baseline_step=confirmed.baseline_step if confirmed else None,
+        baseline_step=confirmation.baseline_step,
         tuning_seconds=session.elapsed,
-        curves=answer.curves,
+        curves=gates.curves,
         notes=tuple(session.notes),
     )
     session.recorder.finish(plan, result)
     return result
-
-
-def _trial(plan: Plan, verdicts: tuple[Verdict, ...], confirmed: Confirmed | None) -> Trial:
-    outcome = worst(verdicts)
-    return Trial(
-        plan=tuple(plan.to_data()),
-        title=plan.title,
-        change="the whole plan",
-        kept=outcome is Outcome.PASS,
-        reason=_message(verdicts),
-        speedup=confirmed.speedup if confirmed else None,
-        aa=confirmed.aa if confirmed else None,
-        verdicts=verdicts,
-        startup_seconds=confirmed.race.startup(PLAN) if confirmed else None,
-        memory=confirmed.race.memory(PLAN) if confirmed else None,
-        pairs=confirmed.pairs if confirmed else 0,
-    )
 
 
 def _message(verdicts: tuple[Verdict, ...]) -> str:

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
-from hotloop.compare.comparison import Race
+from hotloop.compare.replicate import Setup
+from hotloop.compare.series import BASELINE, ReplicateSeries
 from hotloop.errors import NotApplicable
 from hotloop.machine.environment import foreign_cores, record_environment
 from hotloop.measurement import Clock, Environment
-from hotloop.proof.amdahl import Bounds
+from hotloop.proof.amdahl import AmdahlLimits
 from hotloop.proof.session_folder import session_folder
 from hotloop.records.evidence import Command
 from hotloop.records.history import open_history
@@ -88,7 +89,7 @@ class Session:
     notes: list[str] = field(default_factory=list[str])
     trials: list[Trial] = field(default_factory=list[Trial])
     started: float = field(default_factory=time.monotonic)
-    bounds: Bounds = field(default_factory=Bounds)
+    limits: AmdahlLimits = field(default_factory=AmdahlLimits)
 
     @property
     def elapsed(self) -> float:
@@ -100,16 +101,16 @@ class Session:
         """Seconds of the budget that are left; never negative."""
         return max(0.0, self.options.budget - self.elapsed)
 
-    def race(self, title: str, arms: Mapping[str, Plan]) -> Race:
-        """A race of these arms; its blocks are recorded under `title`."""
-        return Race(
-            self.workload,
-            arms,
-            self.settings,
-            clock=self.clock,
+    def series(self, title: str, arms: Mapping[str, Plan], *, baseline: str = BASELINE) -> ReplicateSeries:
+        """Replicates of these arms, compared with `baseline`; their blocks are recorded under `title`."""
+        setup = Setup(
+            workload=self.workload,
+            settings=self.settings,
+            baseline=baseline,
             order=self.order,
             keep=lambda block: self.recorder.block(title, block),
         )
+        return ReplicateSeries(setup, arms, clock=self.clock)
 
     @functools.cached_property
     def gate(self) -> DriftGate:
@@ -123,8 +124,8 @@ class Session:
             self.progress.say(line)
 
     def add(self, trial: Trial) -> None:
-        """Record a trial, with the bound of its change where the diagnosis has one, and tell of it."""
-        trial = self.bounds.on(trial, self.trials)
+        """Record a trial, with the Amdahl limit of its change where the diagnosis has one, and tell of it."""
+        trial = self.limits.on(trial, self.trials)
         self.trials.append(trial)
         self.recorder.trial(trial)
         self.progress.trial(trial)

@@ -26,13 +26,21 @@ from sqlalchemy import (
     insert,
     inspect,
     select,
+    update,
 )
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from hotloop.errors import HistoryError
 
-SCHEMA = 1
+SCHEMA = 2
+"""Version of the tables. 1: the first. 2: of a block, `race` is `comparison` and `pair` is `replicate`."""
+_UPGRADES = {
+    1: (
+        "ALTER TABLE blocks RENAME COLUMN race TO comparison",
+        "ALTER TABLE blocks RENAME COLUMN pair TO replicate",
+    ),
+}
 _BUSY_SECONDS = 30.0  # a block is written in well under a millisecond: whoever waits this long waits for a hung process
 _ADVISORY_LOCK = 0x686F746C  # "hotl": any number that nobody else takes
 _ALLOWED = "sqlite:////absolute/path.db or postgresql+psycopg://user@host/database"
@@ -67,8 +75,8 @@ blocks = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("session", ForeignKey("sessions.id"), nullable=False, index=True),
-    Column("race", Text, nullable=False),
-    Column("pair", Integer, nullable=False),
+    Column("comparison", Text, nullable=False),
+    Column("replicate", Integer, nullable=False),
     Column("round", Integer, nullable=False),
     Column("arm", Text, nullable=False),
     Column("wall", JSON, nullable=False),
@@ -152,17 +160,28 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _prepare(engine: Engine) -> None:
-    """Checks the version, and makes the tables where there is none; of several processes one makes them."""
+    """Makes the tables where there are none and brings older ones up to this version; of several processes one does."""
     with engine.connect() as connection:
         version = _version(connection)
-    if version is None:
+    if version is None or version in _UPGRADES:
         with engine.connect().execution_options(begin="BEGIN IMMEDIATE") as connection, connection.begin():
             if connection.dialect.name == "postgresql":
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
             version = _version(connection) or _create(connection)
+            version = _upgrade(connection, version)
     if version != SCHEMA:
         advice = "read it with the hotloop that wrote it, or name another with --history or HOTLOOP_HISTORY"
         raise HistoryError(f"history {engine.url!r} has schema {version}; this hotloop reads {SCHEMA}; {advice}")
+
+
+def _upgrade(connection: Connection, version: int) -> int:
+    """The version that the tables have after all upgrades that are known from theirs."""
+    while version in _UPGRADES:
+        for statement in _UPGRADES[version]:
+            connection.exec_driver_sql(statement)
+        version += 1
+        connection.execute(update(schema_version).values(version=version))
+    return version
 
 
 def _version(connection: Connection) -> int | None:

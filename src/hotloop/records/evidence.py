@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar, cast
 
 from hotloop.errors import EvidenceError
 from hotloop.measurement import Block, Environment
-from hotloop.records.documents import from_data, to_data
+from hotloop.records.documents import from_data, read_result, result_json, to_data, upgraded
 from hotloop.transform import Plan
 from hotloop.trial import Result, Trial
 from hotloop.whole_file import write_whole
@@ -79,9 +79,9 @@ class Evidence:
         evidence._write("command.json", _text({**document, "workload": {"kind": kind, **document["workload"]}}))
         return evidence
 
-    def block(self, race: str, block: Block) -> None:
-        """Append one block of the race of that title."""
-        self._append("samples.jsonl", {"race": race, **to_data(block)})
+    def block(self, comparison: str, block: Block) -> None:
+        """Append one block of the comparison of that title."""
+        self._append("samples.jsonl", {"comparison": comparison, **to_data(block)})
 
     def trial(self, trial: Trial) -> None:
         """Append one trial."""
@@ -91,7 +91,7 @@ class Evidence:
         """Write the plan, and last of all the result, which makes the evidence complete."""
         self._write("plan.toml", plan.to_toml())
         self._write("counts.json", _text(self._counts))
-        self._write("result.json", result.to_json())
+        self._write("result.json", result_json(result))
 
     def _append(self, name: str, document: Mapping[str, Any]) -> None:
         with _writing(self.folder), (self.folder / name).open("ab") as file:
@@ -119,7 +119,7 @@ def load_evidence(folder: Path) -> Recorded:
         folder=folder,
         command=_noun(Command, _document(folder / "command.json"), folder / "command.json"),
         environment=_noun(Environment, _document(folder / "environment.json"), folder / "environment.json"),
-        blocks=_by_race(samples, folder / "samples.jsonl"),
+        blocks=_by_comparison(samples, folder / "samples.jsonl"),
         trials=tuple(_noun(Trial, item, folder / "trials.jsonl") for item in trials),
         result=result,
         notes=tuple(notes),
@@ -133,19 +133,19 @@ def _result(folder: Path) -> Result:
     except ValueError as error:
         raise _damaged(folder / "plan.toml", error) from error
     try:
-        return Result.from_data(_document(folder / "result.json"))
+        return read_result(_document(folder / "result.json"))
     except EvidenceError as error:
         raise _damaged(folder / "result.json", error) from error
 
 
-def _by_race(samples: Sequence[Mapping[str, Any]], path: Path) -> dict[str, tuple[Block, ...]]:
+def _by_comparison(samples: Sequence[Mapping[str, Any]], path: Path) -> dict[str, tuple[Block, ...]]:
     blocks: dict[str, list[Block]] = {}
     for sample in samples:
-        race = sample.get("race")
-        if not isinstance(race, str):
-            raise _damaged(path, f"a block belongs to race {race!r}, which is no title")
-        blocks.setdefault(race, []).append(_noun(Block, sample, path))
-    return {race: tuple(items) for race, items in blocks.items()}
+        title = upgraded(sample).get("comparison")
+        if not isinstance(title, str):
+            raise _damaged(path, f"a block belongs to comparison {title!r}, which is no title")
+        blocks.setdefault(title, []).append(_noun(Block, sample, path))
+    return {title: tuple(items) for title, items in blocks.items()}
 
 
 def _lines(path: Path, counts: Mapping[str, Any] | None, notes: list[str]) -> list[dict[str, Any]]:

@@ -15,21 +15,21 @@ from sqlalchemy import Engine, RowMapping, Table, insert, select, update
 from hotloop.errors import EvidenceError, HistoryError
 from hotloop.measurement import Block, Environment
 from hotloop.records.database import blocks, connect, default_url, explained, sessions, trials
-from hotloop.records.documents import from_data, text, to_data
+from hotloop.records.documents import from_data, read_result, result_data, to_data
 from hotloop.trial import Result, Trial
 from hotloop.verdict import Outcome
 
 SessionKind = Literal["tune", "prove", "machine"]
 SessionState = Literal["running", "finished"]
 Noun = TypeVar("Noun")
-_SAMPLES = ("pair", "round", "arm", "wall", "cpu", "cuda", "losses")
+_SAMPLES = ("replicate", "round", "arm", "wall", "cpu", "cuda", "losses")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SessionRow:
     """One session as the history lists it; a session that was killed stays "running".
 
-    `speedup` is the confirmed median, None where nothing was confirmed.
+    `speedup` is the confirmed ratio, None where nothing was confirmed.
     """
 
     id: int
@@ -66,31 +66,31 @@ class History:
         row = {
             "started": datetime.now(UTC),
             "kind": kind,
-            "workload": text(workload),
-            "command": text(command),
+            "workload": workload,
+            "command": command,
             "environment": to_data(environment),
             "state": "running",
         }
         return self._add(sessions, row)
 
-    def add_block(self, session: int, race: str, block: Block) -> None:
-        """Keep one block of the race of that title."""
-        self._add(blocks, {"session": session, "race": text(race), **to_data(block)})
+    def add_block(self, session: int, comparison: str, block: Block) -> None:
+        """Keep one block of the comparison of that title."""
+        self._add(blocks, {"session": session, "comparison": comparison, **to_data(block)})
 
     def add_trial(self, session: int, trial: Trial) -> None:
         """Keep one trial."""
-        self._add(trials, {"session": session, "title": text(trial.title), "trial": to_data(trial)})
+        self._add(trials, {"session": session, "title": trial.title, "trial": to_data(trial)})
 
     def finish(self, session: int, result: Result) -> None:
         """Keep the result, and call the session finished."""
         row = {
             "state": "finished",
             "verdict": result.verdict.value,
-            "speedup": None if result.speedup is None else result.speedup.median,
-            "result": to_data(result.to_data()),
+            "speedup": None if result.speedup is None else result.speedup.ratio,
+            "result": result_data(result),
         }
         with explained(self._engine, "write"), self._engine.begin() as connection:
-            done = connection.execute(update(sessions).where(sessions.c.id == session).values(**row))
+            done = connection.execute(update(sessions).where(sessions.c.id == session).values(**_storable(row)))
         if not done.rowcount:
             raise self._unknown(session)
 
@@ -112,17 +112,17 @@ class History:
             advice = "wait for it, or measure again where it was killed"
             raise HistoryError(f"session {session} has no result; only a finished session has one; {advice}")
         try:
-            return Result.from_data(row.result)
+            return read_result(row.result)
         except EvidenceError as error:
             raise self._damaged(f"the result of session {session}", error) from error
 
     def blocks(self, session: int) -> dict[str, tuple[Block, ...]]:
-        """Blocks of a session by race, in the order in which they were taken; nothing of an unknown session."""
+        """Blocks of a session by comparison, in the order in which they were taken; nothing of an unknown session."""
         found: dict[str, list[Block]] = {}
         for row in self._of(blocks, session):
             data = {name: row[name] for name in _SAMPLES}
-            found.setdefault(row["race"], []).append(self._read(Block, data))
-        return {race: tuple(items) for race, items in found.items()}
+            found.setdefault(row["comparison"], []).append(self._read(Block, data))
+        return {title: tuple(items) for title, items in found.items()}
 
     def trials(self, session: int) -> tuple[Trial, ...]:
         """Trials of a session in the order in which they were made, those of a killed session too."""
@@ -130,7 +130,7 @@ class History:
 
     def _add(self, table: Table, row: Mapping[str, Any]) -> int:
         with explained(self._engine, "write"), self._engine.begin() as connection:
-            return int(connection.execute(insert(table).returning(table.c.id), row).scalar_one())
+            return int(connection.execute(insert(table).returning(table.c.id), _storable(row)).scalar_one())
 
     def _of(self, table: Table, session: int) -> Sequence[RowMapping]:
         query = select(table).where(table.c.session == session).order_by(table.c.id)
@@ -157,6 +157,17 @@ class History:
 def open_history(url: str | None = None) -> History:
     """The history at `url`, else at HOTLOOP_HISTORY, else the user's own; made where there is none yet."""
     return History(connect(url or os.environ.get("HOTLOOP_HISTORY") or default_url()))
+
+
+def _storable(value: Any) -> Any:
+    """`value` with what no database takes (NUL, bytes of file names that are not UTF-8) spelled with backslashes."""
+    if isinstance(value, Mapping):
+        return {_storable(key): _storable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_storable(item) for item in value]
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8").replace("\x00", "\\x00")
+    return value
 
 
 def _in_utc(row: Mapping[Any, Any]) -> dict[str, Any]:

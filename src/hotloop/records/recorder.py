@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class Record(Protocol):
     """A place that keeps one session."""
 
-    def block(self, race: str, block: Block) -> None:
-        """Keep one block of the race of that title; it is safe when this returns."""
+    def block(self, comparison: str, block: Block) -> None:
+        """Keep one block of the comparison of that title; it is safe when this returns."""
         ...
 
     def trial(self, trial: Trial) -> None:
@@ -36,10 +36,10 @@ class Recorder:
 
     records: Sequence[Record] = ()
 
-    def block(self, race: str, block: Block) -> None:
-        """Keep one block of the race of that title; it is safe when this returns."""
+    def block(self, comparison: str, block: Block) -> None:
+        """Keep one block of the comparison of that title; it is safe when this returns."""
         for record in self.records:
-            record.block(race, block)
+            record.block(comparison, block)
 
     def trial(self, trial: Trial) -> None:
         """Keep one trial."""
@@ -59,9 +59,9 @@ class HistorySession:
     history: "History"
     session: int
 
-    def block(self, race: str, block: Block) -> None:
-        """Keep one block of the race of that title; it is safe when this returns."""
-        self.history.add_block(self.session, race, block)
+    def block(self, comparison: str, block: Block) -> None:
+        """Keep one block of the comparison of that title; it is safe when this returns."""
+        self.history.add_block(self.session, comparison, block)
 
     def trial(self, trial: Trial) -> None:
         """Keep one trial."""

@@ -52,7 +52,7 @@ def _findings(findings: Sequence[Finding], folder: Path) -> "Table":
     table = _table("Rule", "Where", "Share", "At most", "What, and what to do")
     for found in findings:
         share = "" if found.share is None else f"{found.share:.1%}"
-        most = "" if found.bound is None else f"{found.bound:.2f}x"
+        most = "" if found.amdahl_limit is None else f"{found.amdahl_limit:.2f}x"
         cure = f"{found.cure} (transform {found.transform})" if found.transform else found.cure
         table.add_row(
             _text(found.code),

@@ -19,13 +19,13 @@ _WIDEST_SHOWN = 1.5
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One interval; `low`, `median` and `high` in percent of the axis, `kind` is aa, kept or refused, and whole."""
+    """One interval; `low`, `ratio` and `high` in percent of the axis, `kind` is aa, kept or refused, and whole."""
 
     label: str
     kind: str
     figure: str
     low: float
-    median: float
+    ratio: float
     high: float
     is_off_scale: bool
 
@@ -43,7 +43,7 @@ class Forest:
 
 def plot_forest(result: Result) -> Forest | None:
     """The plot of every race, the A/A row first and the confirmed plan last; None where nothing was raced."""
-    races = [(label, kind, interval) for label, kind, interval in _races(result) if is_ratio(interval.median)]
+    races = [(label, kind, interval) for label, kind, interval in _races(result) if is_ratio(interval.ratio)]
     if not races:
         return None
     threshold = claim_threshold(result)
@@ -83,7 +83,7 @@ def _races(result: Result) -> list[tuple[str, str, Interval]]:
 
 def _axis(intervals: Sequence[Interval], threshold: float) -> Axis:
     lows = (interval.low for interval in intervals if is_ratio(interval.low))
-    highs = (min(x.high, x.median * _WIDEST_SHOWN) if is_ratio(x.high) else x.median for x in intervals)
+    highs = (min(x.high, x.ratio * _WIDEST_SHOWN) if is_ratio(x.high) else x.ratio for x in intervals)
     low = max(_SLOWEST_SHOWN, min(0.95, *lows, 0.95))
     high = max(1.1, threshold, *highs)
     margin = (high / low) ** 0.04
@@ -96,7 +96,7 @@ def _row(axis: Axis, label: str, kind: str, interval: Interval) -> Row:
         kind=kind,
         figure=speed(interval),
         low=max(0.0, axis.at(interval.low)) if is_ratio(interval.low) else 0.0,
-        median=max(0.0, axis.at(interval.median)),
+        ratio=max(0.0, axis.at(interval.ratio)),
         high=min(100.0, max(0.0, axis.at(interval.high))) if is_ratio(interval.high) else 100.0,
-        is_off_scale=interval.median < axis.low,
+        is_off_scale=interval.ratio < axis.low,
     )

@@ -17,18 +17,22 @@ def speed(interval: Interval | None) -> str:
 
     A single pair of processes bounds nothing, which reads `1.84x [0.00, inf]`.
     """
-    if interval is None or not is_ratio(interval.median):
+    if interval is None or not is_ratio(interval.ratio):
         return NO_FIGURE
-    digits = _digits(interval.median)
+    digits = _digits(interval.ratio)
     low = _ratio(interval.low, digits) if is_ratio(interval.low) else f"{0:.{digits}f}"
     high = _ratio(interval.high, digits) if is_ratio(interval.high) else "inf"
-    return f"{_ratio(interval.median, digits)}x [{low}, {high}]"
+    return f"{_ratio(interval.ratio, digits)}x [{low}, {high}]"
 
 
 def measured(trial: Trial) -> str:
     """The speed-up of a trial, and below it the most that the diagnosis would have it win."""
     figure = speed(trial.speedup)
-    return figure if trial.bound is None or trial.speedup is None else f"{figure}\nat most {trial.bound:.2f}x"
+    return (
+        figure
+        if trial.amdahl_limit is None or trial.speedup is None
+        else f"{figure}\nat most {trial.amdahl_limit:.2f}x"
+    )
 
 
 def is_ratio(value: float | None) -> TypeGuard[float]:

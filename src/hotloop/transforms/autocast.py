@@ -21,7 +21,7 @@ class Autocast:
 
     name: ClassVar[str] = "autocast"
     stage: ClassVar[Stage] = Stage.MODULE
-    shortens: ClassVar[tuple[str, ...]] = ("forward", "backward", "evaluation")
+    affects_phases: ClassVar[tuple[str, ...]] = ("forward", "backward", "evaluation")
     promise: ClassVar[Promise] = Promise.CLOSE
     roundoff: ClassVar[float] = 2.0**-9
 

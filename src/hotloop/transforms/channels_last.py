@@ -19,7 +19,7 @@ class ChannelsLast:
 
     name: ClassVar[str] = "channels_last"
     stage: ClassVar[Stage] = Stage.MODULE
-    shortens: ClassVar[tuple[str, ...]] = ("forward", "backward", "evaluation")
+    affects_phases: ClassVar[tuple[str, ...]] = ("forward", "backward", "evaluation")
     promise: ClassVar[Promise] = Promise.CLOSE
     roundoff: ClassVar[float] = 2.0**-24
 

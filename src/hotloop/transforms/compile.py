@@ -28,7 +28,7 @@ class Compile:
 
     name: ClassVar[str] = "compile"
     stage: ClassVar[Stage] = Stage.MODULE
-    shortens: ClassVar[tuple[str, ...]] = ("forward", "backward", "evaluation")
+    affects_phases: ClassVar[tuple[str, ...]] = ("forward", "backward", "evaluation")
     compiles: ClassVar[bool] = True
     promise: ClassVar[Promise] = Promise.CLOSE
     roundoff: ClassVar[float] = 2.0**-24

@@ -16,7 +16,7 @@ class CudnnBenchmark:
 
     name: ClassVar[str] = "cudnn_benchmark"
     stage: ClassVar[Stage] = Stage.TORCH
-    shortens: ClassVar[tuple[str, ...]] = ("forward", "backward", "evaluation")
+    affects_phases: ClassVar[tuple[str, ...]] = ("forward", "backward", "evaluation")
     promise: ClassVar[Promise] = Promise.CLOSE
     roundoff: ClassVar[float] = 2.0**-24
 

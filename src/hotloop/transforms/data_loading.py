@@ -24,7 +24,7 @@ class DataLoading:
 
     name: ClassVar[str] = "data_loading"
     stage: ClassVar[Stage] = Stage.DATA
-    shortens: ClassVar[tuple[str, ...]] = ("data_wait", "loader_start", "evaluation", "host_to_device")
+    affects_phases: ClassVar[tuple[str, ...]] = ("data_wait", "loader_start", "evaluation", "host_to_device")
     promise: ClassVar[Promise] = Promise.EXACT
     roundoff: ClassVar[float] = 0.0
 

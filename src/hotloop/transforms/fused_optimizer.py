@@ -18,7 +18,7 @@ class FusedOptimizer:
 
     name: ClassVar[str] = "fused_optimizer"
     stage: ClassVar[Stage] = Stage.OPTIMIZER
-    shortens: ClassVar[tuple[str, ...]] = ("optimizer",)
+    affects_phases: ClassVar[tuple[str, ...]] = ("optimizer",)
     promise: ClassVar[Promise] = Promise.CLOSE
     roundoff: ClassVar[float] = 2.0**-24
 

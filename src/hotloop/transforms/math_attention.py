@@ -33,7 +33,7 @@ class MathAttention:
 
     name: ClassVar[str] = "math_attention"
     stage: ClassVar[Stage] = Stage.TORCH
-    shortens: ClassVar[tuple[str, ...]] = ("forward", "backward", "evaluation")
+    affects_phases: ClassVar[tuple[str, ...]] = ("forward", "backward", "evaluation")
     promise: ClassVar[Promise] = Promise.CLOSE
 
     @property

@@ -21,7 +21,7 @@ class MatmulPrecision:
 
     name: ClassVar[str] = "matmul_precision"
     stage: ClassVar[Stage] = Stage.TORCH
-    shortens: ClassVar[tuple[str, ...]] = ("forward", "backward", "evaluation", "optimizer", "other")
+    affects_phases: ClassVar[tuple[str, ...]] = ("forward", "backward", "evaluation", "optimizer", "other")
     promise: ClassVar[Promise] = Promise.CLOSE
 
     @property

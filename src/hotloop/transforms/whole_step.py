@@ -17,7 +17,7 @@ class WholeStep:
 
     name: ClassVar[str] = "whole_step"
     stage: ClassVar[Stage] = Stage.STEP
-    shortens: ClassVar[tuple[str, ...]] = ("forward", "backward", "optimizer", "other")
+    affects_phases: ClassVar[tuple[str, ...]] = ("forward", "backward", "optimizer", "other")
     compiles: ClassVar[bool] = True
 
     dtype: Literal["bfloat16"] | None = None

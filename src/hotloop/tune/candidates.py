@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hotloop import registry
 from hotloop.errors import PlanError
 from hotloop.measurement import Environment
-from hotloop.proof.amdahl import Bounds
+from hotloop.proof.amdahl import AmdahlLimits
 from hotloop.transform import Stage, Transform, compiles
 from hotloop.workload import Recipe, Workload
 
@@ -25,7 +25,7 @@ _EXPECTED = (
 
 @dataclass(frozen=True, kw_only=True)
 class Candidates:
-    """Tiers, raced one after another: how the process starts, cheap changes, those that compile, and their variants.
+    """Tiers, screened one after another: how the process starts, cheap changes, those that compile, and their variants.
 
     `variants` are further option sets of what compiles (autotuning): they cost most and may take a kept one's place.
     """
@@ -42,17 +42,17 @@ def find_candidates(
     *,
     only: Sequence[str] = (),
     skip: Sequence[str] = (),
-    bounds: Bounds | None = None,
+    limits: AmdahlLimits | None = None,
 ) -> Candidates:
     """All option sets that registered transforms offer here, less those not asked for.
 
-    In each tier those come first that could win most by the diagnosis, then those that it cannot bound, in the order
+    In each tier those come first that could win most by the diagnosis, then those without a limit, in the order
     of their expected gain.
     Raises PlanError for a name in `only` or `skip` that nothing is registered under.
     """
     known = check_names((*only, *skip))
     wanted = [name for name in known if (not only or name in only) and name not in skip]
-    chosen = sorted(wanted, key=lambda name: _rank(name, bounds or Bounds()))
+    chosen = sorted(wanted, key=lambda name: _rank(name, limits or AmdahlLimits()))
     offered = [c for name in chosen for c in registry.load("transforms", name).candidates(environment)]
     possible = [c for c in offered if c.stage is not Stage.STEP or isinstance(workload, Recipe)]
     compiling = [c for c in possible if compiles(c)]
@@ -74,6 +74,6 @@ def check_names(names: Sequence[str]) -> tuple[str, ...]:
     return known
 
 
-def _rank(name: str, bounds: Bounds) -> tuple[float, int, str]:
-    bound = bounds.of((name,))
-    return (-bound if bound else 0.0, _EXPECTED.index(name) if name in _EXPECTED else len(_EXPECTED), name)
+def _rank(name: str, limits: AmdahlLimits) -> tuple[float, int, str]:
+    limit = limits.of((name,))
+    return (-limit if limit else 0.0, _EXPECTED.index(name) if name in _EXPECTED else len(_EXPECTED), name)

@@ -5,7 +5,7 @@ from hotloop.proof.prove import finish, verified
 from hotloop.proof.session import Options, Progress, open_session
 from hotloop.trial import Result
 from hotloop.tune.candidates import check_names, find_candidates
-from hotloop.tune.first_diagnosis import look
+from hotloop.tune.first_diagnosis import diagnose_first
 from hotloop.tune.search import Search
 from hotloop.workload import Workload, parse_workload
 
@@ -20,9 +20,9 @@ def find_plan(workload: Workload | str, *, options: Options | None = None, progr
     options = options or Options()
     check_names((*options.only, *options.skip))
     with open_session("tune", workload, options, progress) as session:
-        session.bounds = look(session)
+        session.limits = diagnose_first(session)
         candidates = find_candidates(
-            session.environment, workload, only=options.only, skip=options.skip, bounds=session.bounds
+            session.environment, workload, only=options.only, skip=options.skip, limits=session.limits
         )
         session.progress.say("running the untransformed program")
         session.gate.prepare()
@@ -30,8 +30,8 @@ def find_plan(workload: Workload | str, *, options: Options | None = None, progr
         plan = search.run(candidates)
         if not plan.transforms:
             session.note("no change was both faster and sound; the confirmation below is the script against itself")
-        elif bound := session.bounds.of(transform.name for transform in plan.transforms):
-            session.note(f"by the diagnosis this plan could win {bound:.2f}x at most")
+        elif limit := session.limits.of(transform.name for transform in plan.transforms):
+            session.note(f"by the diagnosis this plan could win {limit:.2f}x at most")
         session.progress.say(f"confirming {plan.title} in fresh processes")
-        answer = search.answer or verified(session, plan)
-        return finish(session, plan, answer, confirm(session, plan, title="confirm", seconds=session.left))
+        gates = search.gates or verified(session, plan)
+        return finish(session, plan, gates, confirm(session, plan, title="confirm", seconds=session.left))

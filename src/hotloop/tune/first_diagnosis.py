@@ -1,9 +1,9 @@
-"""A short diagnosis before the search: what each change could win at most."""
+"""A short diagnosis before the search: the Amdahl limit of each change."""
 
 from hotloop.diagnose.diagnosis import Diagnosis
 from hotloop.diagnose.trace import Look, trace_with
 from hotloop.errors import HotloopError
-from hotloop.proof.amdahl import Bounds
+from hotloop.proof.amdahl import AmdahlLimits
 from hotloop.proof.session import Session
 
 _STEPS = 30
@@ -12,8 +12,8 @@ _SHARE_OF_THE_BUDGET = 0.04
 _TOLD = 3
 
 
-def look(session: Session) -> Bounds:
-    """Bounds from a run under the session's own settings; none, and a note that says why, where it did not succeed."""
+def diagnose_first(session: Session) -> AmdahlLimits:
+    """Limits from a run under the session's own settings; none, and a note that says why, where it failed."""
     seconds = min(_MOST_SECONDS, max(1.0, _SHARE_OF_THE_BUDGET * session.options.budget))
     session.progress.say("looking where the time goes")
     try:
@@ -23,10 +23,10 @@ def look(session: Session) -> Bounds:
     except HotloopError as error:
         reason = str(error).splitlines()[0]
         session.note(f"the diagnosis failed ({reason}): changes are tried in the order of their usual gain, unbounded")
-        return Bounds()
+        return AmdahlLimits()
     for line in _told(diagnosis):
         session.progress.say(line)
-    return Bounds(reach=dict(diagnosis.reach))
+    return AmdahlLimits(share_by_phase=dict(diagnosis.share_by_phase))
 
 
 def _told(diagnosis: Diagnosis) -> list[str]:
@@ -35,5 +35,7 @@ def _told(diagnosis: Diagnosis) -> list[str]:
         for name, phase in diagnosis.phases.items()
         if phase["share"] >= 0.01
     )
-    findings = [f"  {f.code} {f.message}; at most {f.bound:.2f}x" for f in diagnosis.findings[:_TOLD] if f.bound]
+    findings = [
+        f"  {f.code} {f.message}; at most {f.amdahl_limit:.2f}x" for f in diagnosis.findings[:_TOLD] if f.amdahl_limit
+    ]
     return [f"a step of {1e3 * diagnosis.step_seconds:.3g} ms: {phases}", *findings]

@@ -1,11 +1,11 @@
-"""Coordinate ascent on the plan that is kept so far, with ladders, a second pass, and leave-one-out.
+"""A greedy search on the plan that is kept so far, with combinations, a second pass, and leave-one-out.
 
-A contest races every open change alone on top of what is kept. Those that gain are then stacked, best first, and the
-rungs of that ladder are raced: two that win alone can lose together. The best rung that passes the gates is kept.
-With eight minutes or more, a change whose gain is in doubt is raced in up to two heats more.
-Before anything is compiled, and again at the end, whatever was rejected is raced again on top of the plan, as long as
-something is kept: a change that loses alone can win on top of another (an allocator once bf16 has made the rest short).
-What was slower by more than a tenth is not raced again.
+A screening measures every open change alone on top of what is kept. Those that gain are then combined, best first, and
+the combinations are screened: two that win alone can lose together. The best combination that passes the gates is kept.
+With eight minutes or more, a change whose gain is in doubt is measured in up to two replicates more.
+Before anything is compiled, and again at the end, whatever was rejected is screened again on top of the plan, as long
+as something is kept: a change that loses alone can win on top of another (an allocator once bf16 has made the rest
+short). What was slower by more than a tenth is not screened again.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,156 +16,164 @@ from hotloop.proof.session import Session
 from hotloop.transform import Plan, Transform, describe
 from hotloop.trial import Trial
 from hotloop.tune.candidates import Candidates
-from hotloop.tune.screening import Contender, hold_contest, look_again
+from hotloop.tune.screening import ScreeningResult, screen, screen_again
 from hotloop.verdict import Verdict
-from hotloop.verify.drift import Answer
+from hotloop.verify.drift import GateResult
 
 _FOR_CONFIRMING = 0.2
-_SHARE_OF_A_CONTEST = 0.06
+_SHARE_OF_A_SCREENING = 0.06
 _WORTH_ITS_PLACE = 0.995
-_ROOM_FOR_DOUBTS = 480.0  # seconds: a shorter budget is better spent on what was not tried yet
-_FOR_DOUBTS = 0.25  # of what is left beside confirming, for second looks at the doubtful of one contest
-_LAUNCH_HEATS = 2  # how a process starts decides where its memory lands: one heat under glibc's malloc misled
+_LEAST_FOR_DOUBTS = 480.0  # seconds: a shorter budget is better spent on what was not tried yet
+_FOR_DOUBTS = 0.25  # of what is left beside confirming, for measuring again what is in doubt after one screening
+_LAUNCH_REPLICATES = 2  # how a process starts decides where its memory lands: one under glibc's malloc misled
 _HOPELESS = 0.9
-_RUNGS = 4
-_FIELD = 8  # plans of one contest beside the kept one: each is a process with the whole program in memory
+_MOST_COMBINED = 4
+_MOST_ARMS = 8  # beside the kept plan: each is a process with the whole program in memory
 
 
 @dataclass(kw_only=True)
 class Search:
     """The state of one search: what is kept, what its gates said, and what need not be tried again.
 
-    `hold` races plans, `again` those in doubt once more, and `verify` asks the gates; they are fields so that a search
-    can be tried without a machine.
+    `screen` measures plans, `screen_again` those in doubt once more, and `verify` asks the gates; they are fields so
+    that a search can be tried without a machine.
     """
 
     session: Session
-    hold: Callable[..., tuple[Contender, ...]] = hold_contest
-    again: Callable[..., tuple[Contender, ...]] = look_again
-    verify: Callable[[Session, Plan], Answer] = verified
+    screen: Callable[..., tuple[ScreeningResult, ...]] = screen
+    screen_again: Callable[..., tuple[ScreeningResult, ...]] = screen_again
+    verify: Callable[[Session, Plan], GateResult] = verified
     plan: Plan = field(default_factory=Plan)
-    answer: Answer | None = None
-    settled: set[str] = field(default_factory=set[str])
-    raced: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
-    longest_contest: float = 0.0
+    gates: GateResult | None = None
+    excluded: set[str] = field(default_factory=set[str])
+    tried: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
+    longest_screening: float = 0.0
 
     def run(self, candidates: Candidates) -> Plan:
         """The kept plan after all tiers, a second pass over the rejected, and leave-one-out."""
         launch, cheap, compiling, variants = map(
-            self._possible, (candidates.launch, candidates.cheap, candidates.compiling, candidates.variants)
+            self._applicable, (candidates.launch, candidates.cheap, candidates.compiling, candidates.variants)
         )
-        self._climb("how the process starts", launch, heats=_LAUNCH_HEATS)
-        self._climb("cheap changes", cheap)
-        self._climb_again(*launch, *cheap)
-        self._climb("changes that compile", compiling)
-        self._climb("other ways to compile", variants, replacing=True)
-        self._climb_again(*launch, *cheap, *compiling)
+        self._greedy_pass("how the process starts", launch, replicates=_LAUNCH_REPLICATES)
+        self._greedy_pass("cheap changes", cheap)
+        self._second_pass(*launch, *cheap)
+        self._greedy_pass("changes that compile", compiling)
+        self._greedy_pass("other ways to compile", variants, replacing=True)
+        self._second_pass(*launch, *cheap, *compiling)
         self._leave_one_out()
         return self.plan
 
-    def _climb_again(self, *changes: Transform) -> None:
-        while self._climb("second pass over the rejected", changes):
+    def _second_pass(self, *changes: Transform) -> None:
+        while self._greedy_pass("second pass over the rejected", changes):
             pass
 
-    def _possible(self, tier: Sequence[Transform]) -> tuple[Transform, ...]:
-        possible: list[Transform] = []
+    def _applicable(self, tier: Sequence[Transform]) -> tuple[Transform, ...]:
+        applicable: list[Transform] = []
         for change in tier:
             refusal = self.session.applicability(change)
             if refusal is None:
-                possible.append(change)
+                applicable.append(change)
             else:
                 self._refuse(describe(change), self.plan.with_(change), refusal)
-        return tuple(possible)
+        return tuple(applicable)
 
-    def _climb(self, title: str, changes: Sequence[Transform], *, heats: int = 1, replacing: bool = False) -> bool:
-        """Contest, ladder, verify, keep the best; whether anything was kept.
+    def _greedy_pass(
+        self, title: str, changes: Sequence[Transform], *, replicates: int = 1, replacing: bool = False
+    ) -> bool:
+        """Screen, combine, verify, keep the best; whether anything was kept.
 
-        At most eight are raced at once; the next eight follow on the same plan if none of these was kept.
-        With `replacing`, other options of what is kept are raced as well, in its place.
+        At most eight are screened at once; the next eight follow on the same plan if none of these was kept.
+        With `replacing`, other options of what is kept are screened as well, in its place.
         """
         open_ = self._open(changes, replacing=replacing)
         if not open_ or not self._affordable(map(describe, open_)):
             return False
-        open_ = open_[:_FIELD]
-        contest = self._contest(title, {describe(change): self.plan.with_(change) for change in open_}, heats=heats)
-        winners = self._winners(contest, open_)
+        open_ = open_[:_MOST_ARMS]
+        plans = {describe(change): self.plan.with_(change) for change in open_}
+        winners = self._winners(self._screen(title, plans, replicates=replicates), open_)
         while winners:
-            if self._keep_best(self._ladder(f"{title}, stacked", winners)):
+            if self._keep_best(self._combine(f"{title}, combined", winners)):
                 return True
-            refused, *winners = winners  # it stood on every rung, and none passed: try without it
-            self.settled.add(describe(refused[0]))
-        return self._climb(title, changes, heats=heats, replacing=replacing)
+            refused, *winners = winners  # it was part of every combination, and none passed: try without it
+            self.excluded.add(describe(refused[0]))
+        return self._greedy_pass(title, changes, replicates=replicates, replacing=replacing)
 
     def _open(self, changes: Sequence[Transform], *, replacing: bool) -> tuple[Transform, ...]:
-        """Those not kept, not settled, and not yet raced on top of this very plan."""
+        """Those not kept, not excluded, and not yet tried on top of this very plan."""
         kept = set[str]() if replacing else {transform.name for transform in self.plan.transforms}
-        open_ = (c for c in changes if c.name not in kept and describe(c) not in self.settled)
-        return tuple(c for c in open_ if (self.plan.title, describe(c)) not in self.raced)
+        open_ = (c for c in changes if c.name not in kept and describe(c) not in self.excluded)
+        return tuple(c for c in open_ if (self.plan.title, describe(c)) not in self.tried)
 
     def _affordable(self, names: Iterable[str]) -> bool:
         session = self.session
-        if session.left - self.longest_contest > _FOR_CONFIRMING * session.options.budget:
+        if session.left - self.longest_screening > _FOR_CONFIRMING * session.options.budget:
             return True
         tried = ", ".join(names)
         session.note(f"not tried for want of time: {tried}; give a larger --budget than {session.options.budget:.0f} s")
         return False
 
-    def _contest(self, title: str, plans: Mapping[str, Plan], *, heats: int = 1) -> tuple[Contender, ...]:
+    def _screen(self, title: str, plans: Mapping[str, Plan], *, replicates: int = 1) -> tuple[ScreeningResult, ...]:
         session = self.session
         session.progress.say(f"{title}: {', '.join(plans)}")
         began = session.elapsed
-        share = max(6.0, _SHARE_OF_A_CONTEST * session.options.budget)
-        contest = self.hold(session, self.plan, plans, title=title, seconds=share, heats=heats)
-        self.longest_contest = max(self.longest_contest, session.elapsed - began)
-        if session.options.budget >= _ROOM_FOR_DOUBTS:
+        share = self._seconds_of_a_screening
+        results = self.screen(session, self.plan, plans, title=title, seconds=share, replicates=replicates)
+        self.longest_screening = max(self.longest_screening, session.elapsed - began)
+        if session.options.budget >= _LEAST_FOR_DOUBTS:
             spare = _FOR_DOUBTS * (session.left - _FOR_CONFIRMING * session.options.budget)
-            contest = self.again(session, self.plan, contest, title=title, seconds=share, spare=spare)
-        for contender in contest:
-            self.raced.add((self.plan.title, contender.name))
-            if contender.failure is not None:
-                self._refuse(contender.name, contender.plan, contender.failure)
-            elif not contender.is_promising:
-                self._record(contender, kept=False, reason=_rejection(contender))
-                if contender.gain is not None and contender.gain.high < _HOPELESS:
-                    self.settled.add(contender.name)
-        return contest
+            results = self.screen_again(session, self.plan, results, title=title, seconds=share, spare=spare)
+        for result in results:
+            self.tried.add((self.plan.title, result.name))
+            if result.failure is not None:
+                self._refuse(result.name, result.plan, result.failure)
+            elif not result.is_promising:
+                self._record(result, kept=False, reason=_rejection(result))
+                if result.interval is not None and result.interval.high < _HOPELESS:
+                    self.excluded.add(result.name)
+        return results
 
-    def _winners(self, contest: Sequence[Contender], open_: Sequence[Transform]) -> list[tuple[Transform, Contender]]:
+    @property
+    def _seconds_of_a_screening(self) -> float:
+        return max(6.0, _SHARE_OF_A_SCREENING * self.session.options.budget)
+
+    def _winners(
+        self, results: Sequence[ScreeningResult], open_: Sequence[Transform]
+    ) -> list[tuple[Transform, ScreeningResult]]:
         """The promising ones, best first, one of each name."""
         changes = {describe(change): change for change in open_}
-        winners: dict[str, tuple[Transform, Contender]] = {}
-        for contender in contest:
-            change = changes[contender.name]
-            if contender.is_promising and change.name not in winners:
-                winners[change.name] = (change, contender)
-            elif contender.is_promising:
-                reason = f"{_ratio(contender)}, and another {change.name} gained more"
-                self._record(contender, kept=False, reason=reason)
+        winners: dict[str, tuple[Transform, ScreeningResult]] = {}
+        for result in results:
+            change = changes[result.name]
+            if result.is_promising and change.name not in winners:
+                winners[change.name] = (change, result)
+            elif result.is_promising:
+                reason = f"{result.ratio:.2f}x, and another {change.name} gained more"
+                self._record(result, kept=False, reason=reason)
         return list(winners.values())
 
-    def _ladder(self, title: str, winners: Sequence[tuple[Transform, Contender]]) -> list[Contender]:
-        """Stacks of the winners, highest gain first: the first, the first two, the first three, ..."""
+    def _combine(self, title: str, winners: Sequence[tuple[Transform, ScreeningResult]]) -> list[ScreeningResult]:
+        """Combinations of the winners, highest gain first: the first, the first two, the first three, ..."""
         if len(winners) < 2:
-            return [contender for _, contender in winners]
-        rungs: dict[str, Plan] = {}
+            return [result for _, result in winners]
+        combinations: dict[str, Plan] = {}
         plan = self.plan
-        for change, _ in winners[:_RUNGS]:
+        for change, _ in winners[:_MOST_COMBINED]:
             plan = plan.with_(change)
-            rungs[" + ".join(describe(t) for t in plan.transforms if t not in self.plan.transforms)] = plan
-        if not self._affordable(rungs):
+            combinations[" + ".join(describe(t) for t in plan.transforms if t not in self.plan.transforms)] = plan
+        if not self._affordable(combinations):
             return [winners[0][1]]
-        return [contender for contender in self._contest(title, rungs) if contender.is_promising]
+        return [result for result in self._screen(title, combinations) if result.is_promising]
 
-    def _keep_best(self, rungs: Sequence[Contender]) -> bool:
+    def _keep_best(self, results: Sequence[ScreeningResult]) -> bool:
         """Verify from the best downwards and keep the first that passes; whether there was one."""
-        for contender in rungs:
-            answer = self.verify(self.session, contender.plan)
-            kept = all(verdict.passed for verdict in answer.verdicts)
-            self._record(contender, kept=kept, reason=_gates(answer, kept=kept), verdicts=answer.verdicts)
+        for result in results:
+            gates = self.verify(self.session, result.plan)
+            kept = all(verdict.passed for verdict in gates.verdicts)
+            self._record(result, kept=kept, reason=_reason(gates, kept=kept), verdicts=gates.verdicts)
             if kept:
-                self.plan, self.answer = contender.plan, answer
+                self.plan, self.gates = result.plan, gates
                 return True
-            self.settled.add(contender.name)
+            self.excluded.add(result.name)
         return False
 
     def _leave_one_out(self) -> None:
@@ -173,48 +181,47 @@ class Search:
         while len(self.plan.transforms) > 1 and self._affordable(["leaving one out"]):
             smaller = {f"without {t.name}": self.plan.without(t.name) for t in self.plan.transforms}
             self.session.progress.say(f"leave one out of {self.plan.title}")
-            share = max(6.0, _SHARE_OF_A_CONTEST * self.session.options.budget)
-            best, *_ = self.hold(self.session, self.plan, smaller, title="leave one out", seconds=share)
-            if best.gain is None or best.gain.median <= _WORTH_ITS_PLACE:
+            best, *_ = self.screen(
+                self.session, self.plan, smaller, title="leave one out", seconds=self._seconds_of_a_screening
+            )
+            if best.ratio <= _WORTH_ITS_PLACE:
                 return
-            answer = self.verify(self.session, best.plan)
-            if not all(verdict.passed for verdict in answer.verdicts):
+            gates = self.verify(self.session, best.plan)
+            if not all(verdict.passed for verdict in gates.verdicts):
                 return
-            self._record(best, kept=True, reason="as fast without it", verdicts=answer.verdicts)
-            self.plan, self.answer = best.plan, answer
+            self._record(best, kept=True, reason="as fast without it", verdicts=gates.verdicts)
+            self.plan, self.gates = best.plan, gates
 
     def _refuse(self, name: str, plan: Plan, verdict: Verdict) -> None:
-        self.settled.add(name)
-        contender = Contender(name=name, plan=plan, failure=verdict)
-        self._record(contender, kept=False, reason=verdict.message, verdicts=(verdict,))
+        self.excluded.add(name)
+        result = ScreeningResult(name=name, plan=plan, failure=verdict)
+        self._record(result, kept=False, reason=verdict.message, verdicts=(verdict,))
 
-    def _record(self, contender: Contender, *, kept: bool, reason: str, verdicts: tuple[Verdict, ...] = ()) -> None:
+    def _record(self, result: ScreeningResult, *, kept: bool, reason: str, verdicts: tuple[Verdict, ...] = ()) -> None:
         self.session.add(
             Trial(
-                plan=tuple(contender.plan.to_data()),
-                title=contender.plan.title,
-                change=contender.name,
+                plan=tuple(result.plan.to_data()),
+                title=result.plan.title,
+                change=result.name,
                 against=self.plan.title,
                 kept=kept,
                 reason=reason,
-                speedup=contender.gain,
+                speedup=result.interval,
                 verdicts=verdicts,
-                startup_seconds=contender.startup or None,
-                pairs=1 if contender.gain else 0,
+                startup_seconds=result.startup or None,
+                replicates=result.gain.replicates if result.gain else 0,
             )
         )
 
 
-def _ratio(contender: Contender) -> str:
-    return f"{contender.gain.median:.2f}x" if contender.gain else "not measured"
+def _rejection(result: ScreeningResult) -> str:
+    if result.interval is None:
+        return "no gain shown: it was not measured"
+    slower = result.interval.high < 1
+    return f"slower: {result.ratio:.2f}x" if slower else f"no gain shown: {result.ratio:.2f}x is inside the noise"
 
 
-def _rejection(contender: Contender) -> str:
-    slower = contender.gain is not None and contender.gain.high < 1
-    return f"slower: {_ratio(contender)}" if slower else f"no gain shown: {_ratio(contender)} is inside the noise"
-
-
-def _gates(answer: Answer, *, kept: bool) -> str:
+def _reason(gates: GateResult, *, kept: bool) -> str:
     if kept:
         return "faster, and trains the same model"
-    return "; ".join(f"gate {v.gate}: {v.message}" for v in answer.verdicts if not v.passed)
+    return "; ".join(f"gate {v.gate}: {v.message}" for v in gates.verdicts if not v.passed)

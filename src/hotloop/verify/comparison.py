@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hotloop.worker.observation import Watched
+from hotloop.worker.observation import Observation
 
 Curve = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -35,7 +35,7 @@ class Distance:
     late: float
 
 
-def distance(run: Watched, baseline: Watched, *, clear: float = 0.0) -> Distance:
+def distance(run: Observation, baseline: Observation, *, clear: float = 0.0) -> Distance:
     """How far `run` is from `baseline`; infinite where a loss is finite in only one of them.
 
     Updates are compared only where the gradient is more than `clear` of the whole gradient: below one rounding of it
@@ -58,7 +58,7 @@ def farthest(distances: Sequence[Distance]) -> Distance:
     return Distance(**{name: max(getattr(d, name) for d in distances) for name in names})
 
 
-def relative_losses(run: Watched, baseline: Watched) -> Curve:
+def relative_losses(run: Observation, baseline: Observation) -> Curve:
     """(loss - baseline loss) / baseline loss for each step both made; a floor of 1 % of the mean keeps zeros apart."""
     steps = min(len(run.losses), len(baseline.losses))
     ours, theirs = np.asarray(run.losses[:steps]), np.asarray(baseline.losses[:steps])
@@ -70,7 +70,7 @@ def relative_losses(run: Watched, baseline: Watched) -> Curve:
     return deviation
 
 
-def differences_in_kind(run: Watched, baseline: Watched) -> Iterator[str]:
+def differences_in_kind(run: Observation, baseline: Observation) -> Iterator[str]:
     """What no rounding explains: other switches, missing gradients, parameters or statistics that stand still."""
     yield from _switched(run, baseline)
     if run.names != baseline.names:
@@ -90,7 +90,7 @@ def differences_in_kind(run: Watched, baseline: Watched) -> Iterator[str]:
         )
 
 
-def _switched(run: Watched, baseline: Watched) -> Iterator[str]:
+def _switched(run: Observation, baseline: Observation) -> Iterator[str]:
     for name, (training, rate) in baseline.switches.items():
         found = run.switches.get(name)
         if found is not None and found[0] != training:
@@ -111,7 +111,7 @@ def _still(what: str, names: Sequence[str], moved: Curve, baseline: Curve) -> It
         yield f"{what} {names[index]} does not move in step {step} ({int(stuck[:, index].sum())} of {steps} steps)"
 
 
-def _lost(run: Watched, baseline: Watched) -> Iterator[str]:
+def _lost(run: Observation, baseline: Observation) -> Iterator[str]:
     """Updates below one unit in the last place of a parameter's type change nothing: what pure bf16 does."""
     steps = min(len(run.moved), len(baseline.moved))
     ours, theirs = (sum(r.moved[:steps]) / max(steps, 1) for r in (run, baseline))
@@ -119,12 +119,12 @@ def _lost(run: Watched, baseline: Watched) -> Iterator[str]:
         yield f"{ours:.1%} of the weights move in a step in place of {theirs:.1%}: small updates are lost"
 
 
-def _gradient_error(run: Watched, baseline: Watched) -> float:
+def _gradient_error(run: Observation, baseline: Observation) -> float:
     ours, theirs = _sketches(run, baseline)
     return float(np.linalg.norm(ours - theirs) / max(float(np.linalg.norm(theirs)), _TINY)) if len(theirs) else 0.0
 
 
-def _scale_error(run: Watched, baseline: Watched) -> float:
+def _scale_error(run: Observation, baseline: Observation) -> float:
     ours, theirs = np.asarray(run.gradients[0]), np.asarray(baseline.gradients[0])
     if len(ours) != len(theirs):
         return float("inf")
@@ -133,7 +133,7 @@ def _scale_error(run: Watched, baseline: Watched) -> float:
     return abs(float(ratios[len(ratios) // 4 : len(ratios) - len(ratios) // 4].mean()) - 1) if len(ratios) else 0.0
 
 
-def _sketches(run: Watched, baseline: Watched) -> tuple[Curve, Curve]:
+def _sketches(run: Observation, baseline: Observation) -> tuple[Curve, Curve]:
     """Of all parameters that have a gradient in both; where only one has one is a difference in kind."""
     both = [(a, b) for a, b in zip(run.sketches, baseline.sketches, strict=False) if a and b]
     if not both:

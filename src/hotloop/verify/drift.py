@@ -15,9 +15,9 @@ from hotloop.trial import Curves
 from hotloop.verdict import Outcome, Verdict
 from hotloop.verify.comparison import Distance, differences_in_kind, distance, farthest, relative_losses
 from hotloop.worker.draws import Draws
-from hotloop.worker.observation import Watched, watch
+from hotloop.worker.observation import Observation, watch
 from hotloop.worker.process import Settings
-from hotloop.worker.spec import Watch
+from hotloop.worker.spec import ObservationSpec
 from hotloop.workload import Workload
 
 _COARSE = 2.0**-12
@@ -29,7 +29,7 @@ _SAME = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
-class Class:
+class Tolerance:
     """What a precision may cost: noise that stands for it, multiples of that noise's effect, and floors.
 
     `scale` is how far the size of the gradients may be off, whatever the noise does.
@@ -50,12 +50,12 @@ class Class:
 # autocast by 4.6 to 5.2 %. Updates have a floor of their own: gradients that are zero but for rounding (the bias of
 # attention's keys) become Adam steps of any size.
 # fp32: noise of 2**-22 gave drifts from 2e-6 to 1.3e-2 over three seeds on a ResNet, 2**-18 gave even ones.
-_FP32 = Class(noise=2.0**-18, step_factor=10.0, drift_factor=3.0, floor=1e-5, scale=0.01, update_floor=2.0**-11)
-_BF16 = Class(noise=2.0**-9, step_factor=3.0, drift_factor=3.0, floor=1e-3, scale=0.02, update_floor=0.02)
+_FP32 = Tolerance(noise=2.0**-18, step_factor=10.0, drift_factor=3.0, floor=1e-5, scale=0.01, update_floor=2.0**-11)
+_BF16 = Tolerance(noise=2.0**-9, step_factor=3.0, drift_factor=3.0, floor=1e-3, scale=0.02, update_floor=0.02)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class GateResult:
     """Verdicts of both gates, the curves behind them, and what a reader should know."""
 
     verdicts: tuple[Verdict, ...]
@@ -70,13 +70,13 @@ class DriftGate:
         self._workload = workload
         self._settings = settings
         self._steps = steps
-        self._kept: dict[Watch, Watched] = {}
+        self._kept: dict[ObservationSpec, Observation] = {}
 
     def prepare(self) -> None:
         """Run the baseline twice. Raises as workers do where the untransformed program itself does not train."""
         self._baseline(self._order(seed=0), self._again())
 
-    def check(self, plan: Plan) -> Answer:
+    def check(self, plan: Plan) -> GateResult:
         """Whether `plan` trains the same model. Raises as workers do where it crashes."""
         baseline = self._baseline(self._order(seed=0))
         if len(baseline.losses) < _FEWEST_STEPS or not np.isfinite(baseline.losses).any():
@@ -84,16 +84,18 @@ class DriftGate:
         notes = () if baseline.seeds_itself else (_UNSEEDED,)
         if self._is_irreproducible():
             return self._unpaired(plan, notes)
-        answers = [self._paired(plan, seed) for seed in ((0,) if baseline.seeds_itself else (0, 1))]
-        worst = next((answer for answer in answers if not all(v.passed for v in answer.verdicts)), answers[0])
-        return Answer(verdicts=worst.verdicts, curves=worst.curves, notes=(*notes, *worst.notes))
+        results = [self._paired(plan, seed) for seed in ((0,) if baseline.seeds_itself else (0, 1))]
+        worst = next((result for result in results if not all(v.passed for v in result.verdicts)), results[0])
+        return GateResult(verdicts=worst.verdicts, curves=worst.curves, notes=(*notes, *worst.notes))
 
     def _order(
         self, *, seed: int, stream: int = 0, noise: tuple[float, int] = (0.0, 0), draws: Draws = "shared"
-    ) -> Watch:
-        return Watch(steps=self._steps, seed=seed, stream=stream, noise=noise[0], noise_seed=noise[1], draws=draws)
+    ) -> ObservationSpec:
+        return ObservationSpec(
+            steps=self._steps, seed=seed, stream=stream, noise=noise[0], noise_seed=noise[1], draws=draws
+        )
 
-    def _baseline(self, *orders: Watch) -> Watched:
+    def _baseline(self, *orders: ObservationSpec) -> Observation:
         """The first of these runs of the untransformed program, with all of them made and kept.
 
         The very first failure is the program's and propagates; one after that must not be blamed on a plan.
@@ -114,39 +116,41 @@ class DriftGate:
         first = self._baseline(self._order(seed=0))
         return distance(self._baseline(self._again()), first).early > 1e-3
 
-    def _again(self) -> Watch:
+    def _again(self) -> ObservationSpec:
         return self._order(seed=0, noise=(0.0, -1))
 
-    def _paired(self, plan: Plan, seed: int) -> Answer:
+    def _paired(self, plan: Plan, seed: int) -> GateResult:
         """Step by step against the baseline, both drawing the same random numbers."""
         run = self._run(plan, self._order(seed=seed))
-        answer = self._compared(plan, run, seed, "shared")
-        if (_holds(answer) and not run.graphs) or not self._draws_random_numbers(seed):
-            return answer
+        result = self._compared(plan, run, seed, "shared")
+        if (_holds(result) and not run.graphs) or not self._draws_random_numbers(seed):
+            return result
         if run.graphs:
-            return self._with_own_draws(plan, seed, run, answer)
-        return answer if _holds(answer) else self._blamed_on_dropout(plan, seed, run, answer)
+            return self._with_own_draws(plan, seed, run, result)
+        return result if _holds(result) else self._blamed_on_dropout(plan, seed, run, result)
 
-    def _compared(self, plan: Plan, run: Watched, seed: int, draws: Draws) -> Answer:
+    def _compared(self, plan: Plan, run: Observation, seed: int, draws: Draws) -> GateResult:
         allowed = _BF16 if plan.roundoff >= _COARSE else _FP32
         plain = self._order(seed=seed, draws=draws)
         baseline = self._baseline(plain)
         found = distance(run, baseline, clear=allowed.noise)
         quick = (_step_verdict(run, baseline, (found, _NONE), allowed), _drift_verdict((found, _NONE), allowed))
         if all(verdict.passed for verdict in quick):  # the floors alone pass it: no noise need be measured
-            return Answer(verdicts=quick, curves=_curves(run, baseline, [baseline], allowed))
+            return GateResult(verdicts=quick, curves=_curves(run, baseline, [baseline], allowed))
         noisy = [self._order(seed=seed, noise=(allowed.noise, number), draws=draws) for number in _NOISE_SEEDS]
         self._baseline(*noisy)
         noise = farthest([distance(self._kept[order], baseline, clear=allowed.noise) for order in noisy])
         verdicts = (_step_verdict(run, baseline, (found, noise), allowed), _drift_verdict((found, noise), allowed))
-        return Answer(verdicts=verdicts, curves=_curves(run, baseline, [self._kept[order] for order in noisy], allowed))
+        return GateResult(
+            verdicts=verdicts, curves=_curves(run, baseline, [self._kept[order] for order in noisy], allowed)
+        )
 
     def _draws_random_numbers(self, seed: int) -> bool:
         """Whether another stream for its modules (dropout) changes the baseline's losses."""
         first, other = (self._order(seed=seed, stream=stream) for stream in _STREAMS[:2])
         return distance(self._baseline(other, first), self._kept[first]).early > _SAME
 
-    def _with_own_draws(self, plan: Plan, seed: int, run: Watched, shared: Answer) -> Answer:
+    def _with_own_draws(self, plan: Plan, seed: int, run: Observation, shared: GateResult) -> GateResult:
         """Compiled code draws from a stream of its own when it trains for real; dropout must still draw there.
 
         A step that is captured whole cannot share the draws of eager: where that comparison fails, the same one
@@ -168,26 +172,28 @@ class DriftGate:
         plain = [self._kept[order] for order in orders]
         runs = [first, *watch(self._workload, [(plan, order) for order in streams[1:]], self._settings)]
         if _are_same(runs):
-            return Answer(verdicts=(_FROZEN, exact.verdicts[-1]), curves=exact.curves)
+            return GateResult(verdicts=(_FROZEN, exact.verdicts[-1]), curves=exact.curves)
         spread = farthest([distance(other, _mean(plain)) for other in plain])
         drift = _drift_verdict((distance(_mean(runs), _mean(plain)), spread), _STREAMED)
         verdicts = exact.verdicts if drift.passed else (exact.verdicts[0], drift)
         note = "compiled code draws other random numbers: with equal ones (or none) the steps agree, and over three "
-        return Answer(verdicts=verdicts, curves=exact.curves, notes=(note + "of its own streams the mean losses do",))
+        return GateResult(
+            verdicts=verdicts, curves=exact.curves, notes=(note + "of its own streams the mean losses do",)
+        )
 
-    def _blamed_on_dropout(self, plan: Plan, seed: int, run: Watched, answer: Answer) -> Answer:
+    def _blamed_on_dropout(self, plan: Plan, seed: int, run: Observation, result: GateResult) -> GateResult:
         """The same refusal, in plainer words where the losses no longer depend on the random stream."""
         if any(differences_in_kind(run, self._kept[self._order(seed=seed)])):
-            return answer
+            return result
         other = self._run(plan, self._order(seed=seed, stream=1))
         if not _are_same([run, other]):
-            return answer
-        return Answer(verdicts=(_FROZEN, *answer.verdicts[1:]), curves=answer.curves)
+            return result
+        return GateResult(verdicts=(_FROZEN, *result.verdicts[1:]), curves=result.curves)
 
-    def _run(self, plan: Plan, order: Watch) -> Watched:
+    def _run(self, plan: Plan, order: ObservationSpec) -> Observation:
         return watch(self._workload, [(plan, order)], self._settings)[0]
 
-    def _unpaired(self, plan: Plan, notes: tuple[str, ...]) -> Answer:
+    def _unpaired(self, plan: Plan, notes: tuple[str, ...]) -> GateResult:
         """Runs cannot be paired: several of each, and the interval of the difference of their last losses."""
         orders = [self._order(seed=0, noise=(0.0, -1 - number)) for number in range(_UNPAIRED_RUNS)]
         self._baseline(*orders)
@@ -204,18 +210,18 @@ class DriftGate:
             f"the losses of two equal runs differ from the first step on: {_UNPAIRED_RUNS} runs of each were compared"
         )
         curves = _curves(runs[0], plain[0], plain, _STREAMED)
-        return Answer(verdicts=(step, _unpaired_verdict(runs, plain)), curves=curves, notes=(*notes, note))
+        return GateResult(verdicts=(step, _unpaired_verdict(runs, plain)), curves=curves, notes=(*notes, note))
 
-    def _cannot(self, baseline: Watched) -> Answer:
+    def _cannot(self, baseline: Observation) -> GateResult:
         finite = int(np.isfinite(baseline.losses).sum())
         message = (
             f"{len(baseline.losses)} steps with {finite} finite losses were seen and {_FEWEST_STEPS} are needed; "
             "train longer, and differentiate the loss with backward()"
         )
-        return Answer(verdicts=(Verdict(gate="drift", outcome=Outcome.INCONCLUSIVE, message=message),))
+        return GateResult(verdicts=(Verdict(gate="drift", outcome=Outcome.INCONCLUSIVE, message=message),))
 
 
-_STREAMED = Class(noise=0.0, step_factor=3.0, drift_factor=3.0, floor=1e-3, scale=0.02, update_floor=0.02)
+_STREAMED = Tolerance(noise=0.0, step_factor=3.0, drift_factor=3.0, floor=1e-3, scale=0.02, update_floor=0.02)
 _FROZEN = Verdict(
     gate="step",
     outcome=Outcome.FAIL,
@@ -224,18 +230,20 @@ _FROZEN = Verdict(
 _UNSEEDED = "the script seeds nothing: its timed runs see other numbers each time; verification seeded it, twice"
 
 
-def _holds(answer: Answer) -> bool:
-    return all(verdict.passed for verdict in answer.verdicts)
+def _holds(result: GateResult) -> bool:
+    return all(verdict.passed for verdict in result.verdicts)
 
 
-def _are_same(runs: Sequence[Watched]) -> bool:
+def _are_same(runs: Sequence[Observation]) -> bool:
     return all(distance(run, runs[0]).early <= _SAME for run in runs[1:])
 
 
 _NONE = Distance(loss=0.0, gradients=0.0, scale=0.0, updates=0.0, early=0.0, late=0.0)
 
 
-def _step_verdict(run: Watched, baseline: Watched, distances: tuple[Distance, Distance], allowed: Class) -> Verdict:
+def _step_verdict(
+    run: Observation, baseline: Observation, distances: tuple[Distance, Distance], allowed: Tolerance
+) -> Verdict:
     found, noise = distances
     kinds = list(differences_in_kind(run, baseline))
     floors = {"loss": allowed.floor, "gradients": allowed.floor, "updates": allowed.update_floor}
@@ -252,7 +260,7 @@ def _step_verdict(run: Watched, baseline: Watched, distances: tuple[Distance, Di
     return Verdict(gate="step", outcome=outcome, message=f"first step: {figures}", numbers=numbers)
 
 
-def _drift_verdict(distances: tuple[Distance, Distance], allowed: Class) -> Verdict:
+def _drift_verdict(distances: tuple[Distance, Distance], allowed: Tolerance) -> Verdict:
     found, noise = distances
     limits = {name: allowed.drift_factor * getattr(noise, name) + allowed.floor for name in ("early", "late")}
     numbers = {f"{name}_rms": getattr(found, name) for name in limits} | {f"{n}_limit": v for n, v in limits.items()}
@@ -264,7 +272,7 @@ def _drift_verdict(distances: tuple[Distance, Distance], allowed: Class) -> Verd
     return Verdict(gate="drift", outcome=Outcome.PASS if passed else Outcome.FAIL, message=message, numbers=numbers)
 
 
-def _unpaired_verdict(runs: list[Watched], plain: list[Watched]) -> Verdict:
+def _unpaired_verdict(runs: list[Observation], plain: list[Observation]) -> Verdict:
     from scipy import stats
 
     ours, theirs = ([float(np.nanmean(run.losses[-10:])) for run in group] for group in (runs, plain))
@@ -279,7 +287,7 @@ def _unpaired_verdict(runs: list[Watched], plain: list[Watched]) -> Verdict:
     return Verdict(gate="drift", outcome=outcome, message=message, numbers=numbers)
 
 
-def _mean(runs: list[Watched]) -> Watched:
+def _mean(runs: list[Observation]) -> Observation:
     steps = min(len(run.losses) for run in runs)
 
     def rows(name: str) -> tuple[tuple[float, ...], ...]:
@@ -288,7 +296,7 @@ def _mean(runs: list[Watched]) -> Watched:
 
     losses = np.mean([run.losses[:steps] for run in runs], axis=0).tolist()
     first = runs[0]
-    return Watched(
+    return Observation(
         losses=tuple(losses),
         names=first.names,
         gradients=rows("gradients"),
@@ -302,7 +310,7 @@ def _mean(runs: list[Watched]) -> Watched:
     )
 
 
-def _curves(run: Watched, baseline: Watched, noisy: list[Watched], allowed: Class) -> Curves:
+def _curves(run: Observation, baseline: Observation, noisy: list[Observation], allowed: Tolerance) -> Curves:
     """The baseline's losses with the band that its noise spans, widened to the largest deviation of five steps."""
     deviations = np.max([np.abs(relative_losses(other, baseline)) for other in noisy], axis=0)
     padded = np.pad(deviations, 2, mode="edge")

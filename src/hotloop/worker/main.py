@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from hotloop.transform import Stage
-from hotloop.worker.spec import Channel, Order
+from hotloop.worker.spec import Channel, WorkerSpec
 from hotloop.workload import Recipe, Script
 
 _PR_SET_PDEATHSIG = 1
@@ -29,7 +29,7 @@ def main() -> None:
     serve(_train)
 
 
-def serve(train: Callable[[Order, Channel], int]) -> None:
+def serve(train: Callable[[WorkerSpec, Channel], int]) -> None:
     """Read the order from the socket and obey it by `train`, which returns the steps made; say how it ended."""
     with contextlib.suppress(OSError, AttributeError):  # not Linux: the warden's process group must do
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -40,7 +40,7 @@ def serve(train: Callable[[Order, Channel], int]) -> None:
     faulthandler.register(signal.SIGUSR1, all_threads=True)
     worker = os.getpid()
     try:
-        last: dict[str, Any] = {"event": "ended", "steps": train(Order.from_data(data), channel)}
+        last: dict[str, Any] = {"event": "ended", "steps": train(WorkerSpec.from_data(data), channel)}
     except SystemExit as leave:
         last = _crash(leave, f"sys.exit({leave.code!r})")
     except BaseException as error:  # noqa: BLE001  # whatever it is, it is the program's last word
@@ -65,7 +65,7 @@ def _crash(error: BaseException, message: str) -> dict[str, Any]:
     return {"event": "crashed", "kind": type(error).__name__, "message": message, "traceback": text}
 
 
-def _train(order: Order, channel: Channel) -> int:
+def _train(order: WorkerSpec, channel: Channel) -> int:
     """Train until told to stop; steps made, where the program came to its own end before."""
     enter_scratch(order, channel)
     from hotloop.worker.turns import Turns
@@ -100,7 +100,7 @@ def run_to_its_end(workload: Script | Recipe, sites: Any, events: Any) -> None:
             raise
 
 
-def inside(order: Order) -> Script | Recipe:
+def inside(order: WorkerSpec) -> Script | Recipe:
     """The same workload as it lies in the scratch copy."""
     if isinstance(order.workload, Recipe):
         return Recipe(
@@ -111,7 +111,7 @@ def inside(order: Order) -> Script | Recipe:
     return Script(path=copy, arguments=order.workload.arguments, folder=order.scratch.copy_of(order.workload.folder))
 
 
-def enter_scratch(order: Order, channel: Channel) -> None:
+def enter_scratch(order: WorkerSpec, channel: Channel) -> None:
     """Go to the scratch copy, and protect the user's files from the program for the rest of this process."""
     from hotloop.workloads.protect import MADE, protect
 

@@ -8,14 +8,14 @@ from typing import Any
 from hotloop.errors import MeasurementError
 from hotloop.transform import Plan
 from hotloop.worker.process import Settings, Worker
-from hotloop.worker.spec import Watch
+from hotloop.worker.spec import ObservationSpec
 from hotloop.workload import Workload
 
 _AT_ONCE = 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Watched:
+class Observation:
     """What one run was seen to do; the first index is the step.
 
     `losses` are NaN where a step differentiated nothing. `gradients`, `updates` and `buffers` are 2-norms, by
@@ -40,7 +40,7 @@ class Watched:
     sketches: tuple[tuple[float, ...], ...] = ()
 
 
-def watch(workload: Workload, runs: Sequence[tuple[Plan, Watch]], settings: Settings) -> list[Watched]:
+def watch(workload: Workload, runs: Sequence[tuple[Plan, ObservationSpec]], settings: Settings) -> list[Observation]:
     """Run each plan as ordered and return what was seen, in the same order.
 
     One thread each, unless the plan says otherwise, so that sums are added in the same order every time. Raises as
@@ -52,7 +52,7 @@ def watch(workload: Workload, runs: Sequence[tuple[Plan, Watch]], settings: Sett
         return [future.result() for future in waiting]
 
 
-def _watch_one(workload: Workload, plan: Plan, order: Watch, settings: Settings) -> Watched:
+def _watch_one(workload: Workload, plan: Plan, order: ObservationSpec, settings: Settings) -> Observation:
     with Worker(workload, plan, settings, watch=order) as worker:
         seen = worker.watched()
     if not seen["losses"]:
@@ -60,8 +60,8 @@ def _watch_one(workload: Workload, plan: Plan, order: Watch, settings: Settings)
     return _read(seen)
 
 
-def _read(seen: dict[str, Any]) -> Watched:
-    return Watched(
+def _read(seen: dict[str, Any]) -> Observation:
+    return Observation(
         losses=tuple(float("nan") if loss is None else loss for loss in seen["losses"]),
         names=tuple(seen["names"]),
         gradients=tuple(tuple(row) for row in seen["gradients"]),

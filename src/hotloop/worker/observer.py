@@ -17,7 +17,7 @@ from torch.optim.optimizer import Optimizer
 
 from hotloop.worker.draws import settle_draws, silence
 from hotloop.worker.losses import Losses
-from hotloop.worker.spec import Channel, Watch
+from hotloop.worker.spec import Channel, ObservationSpec
 from hotloop.workloads.hooks import Sites
 
 _SKETCH = 16
@@ -26,7 +26,7 @@ _SKETCH = 16
 class Observer:
     """Events of a watched worker; answers {"event": "watched", ...} after the ordered steps or at the program's end."""
 
-    def __init__(self, channel: Channel, sites: Sites, watch: Watch) -> None:
+    def __init__(self, channel: Channel, sites: Sites, watch: ObservationSpec) -> None:
         self.sites = sites
         self._channel = channel
         self._watch = watch

@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hotloop.errors import HotloopError, NeverStepped, ProtectedFile, WorkloadCrashed
+from hotloop.errors import HotloopError, MeasurementError, NeverStepped, ProtectedFile, WorkloadCrashed
 from hotloop.transform import Plan, Stage, compiles
-from hotloop.worker.spec import Channel, Order, Watch
+from hotloop.worker.spec import Channel, ObservationSpec, WorkerSpec
+from hotloop.worker.turn_report import TurnReport
 from hotloop.workload import Script, Workload
 from hotloop.workloads.scratch import make_scratch
 
@@ -68,13 +69,14 @@ class Worker:
         plan: Plan,
         settings: Settings,
         *,
-        watch: Watch | None = None,
+        watch: ObservationSpec | None = None,
         program: tuple[str, ...] = ("hotloop.worker.main",),
     ) -> None:
         self.plan = plan
         self.settings = settings
-        self.state: dict[str, Any] = {}
-        self.started = time.monotonic()
+        self.steps = 0
+        self.pid = 0
+        self._report: TurnReport | None = None
         self._is_paused = False
         self._asked = 1  # steps after which it answers again
         variables = self._variables()  # may refuse, so it comes before what would have to be taken away again
@@ -83,16 +85,23 @@ class Worker:
         if isinstance(workload, Script):
             folders.append((workload.folder / workload.path).parent)
         scratch = make_scratch(tuple(folders), may_overwrite=settings.may_overwrite)
-        order = Order(workload=workload, plan=plan, scratch=scratch, caches=(settings.cache,), watch=watch)
+        spec = WorkerSpec(workload=workload, plan=plan, scratch=scratch, caches=(settings.cache,), watch=watch)
         self._scratch = scratch
         self._start(variables, program)
-        self._send(order.to_data())
+        self._send(spec.to_data())
 
     def __enter__(self) -> "Worker":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.end()
+
+    @property
+    def report(self) -> TurnReport:
+        """What it answered after its last turn. Raises MeasurementError before the first."""
+        if self._report is None:
+            raise MeasurementError("the worker has had no turn yet; give it one first")
+        return self._report
 
     @property
     def first_step_limit(self) -> float:
@@ -117,7 +126,7 @@ class Worker:
         told = self._control.receive(timeout=60)
         if told is None:
             raise HotloopError(f"the worker could not be started: {self.last_lines()}")
-        self.pid: int = told["pid"]
+        self.pid = told["pid"]
         if self.settings.cores:
             self.pin(self.settings.cores)
 
@@ -149,23 +158,24 @@ class Worker:
             self._ended(message)
         self.pause()
 
-    def turn(self, steps: int, *, limit: float | None = None) -> dict[str, Any]:
-        """Let the worker run `steps` steps while nobody else runs; its samples. Raises as `_ended` says."""
+    def turn(self, steps: int, *, limit: float | None = None) -> TurnReport:
+        """Let the worker run `steps` steps while nobody else runs. Raises as `_ended` says."""
         self.resume()
         self._send({"do": "run", "steps": steps})
         self._asked = steps
         message = self._hear(limit or self.settings.turn_limit, NeverStepped)
         if message["event"] != "turn":
             self._ended(message)
-        self.state = message
+        self._report = TurnReport.from_message(message)
+        self.steps = self._report.steps
         self.pause()
-        return message
+        return self._report
 
     def watched(self) -> dict[str, Any]:
         """What an observed worker saw."""
         message = self._hear(self.first_step_limit, NeverStepped)
         while message["event"] == "stepped":
-            self.state = message
+            self.steps = message["steps"]
             message = self._hear(self.settings.turn_limit, NeverStepped)
         if message["event"] != "watched":
             self._ended(message)
@@ -239,10 +249,10 @@ class Worker:
         )
 
     def _progress(self, limit: float) -> str:
-        steps, next_ones = self.state.get("steps", 0), "step" if self._asked == 1 else f"{self._asked} steps"
-        if not steps:
+        next_ones = "step" if self._asked == 1 else f"{self._asked} steps"
+        if not self.steps:
             return f"did not make its first {next_ones} within {limit:.0f} s"
-        return f"made {steps} steps and not the next {next_ones} within {limit:.0f} s"
+        return f"made {self.steps} steps and not the next {next_ones} within {limit:.0f} s"
 
     def _death(self) -> WorkloadCrashed:
         told = None
@@ -255,7 +265,7 @@ class Worker:
             else f"left with status {status}"
         )
         return WorkloadCrashed(
-            f"the worker {how} after {self.state.get('steps', 0)} steps; its last lines were:\n{self.last_lines()}",
+            f"the worker {how} after {self.steps} steps; its last lines were:\n{self.last_lines()}",
             kind=f"status {status}",
             traceback=self.last_lines(),
         )
@@ -271,4 +281,4 @@ class Worker:
                 kind=message["kind"],
                 traceback=self.last_lines() if left else self._own_paths(message["traceback"]),
             )
-        raise EndedEarly(message.get("steps", self.state.get("steps", 0)))
+        raise EndedEarly(message.get("steps", self.steps))

@@ -1,6 +1,6 @@
 """What a worker is told and what it answers: JSON lines over a socket.
 
-Parent to worker: one `Order`, then messages {"do": "go"} (leave the gate), {"do": "run", "steps": k}, {"do": "stop"}.
+Parent to worker: one `WorkerSpec`, then {"do": "go"} (leave the gate), {"do": "run", "steps": k}, {"do": "stop"}.
 Worker to parent: {"event": "gate"} before training starts, {"event": "turn", ...} after each turn,
 and one of {"event": "ended"}, {"event": "crashed"}, {"event": "protected"} as its last word.
 """
@@ -18,7 +18,7 @@ from hotloop.workloads.scratch import Scratch
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Watch:
+class ObservationSpec:
     """How an untimed run is to be looked at: how many steps, from which seed, with which noise added.
 
     `seed` seeds torch, numpy and random before the program starts (None: it seeds itself). `stream` numbers the random
@@ -35,14 +35,14 @@ class Watch:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Order:
+class WorkerSpec:
     """Everything a worker process needs to know before it starts."""
 
     workload: Workload
     plan: Plan
     scratch: Scratch
     caches: tuple[Path, ...] = ()
-    watch: Watch | None = None
+    watch: ObservationSpec | None = None
 
     def to_data(self) -> dict[str, Any]:
         """JSON data; paths as text."""
@@ -59,10 +59,10 @@ class Order:
         }
 
     @staticmethod
-    def from_data(data: Mapping[str, Any]) -> "Order":
+    def from_data(data: Mapping[str, Any]) -> "WorkerSpec":
         """The inverse of `to_data`."""
         scratch = data["scratch"]
-        return Order(
+        return WorkerSpec(
             workload=read_workload(data["workload"]),
             plan=Plan.from_data(data["plan"]),
             scratch=Scratch(
@@ -71,7 +71,7 @@ class Order:
                 may_overwrite=tuple(scratch["may_overwrite"]),
             ),
             caches=tuple(Path(path) for path in data["caches"]),
-            watch=None if data["watch"] is None else Watch(**data["watch"]),
+            watch=None if data["watch"] is None else ObservationSpec(**data["watch"]),
         )
 
 

@@ -10,7 +10,7 @@ _EPS = 1e-6  # torch.nn.utils.clip_grad_norm_
 
 @dataclass(frozen=True, kw_only=True)
 class Clipping:
-    """Bounds for the gradient: its 2-norm, each entry, on every `every`-th step; None is no bound."""
+    """AmdahlLimits for the gradient: its 2-norm, each entry, on every `every`-th step; None is no bound."""
 
     norm: float | None = None
     value: float | None = None

@@ -1,0 +1,131 @@
+"""The arms of one replicate: their workers, who of them failed, and one round of turns."""
+
+import random
+import time
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+
+from hotloop.errors import MeasurementError, NotApplicable, ProtectedFile, WorkloadError
+from hotloop.measurement import Block
+from hotloop.transform import Plan
+from hotloop.verdict import Outcome, Verdict
+from hotloop.worker.process import EndedEarly, Settings, Worker
+from hotloop.worker.turn_report import TurnReport
+from hotloop.workload import Workload
+
+WARMUP_STEPS = 3
+
+
+class Arms:
+    """One worker for each plan, alive together.
+
+    What ends an arm becomes its failure; what ends the baseline propagates.
+    """
+
+    def __init__(self, workload: Workload, settings: Settings, stack: ExitStack, *, baseline: str) -> None:
+        self.workers: dict[str, Worker] = {}
+        self.failures: dict[str, Verdict] = {}
+        self.startup: dict[str, float] = {}
+        self.program_steps: int | None = None
+        self._workload = workload
+        self._settings = settings
+        self._stack = stack
+        self._started: list[Worker] = []
+        self._baseline = baseline
+
+    def start(self, plans: Mapping[str, Plan]) -> None:
+        """Start all workers; each runs up to the start barrier while the others start."""
+        for arm, plan in plans.items():
+            with self._failing(arm):
+                worker = self._stack.enter_context(Worker(self._workload, plan, self._settings))
+                self._started.append(worker)
+                self.workers[arm] = worker
+        self._stack.callback(self._release)
+
+    def _release(self) -> None:
+        """Tell all workers to end, so that they end side by side."""
+        for worker in self._started:
+            worker.release()
+
+    def warm_up(self) -> None:
+        """All to the start barrier, then the first steps of each while nobody else runs."""
+        for arm, worker in list(self.workers.items()):
+            with self._failing(arm):
+                worker.open_gate()
+        for arm, worker in list(self.workers.items()):
+            began = time.monotonic()
+            with self._failing(arm):
+                _raise_unapplied(worker.turn(WARMUP_STEPS, limit=worker.first_step_limit))
+                self.startup[arm] = time.monotonic() - began
+        if self._baseline not in self.workers:
+            message = self.failures[self._baseline].message
+            raise MeasurementError(f"the plan to compare with could not run: {message}")
+
+    def pin_together(self) -> None:
+        """One core for all when nobody uses more than one thread: workers that take turns then share it."""
+        reports = [worker.report for worker in self.workers.values()]
+        alone = all(report.threads == 1 and not report.children for report in reports)
+        cores = self._settings.cores
+        if alone and len(cores) > 1:
+            for worker in self.workers.values():
+                worker.pin(cores[-1:])
+
+    def step_time(self, arm: str) -> float:
+        """Seconds of the fastest warm step so far."""
+        return max(min(self.workers[arm].report.wall[1:]), 1e-6)
+
+    def run_round(self, number: tuple[int, int], *, steps: int, order: random.Random) -> list[Block] | None:
+        """One turn for each worker in random order; None where a program came to its end before all had theirs.
+
+        `number` is that of the replicate and of the round.
+        """
+        arms = list(self.workers)
+        order.shuffle(arms)
+        blocks: list[Block] = []
+        for arm in arms:
+            try:
+                with self._failing(arm):
+                    blocks.append(_block(arm, self.workers[arm].turn(steps + 1), number))
+            except EndedEarly as end:
+                self.program_steps = end.steps
+                return None
+        return blocks
+
+    def of_living(self, blocks: Sequence[Block]) -> tuple[Block, ...]:
+        """Blocks of an arm that failed on the way count for nothing."""
+        return tuple(block for block in blocks if block.arm in self.workers)
+
+    @contextmanager
+    def _failing(self, arm: str) -> Generator[None]:
+        """What ends an arm becomes its failure; what ends the baseline, or the end of a program, propagates."""
+        try:
+            yield
+        except EndedEarly:
+            raise
+        except NotApplicable as reason:
+            self._drop(arm, Verdict(gate="applies", outcome=Outcome.FAIL, message=f"does not apply here: {reason}"))
+        except (WorkloadError, ProtectedFile) as error:
+            if arm == self._baseline:
+                raise
+            self._drop(arm, Verdict(gate="runs", outcome=Outcome.FAIL, message=str(error)))
+
+    def _drop(self, arm: str, verdict: Verdict) -> None:
+        self.failures[arm] = verdict
+        worker = self.workers.pop(arm, None)
+        if worker is not None:
+            worker.pause()
+
+
+def _block(arm: str, turn: TurnReport, number: tuple[int, int]) -> Block:
+    samples = {"wall": turn.wall, "cpu": turn.cpu, "cuda": turn.cuda, "losses": turn.losses}
+    return Block(replicate=number[0], round=number[1], arm=arm, **samples)
+
+
+def _raise_unapplied(report: TurnReport) -> None:
+    """Raise NotApplicable for a transform of the plan that changed nothing at all."""
+    never_met = "the program never showed it a site (no DataLoader, no optimizer, no root module with parameters)"
+    for name, sites in report.applied.items():
+        if not sites:
+            raise NotApplicable(f"{name}: {report.refused.get(name, never_met)}")
+        if name in report.unconfirmed:
+            raise NotApplicable(f"{name}: {report.unconfirmed[name]}")

@@ -1,0 +1,83 @@
+"""Replicates of the same arms, one after another, and what they say so far."""
+
+import statistics
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+
+from hotloop.compare.comparison import Comparison
+from hotloop.compare.inference import combine, replicate_estimate
+from hotloop.compare.replicate import Pace, Replicate, Setup, run_replicate
+from hotloop.errors import MeasurementError
+from hotloop.estimate import Estimate
+from hotloop.measurement import Clock, Interval, Memory
+from hotloop.transform import Plan
+from hotloop.verdict import Verdict
+
+BASELINE = "baseline"
+AGAIN = "again"
+"""The A/A arm: the baseline a second time, in processes of its own."""
+
+
+class ReplicateSeries:
+    """Arms that are compared with the baseline; every replicate brings fresh processes of all that still run."""
+
+    def __init__(self, setup: Setup, arms: Mapping[str, Plan], *, clock: Clock) -> None:
+        self.arms = dict(arms)
+        self.clock = clock
+        self.replicates: list[Replicate] = []
+        self.failures: dict[str, Verdict] = {}
+        self.seconds: list[float] = []
+        self._setup = setup
+
+    def measure(self, pace: Pace) -> Replicate:
+        """Run one more replicate of all arms that have not failed."""
+        began = time.monotonic()
+        known = next((one.program_steps for one in self.replicates if one.program_steps), None)
+        replicate = run_replicate(
+            self._setup, self.arms, number=len(self.replicates), pace=replace(pace, program_steps=known)
+        )
+        if not replicate.blocks:
+            raise MeasurementError("no round of turns was through before every program ended or failed; train longer")
+        self.seconds.append(time.monotonic() - began)
+        self.replicates.append(replicate)
+        self.failures.update(replicate.failures)
+        self.drop(replicate.failures)
+        return replicate
+
+    def drop(self, arms: Collection[str]) -> None:
+        """Leave these arms out of the replicates to come."""
+        self.arms = {arm: plan for arm, plan in self.arms.items() if arm not in arms}
+
+    def estimates(self, arm: str) -> list[Estimate]:
+        """One for each replicate in which `arm` ran: above 0 where it is faster than the baseline."""
+        return [self._estimate(one, arm) for one in self.replicates if one.rounds(arm)]
+
+    def comparison(self, arm: str) -> Comparison:
+        """`arm` against the baseline, beside the A/A arm."""
+        return Comparison(self.estimates(arm), self.estimates(AGAIN))
+
+    def interval(self, arm: str, aa: Sequence[Estimate] = ()) -> Interval:
+        """The ratio by which `arm` is faster than the baseline, over all replicates."""
+        return combine(self.estimates(arm), aa)
+
+    def startup(self, arm: str) -> float:
+        """Seconds of the first steps, compilation included, in the first replicate that ran the arm: the cold one."""
+        return next((one.startup[arm] for one in self.replicates if arm in one.startup), 0.0)
+
+    def memory(self, arm: str) -> Memory | None:
+        """Peak memory over all replicates."""
+        found = [one.memory[arm] for one in self.replicates if arm in one.memory]
+        return Memory.largest(found) if found else None
+
+    def step_time(self, arm: str) -> float:
+        """Median seconds of a step over all replicates, on the series' clock."""
+        return statistics.median(
+            s for one in self.replicates for block in one.rounds(arm) for s in block.samples(self.clock)[1:]
+        )
+
+    def _estimate(self, replicate: Replicate, arm: str) -> Estimate:
+        baseline, candidate = (
+            [block.samples(self.clock) for block in replicate.rounds(name)] for name in (self._setup.baseline, arm)
+        )
+        return replicate_estimate(baseline, candidate)

@@ -1,0 +1,48 @@
+"""What a timed worker answers after each turn."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+from hotloop.measurement import Memory
+
+
+@dataclass(frozen=True, kw_only=True)
+class TurnReport:
+    """The steps of one turn, and the state of the process at its end.
+
+    `wall`, `cpu` and `cuda` are seconds of each step, `losses` NaN where a step differentiated nothing. `steps` counts
+    all steps so far. `applied` counts the sites that each transform changed, `refused` and `unconfirmed` say why one
+    did not. `rss`, `cuda_allocated` and `cuda_reserved` are peaks in bytes.
+    """
+
+    wall: tuple[float, ...]
+    cpu: tuple[float, ...]
+    cuda: tuple[float, ...]
+    losses: tuple[float, ...]
+    steps: int
+    threads: int
+    children: int
+    roots: int
+    optimizers: tuple[str, ...]
+    applied: Mapping[str, int]
+    refused: Mapping[str, str]
+    unconfirmed: Mapping[str, str]
+    rss: int
+    cuda_allocated: int
+    cuda_reserved: int
+    elapsed: float
+
+    @classmethod
+    def from_message(cls, message: Mapping[str, Any]) -> Self:
+        """The report in a worker's message, in which a loss that nobody saw is null."""
+        values: dict[str, Any] = {field.name: message[field.name] for field in fields(cls)}
+        values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+        values["losses"] = tuple(math.nan if loss is None else loss for loss in message["losses"])
+        return cls(**values)
+
+    @property
+    def memory(self) -> Memory:
+        """Peak memory of the worker so far."""
+        return Memory(rss=self.rss, cuda_allocated=self.cuda_allocated, cuda_reserved=self.cuda_reserved)
