@@ -17,6 +17,7 @@ from typing import Any
 
 from hotloop.errors import HotloopError, MeasurementError, NeverStepped, ProtectedFile, WorkloadCrashed
 from hotloop.transform import Plan, Stage, compiles
+from hotloop.worker.freezer import CgroupFreezer, SignalFreezer, make_cgroup_freezer
 from hotloop.worker.spec import Channel, ObservationSpec, WorkerSpec
 from hotloop.worker.turn_report import TurnReport
 from hotloop.workload import Script, Workload
@@ -75,7 +76,6 @@ class Worker:
         self.plan = plan
         self.settings = settings
         self.steps = 0
-        self.pid = 0
         self._report: TurnReport | None = None
         self._is_paused = False
         self._asked = 1  # steps after which it answers again
@@ -84,10 +84,17 @@ class Worker:
         folders = [workload.folder]
         if isinstance(workload, Script):
             folders.append((workload.folder / workload.path).parent)
-        scratch = make_scratch(tuple(folders), may_overwrite=settings.may_overwrite)
-        spec = WorkerSpec(workload=workload, plan=plan, scratch=scratch, caches=(settings.cache,), watch=watch)
-        self._scratch = scratch
-        self._start(variables, program)
+        self._scratch = make_scratch(tuple(folders), may_overwrite=settings.may_overwrite)
+        cgroup = make_cgroup_freezer()
+        self._warden, self._control, self._channel = self._start(variables, program, cgroup)
+        self._freezer = cgroup or SignalFreezer(self._warden.pid)
+        told = self._control.receive(timeout=60)
+        if told is None:
+            raise HotloopError(f"the worker could not be started: {self.last_lines()}")
+        self.pid: int = told["pid"]
+        if settings.cores:
+            self.pin(settings.cores)
+        spec = WorkerSpec(workload=workload, plan=plan, scratch=self._scratch, caches=(settings.cache,), watch=watch)
         self._send(spec.to_data())
 
     def __enter__(self) -> "Worker":
@@ -95,6 +102,11 @@ class Worker:
 
     def __exit__(self, *_: object) -> None:
         self.end()
+
+    @property
+    def stopped_by(self) -> str:
+        """How it is stopped while others have their turn."""
+        return self._freezer.how
 
     @property
     def report(self) -> TurnReport:
@@ -109,26 +121,28 @@ class Worker:
         extra = _COMPILE_LIMIT if any(map(compiles, self.plan.transforms)) else 0.0
         return max(self.settings.first_step_limit, extra)
 
-    def _start(self, variables: Mapping[str, str], program: tuple[str, ...]) -> None:
+    def _start(
+        self, variables: Mapping[str, str], program: tuple[str, ...], cgroup: CgroupFreezer | None
+    ) -> tuple["subprocess.Popen[bytes]", Channel, Channel]:
+        """The warden, and our ends of its socket and of the worker's."""
         control, control_there = socket.socketpair()
         channel, channel_there = socket.socketpair()
         fds = (control_there.fileno(), channel_there.fileno())
         module, *rest = program
         worker = [sys.executable, "-P", "-m", module, str(fds[1]), *rest]
-        arguments = [str(_WARDEN), str(fds[0]), str(self._scratch.folder), str(fds[1]), *worker]
-        warden = [sys.executable, "-I", "-S", *arguments]
-        self._warden = subprocess.Popen(
-            warden, env=variables, pass_fds=fds, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log
+        freezer = ["", "", ""] if cgroup is None else [str(cgroup.procs), str(cgroup.control), cgroup.thawed]
+        arguments = [str(_WARDEN), str(fds[0]), str(self._scratch.folder), str(fds[1]), *freezer, *worker]
+        warden = subprocess.Popen(
+            [sys.executable, "-I", "-S", *arguments],
+            env=variables,
+            pass_fds=fds,
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
         )
         control_there.close()
         channel_there.close()
-        self._control, self._channel = Channel(control), Channel(channel)
-        told = self._control.receive(timeout=60)
-        if told is None:
-            raise HotloopError(f"the worker could not be started: {self.last_lines()}")
-        self.pid = told["pid"]
-        if self.settings.cores:
-            self.pin(self.settings.cores)
+        return warden, Channel(control), Channel(channel)
 
     def _variables(self) -> dict[str, str]:
         variables = {**os.environ, **self.settings.variables}
@@ -182,18 +196,16 @@ class Worker:
         return message
 
     def pause(self) -> None:
-        """Stop the whole process group: loader workers do not prefetch and threads do not spin in others' turns."""
+        """Stop the worker and all it started: nothing prefetches and no thread spins in others' turns."""
         if not self._is_paused:
             self._is_paused = True
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.pid, signal.SIGSTOP)
+            self._freezer.freeze()
 
     def resume(self) -> None:
         """Let it run again."""
         if self._is_paused:
             self._is_paused = False
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.pid, signal.SIGCONT)
+            self._freezer.thaw()
 
     def release(self) -> None:
         """Tell the warden to end the worker, without waiting for it."""
@@ -211,6 +223,7 @@ class Worker:
         if self._warden.returncode:  # it did not come to its own end, so it has not ended the worker
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
+        self._freezer.close()
         shutil.rmtree(self._scratch.folder, ignore_errors=True)
         self._log.close()
 

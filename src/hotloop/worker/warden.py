@@ -1,8 +1,10 @@
 """A process of its own that outlives nobody: it starts one worker and sees to it that nothing of the worker remains.
 
-Run as a file, without hotloop, in about 15 ms: `python warden.py CONTROL_FD SCRATCH FDS command`. It ends the worker's
-whole process tree when the parent is gone (end of file on the control socket), when told to, or when the worker has
-ended; then it removes the scratch folder and writes one line {"pid": ..} at the start and {"status": ..} at the end.
+Run as a file, without hotloop, in about 15 ms: `python warden.py CONTROL_FD SCRATCH FDS PROCS FREEZER THAWED command`.
+The worker enters the control group of the file PROCS, if one is named. The warden ends the worker's whole process tree
+when the parent is gone (end of file on the control socket), when told to, or when the worker has ended; what is frozen
+cannot end, so THAWED is written to FREEZER first. Then it removes the scratch folder and writes one line {"pid": ..} at
+the start and {"status": ..} at the end.
 """
 
 import contextlib
@@ -24,7 +26,8 @@ _PR_SET_CHILD_SUBREAPER = 36
 def main() -> None:
     """Start the command with the descriptors FDS, wait for it or for the end of the parent, clean up."""
     control = socket.socket(fileno=int(sys.argv[1]))
-    scratch, command = sys.argv[2], sys.argv[4:]
+    scratch, command = sys.argv[2], sys.argv[7:]
+    procs, freezer, thawed = sys.argv[4:7]
     pass_fds = tuple(int(fd) for fd in sys.argv[3].split(","))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, and the parent ends us
     wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -33,17 +36,29 @@ def main() -> None:
         signal.signal(number, _wake)
     with contextlib.suppress(OSError, AttributeError):  # where there are no subreapers, the process group must do
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    worker = subprocess.Popen(command, pass_fds=pass_fds, start_new_session=True)
+    enter = (lambda: _write(procs, str(os.getpid()))) if procs else None
+    worker = subprocess.Popen(command, pass_fds=pass_fds, start_new_session=True, preexec_fn=enter)  # noqa: PLW1509
     for fd in pass_fds:
         os.close(fd)
     with contextlib.suppress(OSError):
         control.sendall(json.dumps({"pid": worker.pid}).encode() + b"\n")
     status = _wait(worker, control, wake_read)
+    if freezer:  # what is frozen cannot end
+        with contextlib.suppress(OSError):
+            _write(freezer, thawed)
     _end_everything(worker.pid)
+    if procs:
+        with contextlib.suppress(OSError):
+            os.rmdir(os.path.dirname(procs))
     if os.path.basename(scratch).startswith("hotloop-") and os.path.dirname(scratch) == tempfile.gettempdir():
         shutil.rmtree(scratch, ignore_errors=True)
     with contextlib.suppress(OSError):
         control.sendall(json.dumps({"status": status}).encode() + b"\n")
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
 
 
 def _wake(_number: int, _frame: object) -> None:
