@@ -2,14 +2,16 @@
 
 import dataclasses
 import tomllib
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self, dataclass_transform, get_type_hints
 
 from hotloop import registry
 from hotloop.errors import PlanError, RegistryError
 from hotloop.measurement import Environment
+from hotloop.option import allowed_values, fits
 
 
 class Stage(StrEnum):
@@ -48,15 +50,21 @@ class OptimizerSite:
 
 
 class Transform(Protocol):
-    """One change. Built-ins are frozen pydantic dataclasses, one a file; their fields are the options in TOML.
+    """One change: a dataclass whose fields are its options in a plan. `TransformBase` has a default for most members.
 
-    Two class variables may say more, and are read by the functions of the same names: `affects_phases`, the phases of a
-    step that it may shorten ("forward", "optimizer", ...; without it no limit is known for what it can win), and
-    `compiles`, True where the first step waits for a compiler.
+    Three more members are optional, and are read by the functions of the same names: `affects_phases`, `compiles` and
+    `short_name`.
     """
 
-    name: ClassVar[str]
-    stage: ClassVar[Stage]
+    @property
+    def name(self) -> str:
+        """Its name in a plan, which is the name that it is registered under."""
+        ...
+
+    @property
+    def stage(self) -> Stage:
+        """Where it acts."""
+        ...
 
     @property
     def promise(self) -> Promise:
@@ -86,14 +94,86 @@ class Transform(Protocol):
         ...
 
 
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+class TransformBase(ABC):
+    """A transform that needs only `name`, `stage` and `apply`. Each subclass is made a frozen dataclass.
+
+    Its annotated fields are its options: bool, int, float, str, None, Literal, unions of them, and
+    `Annotated[int, AtLeast(1)]` for numbers. Other values raise ValueError, which says what is allowed.
+    What is not overridden says the most: that it applies on every machine, may act on all phases, and rounds nothing.
+    """
+
+    name: ClassVar[str]
+    stage: ClassVar[Stage]
+    roundoff: ClassVar[float] = 0.0
+    affects_phases: ClassVar[tuple[str, ...] | None] = None
+    compiles: ClassVar[bool] = False
+    _annotations: ClassVar[Mapping[str, Any]]
+
+    def __init_subclass__(cls) -> None:
+        """Make the subclass a dataclass. Raises TypeError for an annotation that options cannot be checked against."""
+        dataclasses.dataclass(frozen=True, kw_only=True)(cls)
+        hints = get_type_hints(cls, include_extras=True)
+        cls._annotations = {field.name: hints[field.name] for field in dataclasses.fields(cls)}  # pyright: ignore[reportArgumentType]
+        for annotation in cls._annotations.values():
+            allowed_values(annotation)
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for an option that its annotation does not allow."""
+        for option, annotation in self._annotations.items():
+            value = getattr(self, option)
+            if not fits(value, annotation):
+                raise ValueError(f"{option}: Input should be {allowed_values(annotation)}, got {value!r}")
+
+    @property
+    def promise(self) -> Promise:
+        """EXACT where it rounds nothing, else CLOSE; what computes something else must say STATISTICAL itself."""
+        return Promise.CLOSE if self.roundoff else Promise.EXACT
+
+    @classmethod
+    def candidates(cls, environment: Environment) -> tuple[Self, ...]:
+        """The one with default options."""
+        return (cls(),)
+
+    def check(self, environment: Environment) -> None:  # noqa: B027  # a default, not a gap
+        """Every machine will do."""
+
+    @abstractmethod
+    def apply(self, site: Any) -> None:
+        """Act on one site of its stage. Raises NotApplicable where this site has nothing to act on."""
+
+    def confirm(self) -> None:  # noqa: B027  # a default, not a gap
+        """Having been applied is enough."""
+
+
 def affects_phases(transform: Transform | type[Transform]) -> tuple[str, ...] | None:
-    """The phases of a step that it may shorten; None where it may act on everything."""
+    """The phases of a step that it may shorten ("forward", "optimizer", ...); None where it may act on everything."""
     return getattr(transform, "affects_phases", None)
 
 
 def compiles(transform: Transform | type[Transform]) -> bool:
     """Whether the first step under it waits for a compiler."""
     return getattr(transform, "compiles", False)
+
+
+def short_name(transform: Transform) -> str:
+    """A few words for tables, such as "bf16" or "loader 2 workers"; name and options where it has none of its own."""
+    return getattr(transform, "short_name", None) or describe(transform)
+
+
+def describe(transform: Transform) -> str:
+    """Name and options of one transform, for people."""
+    options = ", ".join(f"{key}={value}" for key, value in _options(transform).items())
+    return f"{transform.name}({options})" if options else transform.name
+
+
+def _options(transform: Transform) -> dict[str, Any]:
+    values = {name: getattr(transform, name) for name in _option_names(type(transform))}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _option_names(kind: type[Transform]) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else ()
 
 
 _ORDER = list(Stage)
@@ -141,6 +221,11 @@ class Plan:
         """Names and options in one line; "nothing" for the empty plan."""
         return " + ".join(describe(transform) for transform in self.transforms) or "nothing"
 
+    @property
+    def short_title(self) -> str:
+        """The short names in one line, for tables; "nothing" for the empty plan."""
+        return " + ".join(map(short_name, self.transforms)) or "nothing"
+
     def to_data(self) -> list[dict[str, Any]]:
         """One table for each transform, as in the TOML file."""
         return [{"name": transform.name, **_options(transform)} for transform in self.transforms]
@@ -175,20 +260,7 @@ def load_plan(path: str | Path) -> Plan:
     return Plan.load(path)
 
 
-def describe(transform: Transform) -> str:
-    """Name and options of one transform, for people."""
-    options = ", ".join(f"{key}={value}" for key, value in _options(transform).items())
-    return f"{transform.name}({options})" if options else transform.name
-
-
-def _options(transform: Transform) -> dict[str, Any]:
-    fields = dataclasses.fields(transform)  # pyright: ignore[reportArgumentType]
-    return {f.name: value for f in fields if (value := getattr(transform, f.name)) is not None}
-
-
 def _build(table: Mapping[str, Any]) -> Transform:
-    from pydantic import ValidationError
-
     options = dict(table)
     name = options.pop("name", None)
     if not isinstance(name, str):
@@ -199,10 +271,9 @@ def _build(table: Mapping[str, Any]) -> Transform:
         raise PlanError(f"no transform is named {name!r}; known are: {_known()}") from None
     try:
         return kind(**options)
-    except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        allowed = ", ".join(f.name for f in dataclasses.fields(kind)) or "none"
-        raise PlanError(f"transform {name!r} cannot take {options}: {problems}; its options are: {allowed}") from None
+    except (TypeError, ValueError) as error:
+        problem, allowed = " ".join(str(error).split()), ", ".join(_option_names(kind)) or "none"
+        raise PlanError(f"transform {name!r} cannot take {options}: {problem}; its options are: {allowed}") from error
 
 
 def _known() -> str:

@@ -7,7 +7,7 @@ import pytest
 from hotloop import registry
 from hotloop.measurement import Interval
 from hotloop.proof.amdahl import AmdahlLimits
-from hotloop.transform import Plan
+from hotloop.transform import Plan, affects_phases
 from hotloop.trial import Trial
 from hotloop.tune.candidates import find_candidates
 
@@ -84,8 +84,6 @@ def test_every_phase_that_a_transform_names_is_one_that_a_diagnosis_measures():
     from hotloop.diagnose.split import OUTSIDE, PHASES
 
     named = {
-        p
-        for name in registry.names("transforms")
-        for p in getattr(registry.load("transforms", name), "affects_phases", ())
+        p for name in registry.names("transforms") for p in affects_phases(registry.load("transforms", name)) or ()
     }
     assert named <= {*PHASES, *OUTSIDE}

@@ -1,5 +1,7 @@
 """What every registered transform owes, whoever wrote it."""
 
+import subprocess
+import sys
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import pytest
 from hotloop import registry
 from hotloop.errors import NotApplicable, PlanError
 from hotloop.measurement import Environment
-from hotloop.transform import Plan, Promise, Stage
+from hotloop.transform import Plan, Promise, Stage, short_name
 from hotloop.transforms.compile import Compile
 from hotloop.transforms.data_loading import DataLoading
 
@@ -59,6 +61,24 @@ def test_every_candidate_is_one_of_its_own_and_says_how_it_rounds(candidate):
     assert isinstance(candidate.promise, Promise)
     assert 0.0 <= candidate.roundoff <= 2.0**-9
     assert (candidate.roundoff == 0.0) == (candidate.promise is Promise.EXACT)
+
+
+def test_all_are_loaded_and_built_by_the_standard_library_alone():
+    tables = [{"name": name, **({"num": 1} if name == "threads" else {})} for name in NAMES]
+    code = f"import sys; from hotloop.transform import Plan; Plan.from_data({tables})\n"
+    code += "sys.exit({'numpy', 'psutil', 'pydantic', 'torch'} & set(sys.modules) or 0)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_every_candidate_has_a_short_name_of_its_own():
+    found = {short_name(c): c for machine in (CPU, CUDA) for name in NAMES for c in candidates(name, machine)}
+    assert all(len(name) <= 23 and "(" not in name for name in found)
+    assert len(found) == len(set(found.values()))
+
+
+def candidates(name, machine):
+    return registry.load("transforms", name).candidates(machine)
 
 
 @pytest.mark.parametrize("candidate", CANDIDATES)

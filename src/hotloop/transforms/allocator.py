@@ -2,15 +2,12 @@
 
 import os
 from pathlib import Path
-from typing import ClassVar, Literal, Self
-
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
+from typing import Literal, Self
 
 from hotloop.errors import NotApplicable
 from hotloop.machine.installed import find_allocators
 from hotloop.measurement import Environment
-from hotloop.transform import Promise, Stage
+from hotloop.transform import Stage, TransformBase
 
 # Blocks below 4 GiB come from the heap instead of a fresh mmap each, freed memory is kept, huge pages are asked for.
 _TUNABLES = "glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=4294967296:glibc.malloc.hugetlb=1"
@@ -20,8 +17,7 @@ _JEMALLOC = "dirty_decay_ms:-1,muzzy_decay_ms:-1,thp:always"
 _PACKAGES = {"tcmalloc": "libtcmalloc-minimal4 or gperftools", "jemalloc": "libjemalloc2 or jemalloc"}
 
 
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
-class Allocator:
+class Allocator(TransformBase):
     """Preloads `library`, or for "glibc" sets its malloc tunables. Changes no arithmetic.
 
     jemalloc is told to keep freed memory; what MALLOC_CONF already says comes last and wins.
@@ -29,14 +25,17 @@ class Allocator:
 
     library: Literal["tcmalloc", "jemalloc", "glibc"] = "tcmalloc"
 
-    name: ClassVar[str] = "allocator"
-    stage: ClassVar[Stage] = Stage.LAUNCH
-    promise: ClassVar[Promise] = Promise.EXACT
-    roundoff: ClassVar[float] = 0.0
+    name = "allocator"
+    stage = Stage.LAUNCH
+
+    @property
+    def short_name(self) -> str:
+        """A few words for tables."""
+        return "tuned glibc" if self.library == "glibc" else self.library
 
     @classmethod
     def candidates(cls, environment: Environment) -> tuple[Self, ...]:
-        """Every library, tcmalloc first: it is worth most, and quietens all later races."""
+        """Every library, tcmalloc first: it is worth most, and makes all later comparisons less noisy."""
         return (cls(library="tcmalloc"), cls(library="jemalloc"), cls(library="glibc"))
 
     def check(self, environment: Environment) -> None:

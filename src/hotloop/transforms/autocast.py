@@ -1,37 +1,24 @@
 """Forward passes under bf16 autocast; parameters, gradients and the update stay in fp32."""
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
-
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 from hotloop.errors import NotApplicable
-from hotloop.measurement import Environment
-from hotloop.transform import Promise, Stage
+from hotloop.transform import Stage, TransformBase
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
-class Autocast:
+class Autocast(TransformBase):
     """Wraps the forward of each root module in torch.autocast; its outputs are handed back in fp32."""
 
-    dtype: Literal["bfloat16"] = "bfloat16"
+    dtype: Literal["bfloat16"] = "bfloat16"  # fp16 needs a loss scaler, which an unmodified program does not have
 
-    name: ClassVar[str] = "autocast"
-    stage: ClassVar[Stage] = Stage.MODULE
-    affects_phases: ClassVar[tuple[str, ...]] = ("forward", "backward", "evaluation")
-    promise: ClassVar[Promise] = Promise.CLOSE
-    roundoff: ClassVar[float] = 2.0**-9
-
-    @classmethod
-    def candidates(cls, environment: Environment) -> tuple[Self, ...]:
-        """bf16: fp16 needs a loss scaler, which an unmodified program does not have."""
-        return (cls(),)
-
-    def check(self, environment: Environment) -> None:
-        """Every machine computes bf16; some slower than fp32, which the race will show."""
+    name = "autocast"
+    stage = Stage.MODULE
+    affects_phases = ("forward", "backward", "evaluation")
+    roundoff = 2.0**-9
+    short_name = "bf16"
 
     def apply(self, site: "nn.Module") -> None:
         """Replace the forward of one root."""
@@ -42,13 +29,10 @@ class Autocast:
             raise NotApplicable("the program already runs under autocast")
         if parameter.dtype is not torch.float32:
             raise NotApplicable(f"the parameters are {parameter.dtype}; autocast starts from fp32")
-        site.forward = _Lowered(site, parameter.device.type)
-
-    def confirm(self) -> None:
-        """The wrapper is in the way of every call."""
+        site.forward = _AutocastForward(site, parameter.device.type)
 
 
-class _Lowered:
+class _AutocastForward:
     """A forward under autocast. An object and not a closure: a deep copy of the model must call its own parameters."""
 
     def __init__(self, module: "nn.Module", device: str) -> None:
@@ -62,10 +46,10 @@ class _Lowered:
 
         with torch.autocast(self.device, dtype=torch.bfloat16):
             outputs = type(self.module).forward(self.module, *args, **kwargs)
-        return tree_map(_raise, outputs)
+        return tree_map(_to_fp32, outputs)
 
 
-def _raise(value: Any) -> Any:
+def _to_fp32(value: Any) -> Any:
     import torch
 
     return value.float() if isinstance(value, torch.Tensor) and value.dtype is torch.bfloat16 else value

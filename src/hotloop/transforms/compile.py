@@ -1,21 +1,17 @@
 """torch.compile on the root modules, in place."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
-
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from hotloop.errors import NotApplicable
 from hotloop.measurement import Environment
-from hotloop.transform import Promise, Stage
+from hotloop.transform import Stage, TransformBase
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
-class Compile:
+class Compile(TransformBase):
     """Compiles each root module in place, so that the keys of its state_dict stay as they are.
 
     Random numbers inside compiled code come from another stream. A first call that fails propagates: nothing falls
@@ -26,12 +22,18 @@ class Compile:
     dynamic: bool | None = None
     backend: str | None = None
 
-    name: ClassVar[str] = "compile"
-    stage: ClassVar[Stage] = Stage.MODULE
-    affects_phases: ClassVar[tuple[str, ...]] = ("forward", "backward", "evaluation")
-    compiles: ClassVar[bool] = True
-    promise: ClassVar[Promise] = Promise.CLOSE
-    roundoff: ClassVar[float] = 2.0**-24
+    name = "compile"
+    stage = Stage.MODULE
+    affects_phases = ("forward", "backward", "evaluation")
+    compiles = True
+    roundoff = 2.0**-24
+
+    @property
+    def short_name(self) -> str:
+        """A few words for tables: what is not the default."""
+        shapes = {None: None, True: "dynamic", False: "static"}[self.dynamic]
+        mode = None if self.mode == "default" else self.mode
+        return " ".join(filter(None, ["compile", mode, self.backend, shapes]))
 
     @classmethod
     def candidates(cls, environment: Environment) -> tuple[Self, ...]:

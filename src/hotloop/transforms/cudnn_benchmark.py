@@ -1,29 +1,17 @@
 """Lets cuDNN time its convolution algorithms and keep the fastest for each shape."""
 
-from typing import ClassVar, Self
-
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
-
 from hotloop.errors import NotApplicable
 from hotloop.measurement import Environment
-from hotloop.transform import Promise, Stage
+from hotloop.transform import Stage, TransformBase
 
 
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
-class CudnnBenchmark:
+class CudnnBenchmark(TransformBase):
     """Sets torch.backends.cudnn.benchmark. Another algorithm adds in another order."""
 
-    name: ClassVar[str] = "cudnn_benchmark"
-    stage: ClassVar[Stage] = Stage.TORCH
-    affects_phases: ClassVar[tuple[str, ...]] = ("forward", "backward", "evaluation")
-    promise: ClassVar[Promise] = Promise.CLOSE
-    roundoff: ClassVar[float] = 2.0**-24
-
-    @classmethod
-    def candidates(cls, environment: Environment) -> tuple[Self, ...]:
-        """The one there is."""
-        return (cls(),)
+    name = "cudnn_benchmark"
+    stage = Stage.TORCH
+    affects_phases = ("forward", "backward", "evaluation")
+    roundoff = 2.0**-24
 
     def check(self, environment: Environment) -> None:
         """cuDNN runs on CUDA devices only."""

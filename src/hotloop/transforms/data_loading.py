@@ -1,32 +1,34 @@
 """How DataLoaders fetch: worker processes, prefetching, pinned memory."""
 
-from typing import Annotated, Any, ClassVar, Self
-
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass
+from typing import Annotated, Any, Self
 
 from hotloop.errors import NotApplicable
 from hotloop.measurement import Environment
-from hotloop.transform import Promise, Stage
+from hotloop.option import AtLeast
+from hotloop.transform import Stage, TransformBase
 
 
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
-class DataLoading:
+class DataLoading(TransformBase):
     """Builds the program's own DataLoaders with persistent workers, and pinned memory for CUDA.
 
     Samples come in the same order, in every epoch; random numbers drawn inside the dataset come from the workers'
     streams.
     """
 
-    workers: Annotated[int, Field(ge=0)] = 2
-    prefetch: Annotated[int, Field(ge=1)] = 2
+    workers: Annotated[int, AtLeast(0)] = 2
+    prefetch: Annotated[int, AtLeast(1)] = 2
     pin_memory: bool = False
 
-    name: ClassVar[str] = "data_loading"
-    stage: ClassVar[Stage] = Stage.DATA
-    affects_phases: ClassVar[tuple[str, ...]] = ("data_wait", "loader_start", "evaluation", "host_to_device")
-    promise: ClassVar[Promise] = Promise.EXACT
-    roundoff: ClassVar[float] = 0.0
+    name = "data_loading"
+    stage = Stage.DATA
+    affects_phases = ("data_wait", "loader_start", "evaluation", "host_to_device")
+
+    @property
+    def short_name(self) -> str:
+        """A few words for tables; what is not the default comes behind the workers."""
+        workers = f"loader {self.workers} worker{'' if self.workers == 1 else 's'}"
+        prefetch = None if self.prefetch == 2 else f"prefetch {self.prefetch}"
+        return " ".join(filter(None, [workers, prefetch, "pinned" if self.pin_memory else None]))
 
     @classmethod
     def candidates(cls, environment: Environment) -> tuple[Self, ...]:
@@ -46,7 +48,7 @@ class DataLoading:
         from torch.utils.data import IterableDataset
 
         if isinstance(site["dataset"], IterableDataset):
-            raise NotApplicable("an IterableDataset would be read once by each worker; its order is its own affair")
+            raise NotApplicable("an IterableDataset would be read once by each worker; its order is its own matter")
         if site.get("num_workers", 0) > 0:
             raise NotApplicable(f"the program already uses {site['num_workers']} loader workers")
         if self.workers:
@@ -54,9 +56,6 @@ class DataLoading:
             _keep_stream()
         if self.pin_memory:
             site["pin_memory"] = True
-
-    def confirm(self) -> None:
-        """The loader raises where it cannot obey."""
 
 
 class _Prefetch(int):

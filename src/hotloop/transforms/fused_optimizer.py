@@ -1,34 +1,31 @@
 """The optimizer's update in one kernel (fused), or one kernel for each operation over all parameters (foreach)."""
 
-from typing import ClassVar, Literal, Self
-
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
+from typing import Literal, Self
 
 from hotloop.errors import NotApplicable
 from hotloop.measurement import Environment
-from hotloop.transform import OptimizerSite, Promise, Stage
+from hotloop.transform import OptimizerSite, Stage, TransformBase
 
 
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
-class FusedOptimizer:
+class FusedOptimizer(TransformBase):
     """Builds the program's own optimizers with fused=True or foreach=True. The same update, rounded elsewhere."""
 
     implementation: Literal["fused", "foreach"] = "fused"
 
-    name: ClassVar[str] = "fused_optimizer"
-    stage: ClassVar[Stage] = Stage.OPTIMIZER
-    affects_phases: ClassVar[tuple[str, ...]] = ("optimizer",)
-    promise: ClassVar[Promise] = Promise.CLOSE
-    roundoff: ClassVar[float] = 2.0**-24
+    name = "fused_optimizer"
+    stage = Stage.OPTIMIZER
+    affects_phases = ("optimizer",)
+    roundoff = 2.0**-24
+
+    @property
+    def short_name(self) -> str:
+        """A few words for tables."""
+        return self.implementation
 
     @classmethod
     def candidates(cls, environment: Environment) -> tuple[Self, ...]:
         """Fused, then foreach, which is torch's own default on CUDA."""
         return (cls(implementation="fused"),) if environment.has_cuda else (cls(), cls(implementation="foreach"))
-
-    def check(self, environment: Environment) -> None:
-        """Every machine has both; the optimizer decides."""
 
     def apply(self, site: OptimizerSite) -> None:
         """Set the flag of one optimizer before it is built."""
@@ -42,6 +39,3 @@ class FusedOptimizer:
         site.defaults.update(
             {flag: flag == self.implementation for flag in ("fused", "foreach") if flag in site.defaults}
         )
-
-    def confirm(self) -> None:
-        """The flag is torch's own; it raises where it cannot obey."""

@@ -1,14 +1,11 @@
 """Attention as two matrix products and a softmax, in place of one flash kernel."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Self
-
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
+from typing import Any, Self
 
 from hotloop.errors import NotApplicable
 from hotloop.measurement import Environment
-from hotloop.transform import Promise, Stage
+from hotloop.transform import Stage, TransformBase
 
 
 class _Calls:
@@ -20,8 +17,7 @@ class _Calls:
 _calls = _Calls()
 
 
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
-class MathAttention:
+class MathAttention(TransformBase):
     """Lets scaled_dot_product_attention run on the machine's matrix products; the scores take memory of size T * T.
 
     The flash kernel of the CPU multiplies without oneDNN, which costs more than it saves where sequences are short.
@@ -31,23 +27,24 @@ class MathAttention:
 
     low_precision: bool = True
 
-    name: ClassVar[str] = "math_attention"
-    stage: ClassVar[Stage] = Stage.TORCH
-    affects_phases: ClassVar[tuple[str, ...]] = ("forward", "backward", "evaluation")
-    promise: ClassVar[Promise] = Promise.CLOSE
+    name = "math_attention"
+    stage = Stage.TORCH
+    affects_phases = ("forward", "backward", "evaluation")
 
     @property
-    def roundoff(self) -> float:
+    def roundoff(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]
         """That of bf16 scores, or of another order of fp32 sums."""
         return 2.0**-9 if self.low_precision else 2.0**-24
+
+    @property
+    def short_name(self) -> str:
+        """A few words for tables."""
+        return "math attention" if self.low_precision else "math attention fp32"
 
     @classmethod
     def candidates(cls, environment: Environment) -> tuple[Self, ...]:
         """On the CPU, as the inputs come; the flash kernels of CUDA use its matrix units."""
         return () if environment.has_cuda else (cls(),)
-
-    def check(self, environment: Environment) -> None:
-        """Every machine has both kernels; the program decides."""
 
     def apply(self, site: None) -> None:
         """Set torch's switches for this process."""

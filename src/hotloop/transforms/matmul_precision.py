@@ -1,17 +1,13 @@
 """The precision in which fp32 matrix products and convolutions are computed inside."""
 
-from typing import ClassVar, Literal, Self
-
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
+from typing import Literal, Self
 
 from hotloop.errors import NotApplicable
 from hotloop.measurement import Environment
-from hotloop.transform import Promise, Stage
+from hotloop.transform import Stage, TransformBase
 
 
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
-class MatmulPrecision:
+class MatmulPrecision(TransformBase):
     """Calls torch.set_float32_matmul_precision: "high" is TF32 (CUDA only), "medium" is bf16 (oneDNN on the CPU).
 
     On the CPU "medium" also covers convolutions and recurrent layers, which have switches of their own there.
@@ -19,15 +15,19 @@ class MatmulPrecision:
 
     precision: Literal["high", "medium"] = "medium"
 
-    name: ClassVar[str] = "matmul_precision"
-    stage: ClassVar[Stage] = Stage.TORCH
-    affects_phases: ClassVar[tuple[str, ...]] = ("forward", "backward", "evaluation", "optimizer", "other")
-    promise: ClassVar[Promise] = Promise.CLOSE
+    name = "matmul_precision"
+    stage = Stage.TORCH
+    affects_phases = ("forward", "backward", "evaluation", "optimizer", "other")
 
     @property
-    def roundoff(self) -> float:
+    def roundoff(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]
         """TF32 keeps 10 bits behind the point, bf16 keeps 7."""
         return 2.0**-11 if self.precision == "high" else 2.0**-9
+
+    @property
+    def short_name(self) -> str:
+        """A few words for tables."""
+        return "tf32 matmul" if self.precision == "high" else "bf16 matmul"
 
     @classmethod
     def candidates(cls, environment: Environment) -> tuple[Self, ...]:

@@ -1,26 +1,25 @@
 """How OpenMP threads wait for work: asleep (passive) or spinning (active)."""
 
 import os
-from typing import ClassVar, Literal, Self
-
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
+from typing import Literal, Self
 
 from hotloop.errors import NotApplicable
 from hotloop.measurement import Environment
-from hotloop.transform import Promise, Stage
+from hotloop.transform import Stage, TransformBase
 
 
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
-class OpenMP:
+class OpenMP(TransformBase):
     """Sets OMP_WAIT_POLICY. Passive waiting avoids the collapse beside other load; active is faster when alone."""
 
     wait_policy: Literal["passive", "active"] = "passive"
 
-    name: ClassVar[str] = "openmp"
-    stage: ClassVar[Stage] = Stage.LAUNCH
-    promise: ClassVar[Promise] = Promise.EXACT
-    roundoff: ClassVar[float] = 0.0
+    name = "openmp"
+    stage = Stage.LAUNCH
+
+    @property
+    def short_name(self) -> str:
+        """A few words for tables."""
+        return f"openmp {self.wait_policy}"
 
     @classmethod
     def candidates(cls, environment: Environment) -> tuple[Self, ...]:
@@ -30,7 +29,7 @@ class OpenMP:
     def check(self, environment: Environment) -> None:
         """There must be more than one thread to wait, and no policy set by the user."""
         if environment.threads < 2:
-            raise NotApplicable("one thread waits for nobody")
+            raise NotApplicable("there is one thread, which never waits for another")
         if "OMP_WAIT_POLICY" in environment.variables:
             raise NotApplicable(f"OMP_WAIT_POLICY={environment.variables['OMP_WAIT_POLICY']} is already set")
 

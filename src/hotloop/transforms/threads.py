@@ -1,25 +1,26 @@
 """How many threads one operator may use on the CPU."""
 
-from typing import Annotated, ClassVar, Self
-
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass
+from typing import Annotated, Self
 
 from hotloop.errors import NotApplicable
 from hotloop.measurement import Environment
-from hotloop.transform import Promise, Stage
+from hotloop.option import AtLeast
+from hotloop.transform import Stage, TransformBase
 
 
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
-class Threads:
+class Threads(TransformBase):
     """Calls torch.set_num_threads before the program starts. Sums are added in another order."""
 
-    num: Annotated[int, Field(ge=1)]
+    num: Annotated[int, AtLeast(1)]
 
-    name: ClassVar[str] = "threads"
-    stage: ClassVar[Stage] = Stage.TORCH
-    promise: ClassVar[Promise] = Promise.CLOSE
-    roundoff: ClassVar[float] = 2.0**-24
+    name = "threads"
+    stage = Stage.TORCH
+    roundoff = 2.0**-24
+
+    @property
+    def short_name(self) -> str:
+        """A few words for tables."""
+        return "1 thread" if self.num == 1 else f"{self.num} threads"
 
     @classmethod
     def candidates(cls, environment: Environment) -> tuple[Self, ...]:

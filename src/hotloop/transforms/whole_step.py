@@ -1,39 +1,35 @@
 """Forward, loss, backward, clipping and optimizer of a recipe captured as one graph and compiled."""
 
-from typing import ClassVar, Literal
-
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
+from typing import Literal, Self
 
 from hotloop.errors import NotApplicable
 from hotloop.measurement import Environment
-from hotloop.transform import Promise, Stage
+from hotloop.transform import Stage, TransformBase
 from hotloop.workload import Job
 
 
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
-class WholeStep:
+class WholeStep(TransformBase):
     """One compiled graph for the whole gradient step; with `dtype`, forward and loss run under autocast to it."""
-
-    name: ClassVar[str] = "whole_step"
-    stage: ClassVar[Stage] = Stage.STEP
-    affects_phases: ClassVar[tuple[str, ...]] = ("forward", "backward", "optimizer", "other")
-    compiles: ClassVar[bool] = True
 
     dtype: Literal["bfloat16"] | None = None
 
-    @property
-    def promise(self) -> Promise:
-        """The same mathematics; fused loops and autocast round differently."""
-        return Promise.CLOSE
+    name = "whole_step"
+    stage = Stage.STEP
+    affects_phases = ("forward", "backward", "optimizer", "other")
+    compiles = True
 
     @property
-    def roundoff(self) -> float:
+    def roundoff(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]
         """That of fp32, or of bf16 under autocast."""
         return 2.0**-24 if self.dtype is None else 2.0**-9
 
+    @property
+    def short_name(self) -> str:
+        """A few words for tables."""
+        return "whole step" if self.dtype is None else "whole step bf16"
+
     @classmethod
-    def candidates(cls, environment: Environment) -> tuple["WholeStep", ...]:
+    def candidates(cls, environment: Environment) -> tuple[Self, ...]:
         """Both precisions, where there is a compiler."""
         return (cls(), cls(dtype="bfloat16")) if environment.compiler else ()
 

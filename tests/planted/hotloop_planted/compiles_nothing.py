@@ -1,20 +1,18 @@
 """A compilation of something that is never called."""
 
-from typing import ClassVar
-
 import torch
-from pydantic.dataclasses import dataclass
 from torch import nn
 
+from hotloop.transform import Stage, TransformBase
 from hotloop.transforms.compile import Compile
-from hotloop_planted.shape import STRICT, Planted
 
 
-@dataclass(frozen=True, kw_only=True, config=STRICT)
-class CompilesNothing(Planted):
+class CompilesNothing(TransformBase):
     """Compiles a function beside the model; asks Dynamo whether anything was compiled, as compile does."""
 
-    name: ClassVar[str] = "compiles_nothing"
+    name = "compiles_nothing"
+    stage = Stage.MODULE
+    roundoff = 2.0**-24
 
     def apply(self, site: nn.Module) -> None:
         """Compile and forget."""

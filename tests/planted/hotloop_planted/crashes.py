@@ -1,18 +1,18 @@
 """A transform under which the program cannot run."""
 
-from typing import Any, ClassVar
+from typing import Any
 
-from pydantic.dataclasses import dataclass
 from torch import nn
 
-from hotloop_planted.shape import STRICT, Planted
+from hotloop.transform import Stage, TransformBase
 
 
-@dataclass(frozen=True, kw_only=True, config=STRICT)
-class Crashes(Planted):
+class Crashes(TransformBase):
     """Raises inside the first forward."""
 
-    name: ClassVar[str] = "crashes"
+    name = "crashes"
+    stage = Stage.MODULE
+    roundoff = 2.0**-24
 
     def apply(self, site: nn.Module) -> None:
         """Hook one root."""

@@ -1,19 +1,16 @@
 """An optimizer that rests at every tenth step."""
 
-from typing import Any, ClassVar
+from typing import Any
 
-from pydantic.dataclasses import dataclass
-
-from hotloop.transform import OptimizerSite, Stage
-from hotloop_planted.shape import STRICT, Planted
+from hotloop.transform import OptimizerSite, Stage, TransformBase
 
 
-@dataclass(frozen=True, kw_only=True, config=STRICT)
-class DropEveryTenthStep(Planted):
+class DropEveryTenthStep(TransformBase):
     """Leaves out every tenth update."""
 
-    name: ClassVar[str] = "drop_every_tenth_step"
-    stage: ClassVar[Stage] = Stage.OPTIMIZER
+    name = "drop_every_tenth_step"
+    stage = Stage.OPTIMIZER
+    roundoff = 2.0**-24
 
     def apply(self, site: OptimizerSite) -> None:
         """Replace the step of one class of optimizers."""

@@ -1,20 +1,20 @@
 """Dropout that no longer drops."""
 
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
-from pydantic.dataclasses import dataclass
 from torch import nn
 
-from hotloop_planted.shape import STRICT, Planted
+from hotloop.transform import Stage, TransformBase
 
 
-@dataclass(frozen=True, kw_only=True, config=STRICT)
-class DropoutOff(Planted):
+class DropoutOff(TransformBase):
     """Puts dropout modules into eval mode, sets their rate to 0, or makes the function behind them do nothing."""
 
     how: Literal["eval", "rate", "function"] = "eval"
 
-    name: ClassVar[str] = "dropout_off"
+    name = "dropout_off"
+    stage = Stage.MODULE
+    roundoff = 2.0**-24
 
     def apply(self, site: nn.Module) -> None:
         """Act on all dropout of one root."""

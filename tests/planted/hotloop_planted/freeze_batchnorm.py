@@ -1,20 +1,20 @@
 """Batch-norm that no longer gathers statistics."""
 
-from typing import ClassVar, Literal
+from typing import Literal
 
-from pydantic.dataclasses import dataclass
 from torch import nn
 
-from hotloop_planted.shape import STRICT, Planted
+from hotloop.transform import Stage, TransformBase
 
 
-@dataclass(frozen=True, kw_only=True, config=STRICT)
-class FreezeBatchNorm(Planted):
+class FreezeBatchNorm(TransformBase):
     """Puts batch-norm into eval mode, or leaves it training with momentum 0."""
 
     how: Literal["eval", "momentum"] = "eval"
 
-    name: ClassVar[str] = "freeze_batchnorm"
+    name = "freeze_batchnorm"
+    stage = Stage.MODULE
+    roundoff = 2.0**-24
 
     def apply(self, site: nn.Module) -> None:
         """Act on all batch-norm of one root."""

@@ -1,17 +1,16 @@
 """A transform that is all talk."""
 
-from typing import Any, ClassVar
+from typing import Any
 
-from pydantic.dataclasses import dataclass
-
-from hotloop_planted.shape import STRICT, Planted
+from hotloop.transform import Stage, TransformBase
 
 
-@dataclass(frozen=True, kw_only=True, config=STRICT)
-class Nothing(Planted):
+class Nothing(TransformBase):
     """Says that it applied, and changed nothing."""
 
-    name: ClassVar[str] = "nothing"
+    name = "nothing"
+    stage = Stage.MODULE
+    roundoff = 2.0**-24
 
     def apply(self, site: Any) -> None:
         """Do nothing."""

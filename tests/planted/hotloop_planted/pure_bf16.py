@@ -1,20 +1,19 @@
 """Parameters kept in bf16, so that small updates are lost."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
-from pydantic.dataclasses import dataclass
 from torch import nn
 
-from hotloop_planted.shape import STRICT, Planted
+from hotloop.transform import Stage, TransformBase
 
 
-@dataclass(frozen=True, kw_only=True, config=STRICT)
-class PureBF16(Planted):
+class PureBF16(TransformBase):
     """Casts the model and its inputs to bf16 and its outputs back."""
 
-    name: ClassVar[str] = "pure_bf16"
-    roundoff: ClassVar[float] = 2.0**-9
+    name = "pure_bf16"
+    stage = Stage.MODULE
+    roundoff = 2.0**-9
 
     def apply(self, site: nn.Module) -> None:
         """Cast one root."""

@@ -1,22 +1,37 @@
-"""Every gradient a little too large."""
+"""Every gradient a little too large, by a transform that takes nothing from hotloop but the protocol."""
 
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import Self
 
-from pydantic.dataclasses import dataclass
 from torch import nn
 
-from hotloop_planted.shape import STRICT, Planted
+from hotloop.measurement import Environment
+from hotloop.transform import Promise, Stage
 
 
-@dataclass(frozen=True, kw_only=True, config=STRICT)
-class ScaleGradients(Planted):
+@dataclass(frozen=True, kw_only=True)
+class ScaleGradients:
     """Multiplies each gradient by `factor`."""
 
     factor: float = 1.05
 
-    name: ClassVar[str] = "scale_gradients"
+    name = "scale_gradients"
+    stage = Stage.MODULE
+    promise = Promise.CLOSE
+    roundoff = 2.0**-24
+
+    @classmethod
+    def candidates(cls, environment: Environment) -> tuple[Self, ...]:
+        """The one with the default factor."""
+        return (cls(),)
+
+    def check(self, environment: Environment) -> None:
+        """Every machine will do."""
 
     def apply(self, site: nn.Module) -> None:
         """Hook every parameter."""
         for parameter in site.parameters():
             parameter.register_hook(lambda gradient: gradient * self.factor)
+
+    def confirm(self) -> None:
+        """Nothing to look at."""

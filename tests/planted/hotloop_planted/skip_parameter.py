@@ -1,22 +1,22 @@
 """One parameter that no longer learns."""
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
-from pydantic.dataclasses import dataclass
 from torch import nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from hotloop_planted.shape import STRICT, Planted
+from hotloop.transform import Stage, TransformBase
 
 
-@dataclass(frozen=True, kw_only=True, config=STRICT)
-class SkipParameter(Planted):
+class SkipParameter(TransformBase):
     """Takes the last weight's gradient away, makes it zero, or undoes its update after each step."""
 
     how: Literal["no_gradient", "zero_gradient", "undone"] = "no_gradient"
 
-    name: ClassVar[str] = "skip_parameter"
+    name = "skip_parameter"
+    stage = Stage.MODULE
+    roundoff = 2.0**-24
 
     def apply(self, site: nn.Module) -> None:
         """Act on the last weight of more than one dimension."""

@@ -1,20 +1,17 @@
 """A real slow-down of known size."""
 
 import time
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
-from pydantic.dataclasses import dataclass
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from hotloop.transform import Promise, Stage
-from hotloop_planted.shape import STRICT, Planted
+from hotloop.transform import Stage, TransformBase
 
 _CALIBRATION_STEPS = 8
 
 
-@dataclass(frozen=True, kw_only=True, config=STRICT)
-class SlowDown(Planted):
+class SlowDown(TransformBase):
     """Adds matrix products that take `percent` of a step, after each step.
 
     Their number is found in the first eight steps (the fastest step, the fastest product) and then stays as it is: it
@@ -23,10 +20,8 @@ class SlowDown(Planted):
 
     percent: float = 5.0
 
-    name: ClassVar[str] = "slow_down"
-    stage: ClassVar[Stage] = Stage.TORCH
-    promise: ClassVar[Promise] = Promise.EXACT
-    roundoff: ClassVar[float] = 0.0
+    name = "slow_down"
+    stage = Stage.TORCH
 
     def apply(self, site: None) -> None:
         """Hook the end of every step."""

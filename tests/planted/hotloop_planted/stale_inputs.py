@@ -1,18 +1,18 @@
 """Yesterday's inputs with today's targets."""
 
-from typing import Any, ClassVar
+from typing import Any
 
-from pydantic.dataclasses import dataclass
 from torch import nn
 
-from hotloop_planted.shape import STRICT, Planted
+from hotloop.transform import Stage, TransformBase
 
 
-@dataclass(frozen=True, kw_only=True, config=STRICT)
-class StaleInputs(Planted):
+class StaleInputs(TransformBase):
     """Feeds each root the inputs of the call before; the first call gets its own."""
 
-    name: ClassVar[str] = "stale_inputs"
+    name = "stale_inputs"
+    stage = Stage.MODULE
+    roundoff = 2.0**-24
 
     def apply(self, site: nn.Module) -> None:
         """Hook the door of one root."""
