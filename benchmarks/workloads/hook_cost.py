@@ -34,7 +34,8 @@ from hotloop.transform import Plan
 from hotloop.whole_file import write_whole
 from hotloop.worker.spec import Channel
 from hotloop.worker.turns import Turns
-from hotloop.workloads.hooks import Sites, hooked, steps_seen
+from hotloop.workloads.hooks import hooked, steps_seen
+from hotloop.workloads.started_plan import start
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "compare"))
 from simulate import machine
@@ -85,9 +86,9 @@ def programs():
 def timed(step, steps, turns):
     with ExitStack() as stack:
         if turns is not None:
-            sites = Sites(Plan())
-            stack.enter_context(hooked(sites, turns))
-            stack.enter_context(steps_seen(sites, turns))
+            started = start(Plan())
+            stack.enter_context(hooked(started, turns))
+            stack.enter_context(steps_seen(started, turns))
             turns.start()
         for _ in range(12):  # the search for root modules is over by then; it is paid once, in the warmup
             step()
@@ -101,7 +102,7 @@ def measure(number: int, rounds: int) -> dict:
     """Samples of one program in this process: seconds a step of each block, plain and hooked in random order."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    turns = OpenTurns(Channel(socket.socketpair()[0]), Sites(Plan()))
+    turns = OpenTurns(Channel(socket.socketpair()[0]), start(Plan()))
     order = random.Random(os.getpid())
     name, step, steps = list(programs())[number]
     samples = {"plain": [], "hooked": []}

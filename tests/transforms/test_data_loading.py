@@ -1,4 +1,4 @@
-"""Loader workers must not change what the program draws, in any epoch."""
+"""The program's loaders with workers, which must not change what it draws, in any epoch."""
 
 import pytest
 import torch
@@ -36,3 +36,24 @@ def test_a_loader_that_the_program_made_persistent_draws_what_it_drew():
     expected = epochs(own, shuffle=True, generator=False)
     DataLoading(workers=1).apply({"dataset": own["dataset"]})
     assert epochs(own, shuffle=True, generator=False) == expected
+
+
+def test_a_program_without_loaders_shows_data_loading_no_site(under, mlp):
+    started, hooks = under(DataLoading())
+    with hooks:
+        mlp(torch.randn(3, 4))
+    assert started.applied["data_loading"] == 0
+
+
+def test_data_loading_leaves_a_program_alone_that_has_workers(under):
+    started, hooks = under(DataLoading())
+    with hooks:
+        torch.utils.data.DataLoader([1, 2], num_workers=1)
+    assert "already uses 1 loader workers" in started.refused["data_loading"]
+
+
+def test_data_loading_changes_the_loader_that_the_program_builds(under):
+    _, hooks = under(DataLoading(workers=1, prefetch=3))
+    with hooks:
+        loader = torch.utils.data.DataLoader([1, 2], 1)
+    assert (loader.num_workers, loader.prefetch_factor, loader.persistent_workers) == (1, 3, True)

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import torch
 
-from hotloop.workloads import protect as protecting
+from hotloop.workloads.protect import Made, WriteGuard, announce_torch_writes
 from hotloop.workloads.scratch import Scratch, make_scratch
 
 
@@ -36,10 +36,10 @@ def main() -> None:
 
 def tried(action: str, scratch: Scratch, folder: Path, guards: list[Any]) -> str | None:
     os.chdir(scratch.copy_of(folder))
-    made = protecting.Made(folder.parent / "made")
-    guards.append(protecting._Guard(scratch, caches=(folder.parent / "cache",), made=made, stop=stop))
+    made = Made(folder.parent / "made")
+    guards.append(WriteGuard(scratch, caches=(folder.parent / "cache",), made=made, stop=stop))
     if torch.save.__module__ == "torch.serialization":
-        protecting._announce_torch_writes()
+        announce_torch_writes()
     try:
         exec(action, {"os": os, "torch": torch, "Path": Path, "FOLDER": folder})
     except Stopped as reason:

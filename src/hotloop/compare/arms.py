@@ -123,9 +123,5 @@ def _block(arm: str, turn: TurnReport, number: tuple[int, int]) -> Block:
 
 def _raise_unapplied(report: TurnReport) -> None:
     """Raise NotApplicable for a transform of the plan that changed nothing at all."""
-    never_met = "the program never showed it a site (no DataLoader, no optimizer, no root module with parameters)"
-    for name, sites in report.applied.items():
-        if not sites:
-            raise NotApplicable(f"{name}: {report.refused.get(name, never_met)}")
-        if name in report.unconfirmed:
-            raise NotApplicable(f"{name}: {report.unconfirmed[name]}")
+    for name, reason in report.not_applied.items():
+        raise NotApplicable(f"{name}: {reason}")

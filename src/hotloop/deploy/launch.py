@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from hotloop.errors import NotApplicable
 from hotloop.transform import Plan, Stage
 from hotloop.worker.spec import read_workload, workload_data
-from hotloop.workload import Recipe, Workload
+from hotloop.workload import Workload
 
 
 def launch(workload: Workload, plan: Plan, *, proof: Path) -> NoReturn:
@@ -24,31 +24,23 @@ def launch(workload: Workload, plan: Plan, *, proof: Path) -> NoReturn:
     variables = dict(os.environ)
     for transform in plan.at(Stage.LAUNCH):
         transform.apply(variables)
-    order = {"workload": workload_data(workload), "plan": plan.to_data(), "proof": str(proof.resolve())}
-    arguments = [sys.executable, "-P", "-m", "hotloop.deploy.launch", json.dumps(order)]
+    spec = {"workload": workload_data(workload), "plan": plan.to_data(), "proof": str(proof.resolve())}
+    arguments = [sys.executable, "-P", "-m", "hotloop.deploy.launch", json.dumps(spec)]
     sys.stdout.flush()
     sys.stderr.flush()
     os.execve(sys.executable, arguments, variables)
 
 
-def _train(order: dict[str, Any]) -> None:
+def _train(spec: dict[str, Any]) -> None:
     from hotloop.deploy.monitor import TrainingMonitor
-    from hotloop.workloads.hooks import Sites, hooked
-    from hotloop.workloads.program import run_recipe, run_script, steps_seen
+    from hotloop.workloads.program import run
+    from hotloop.workloads.started_plan import start
 
-    workload, plan = read_workload(order["workload"]), Plan.from_data(order["plan"])
-    sites = Sites(plan)
-    for transform in plan.at(Stage.LAUNCH):
-        sites.applied[transform.name] += 1
-    sites.visit(Stage.TORCH, None)
-    monitor = TrainingMonitor(sites, proven_step=_proven_step(Path(order["proof"]), plan))
+    plan = Plan.from_data(spec["plan"])
+    started = start(plan)
+    monitor = TrainingMonitor(started, proven_step=_proven_step(Path(spec["proof"]), plan))
     try:
-        with hooked(sites, monitor):
-            if isinstance(workload, Recipe):
-                run_recipe(workload, sites, monitor)
-            else:
-                with steps_seen(sites, monitor):
-                    run_script(workload.folder / workload.path, workload.arguments)
+        run(read_workload(spec["workload"]), started, monitor)
     finally:
         monitor.close()
 
@@ -70,7 +62,7 @@ def _proven_step(proof: Path, plan: Plan) -> float | None:
 
 
 def main() -> None:
-    """The new process: its argument is the order."""
+    """The new process: its argument is what `launch` wrote, as JSON."""
     try:
         _train(json.loads(sys.argv[1]))
     except NotApplicable as reason:

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import Optimizer
 
-from hotloop.errors import NotApplicable
-from hotloop.workloads.hooks import Sites
+from hotloop.workloads.started_plan import StartedPlan
 
 _LOOK_EVERY = 100
 _SETTLED_AFTER = 10
@@ -24,8 +23,8 @@ class TrainingMonitor:
     `proven_step` is the slowest step time, in seconds, that the proof allows for.
     """
 
-    def __init__(self, sites: Sites, *, proven_step: float | None) -> None:
-        self._sites = sites
+    def __init__(self, started: StartedPlan, *, proven_step: float | None) -> None:
+        self._started = started
         self._proven_step = proven_step
         self._times: list[float] = []
         self._last = time.perf_counter()
@@ -59,11 +58,11 @@ class TrainingMonitor:
         """Look once more and sum up the run in one line."""
         self._look()
         typical = 1e3 * statistics.median(self._times) if self._times else 0.0
-        self._say("end", f"{self._steps} steps under {self._sites.plan.title}, the last ones {typical:.2f} ms each")
+        self._say("end", f"{self._steps} steps under {self._started.plan.title}, the last ones {typical:.2f} ms each")
 
     def _look(self) -> None:
         if self._steps <= _SETTLED_AFTER:
-            self._look_at_sites()
+            self._look_at_plan()
         self._look_at_graphs()
         if self._bad is not None and bool(self._bad):
             self._say("finite", f"a loss was not finite within the first {self._steps} steps")
@@ -71,16 +70,9 @@ class TrainingMonitor:
             self._look_at_speed()
         del self._times[:-_LOOK_EVERY]
 
-    def _look_at_sites(self) -> None:
-        for transform in self._sites.plan.transforms:
-            reason = self._sites.refused.get(transform.name, "it met nothing to act on")
-            try:
-                if self._sites.applied[transform.name]:
-                    transform.confirm()
-                    continue
-            except NotApplicable as unconfirmed:
-                reason = str(unconfirmed)
-            self._say(transform.name, f"{transform.name} of the plan does not apply: {reason}")
+    def _look_at_plan(self) -> None:
+        for name, reason in self._started.not_applied().items():
+            self._say(name, f"{name} of the plan does not apply: {reason}")
 
     def _look_at_graphs(self) -> None:
         dynamo = sys.modules.get("torch._dynamo.utils")

@@ -40,7 +40,7 @@ from hotloop.transform import Plan
 from hotloop.worker.losses import Losses
 from hotloop.worker.main import enter_scratch, inside, run_to_its_end, serve
 from hotloop.worker.spec import Channel, WorkerSpec
-from hotloop.workloads.hooks import Sites, hooked
+from hotloop.workloads.started_plan import start
 
 _WARMUP = 3
 _HEARTBEAT = 0.5
@@ -234,9 +234,8 @@ def _train(order: WorkerSpec, channel: Channel) -> int:
     enter_scratch(order, channel)
     scene = Scene(places=Places(order.scratch))
     spying = Spying(channel, scene, steps=int(sys.argv[2]), seconds=float(sys.argv[3]))
-    sites = Sites(Plan())
-    with spying.phases.installed(), spying.compiling.installed(), spying.workers.installed(), hooked(sites, spying):
-        run_to_its_end(inside(order), sites, spying)
+    with spying.phases.installed(), spying.compiling.installed(), spying.workers.installed():
+        run_to_its_end(inside(order), start(Plan()), spying)
         spying.finish()
 
 

@@ -1,6 +1,6 @@
 """Gate 1 for recipes, against fp64, in a process of its own: it builds the job many times and switches precisions.
 
-Run as a module with an order as JSON; its last line on stdout is the verdict.
+Run as a module with recipe and plan as JSON; its last line on stdout is the verdict.
 """
 
 import json
@@ -8,22 +8,22 @@ import os
 import subprocess
 import sys
 from dataclasses import asdict
-from typing import Any
 
 from hotloop.errors import NotApplicable, WorkloadCrashed
-from hotloop.transform import OptimizerSite, Plan, Stage, Transform
+from hotloop.transform import Plan
 from hotloop.verdict import Outcome, Verdict
 from hotloop.worker.process import Settings
 from hotloop.worker.spec import read_workload, workload_data
 from hotloop.workload import Job, Recipe
+from hotloop.workloads.started_plan import start_with_job
 
 
 def check_recipe(recipe: Recipe, plan: Plan, settings: Settings, *, limit: float = 900.0) -> Verdict:
     """Whether one step under `plan` is as near to fp64 as its promise says. Raises WorkloadCrashed where it crashes."""
     variables = {**os.environ, **settings.variables, "OMP_NUM_THREADS": "1"}
     variables["TORCHINDUCTOR_CACHE_DIR"] = str(settings.cache / "inductor")
-    order = json.dumps({"workload": workload_data(recipe), "plan": plan.to_data()})
-    call = [sys.executable, "-P", "-m", "hotloop.verify.recipe_gate", order]
+    spec = json.dumps({"workload": workload_data(recipe), "plan": plan.to_data()})
+    call = [sys.executable, "-P", "-m", "hotloop.verify.recipe_gate", spec]
     try:
         done = subprocess.run(
             call, cwd=recipe.folder, env=variables, capture_output=True, text=True, timeout=limit, check=False
@@ -41,38 +41,20 @@ def check_recipe(recipe: Recipe, plan: Plan, settings: Settings, *, limit: float
 
 
 def _apply(plan: Plan, job: Job) -> None:
-    """Apply a plan to a job that is already built. Raises NotApplicable for what no place of its stage takes."""
-    sites: list[tuple[Stage, list[Any]]] = [
-        (Stage.TORCH, [None]),
-        (Stage.OPTIMIZER, [OptimizerSite(kind=type(job.optimizer), defaults=g) for g in job.optimizer.param_groups]),
-        (Stage.MODULE, [job.model]),
-        (Stage.STEP, [job]),
-    ]
-    for stage, places in sites:
-        for transform in plan.at(stage):
-            _apply_somewhere(transform, places)
-
-
-def _apply_somewhere(transform: Transform, places: list[Any]) -> None:
-    refusal: NotApplicable | None = None
-    taken = 0
-    for place in places:
-        try:
-            transform.apply(place)
-            taken += 1
-        except NotApplicable as reason:
-            refusal = reason
-    if refusal is not None and not taken:
-        raise refusal
+    """Apply a plan to a job that is already built. Raises NotApplicable for what was refused at each of its sites."""
+    started = start_with_job(plan, job)
+    for name, reason in started.refused.items():
+        if not started.applied[name]:
+            raise NotApplicable(reason)
 
 
 def main() -> None:
-    """The process: its argument is the order."""
+    """The process: its argument is what `check_recipe` wrote."""
     from hotloop.verify.equivalence import check_equivalence
     from hotloop.workloads.program import load_build
 
-    order = json.loads(sys.argv[1])
-    recipe, plan = read_workload(order["workload"]), Plan.from_data(order["plan"])
+    spec = json.loads(sys.argv[1])
+    recipe, plan = read_workload(spec["workload"]), Plan.from_data(spec["plan"])
     assert isinstance(recipe, Recipe)
     build = load_build(recipe)
     try:

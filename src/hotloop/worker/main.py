@@ -15,22 +15,25 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from hotloop.transform import Stage
 from hotloop.worker.spec import Channel, WorkerSpec
 from hotloop.workload import Recipe, Script
+from hotloop.workloads.started_plan import StartedPlan, start
+
+if TYPE_CHECKING:
+    from hotloop.workloads.hooks import Around, Callbacks
 
 _PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
-    """Read the order from the socket, run the program under hooks, say how it ended."""
+    """Read the WorkerSpec from the socket, run the program under hooks, say how it ended."""
     serve(_train)
 
 
 def serve(train: Callable[[WorkerSpec, Channel], int]) -> None:
-    """Read the order from the socket and obey it by `train`, which returns the steps made; say how it ended."""
+    """Read the WorkerSpec from the socket and call `train` with it, which returns the steps made; say how it ended."""
     with contextlib.suppress(OSError, AttributeError):  # not Linux: the warden's process group must do
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     channel = Channel(socket.socket(fileno=int(sys.argv[1])))
@@ -43,7 +46,7 @@ def serve(train: Callable[[WorkerSpec, Channel], int]) -> None:
         last: dict[str, Any] = {"event": "ended", "steps": train(WorkerSpec.from_data(data), channel)}
     except SystemExit as leave:
         last = _crash(leave, f"sys.exit({leave.code!r})")
-    except BaseException as error:  # noqa: BLE001  # whatever it is, it is the program's last word
+    except BaseException as error:  # noqa: BLE001  # whatever it is, it is the program's end
         last = _crash(error, str(error) or type(error).__name__)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -65,57 +68,52 @@ def _crash(error: BaseException, message: str) -> dict[str, Any]:
     return {"event": "crashed", "kind": type(error).__name__, "message": message, "traceback": text}
 
 
-def _train(order: WorkerSpec, channel: Channel) -> int:
+def _train(spec: WorkerSpec, channel: Channel) -> int:
     """Train until told to stop; steps made, where the program came to its own end before."""
-    enter_scratch(order, channel)
+    enter_scratch(spec, channel)
     from hotloop.worker.turns import Turns
-    from hotloop.workloads.hooks import Sites, hooked
 
-    sites = Sites(order.plan)
-    for transform in order.plan.at(Stage.LAUNCH):
-        sites.applied[transform.name] += 1  # the parent set its variables; confirm() sees whether they took hold
-    sites.visit(Stage.TORCH, None)
-    workload = inside(order)
-    if order.watch is not None:
+    started = start(spec.plan)
+    if spec.watch is not None:
         from hotloop.worker.observer import Observer
 
-        observer = Observer(channel, sites, order.watch)
-        with hooked(sites, observer, around_roots=observer.around_root):
-            run_to_its_end(workload, sites, observer)
-            observer.finish()
-    turns = Turns(channel, sites)
-    with hooked(sites, turns):
-        run_to_its_end(workload, sites, turns)
+        observer = Observer(channel, started, spec.watch)
+        run_to_its_end(inside(spec), started, observer, around_roots=observer.around_root)
+        observer.finish()
+    turns = Turns(channel, started)
+    run_to_its_end(inside(spec), started, turns)
     return turns.steps
 
 
-def run_to_its_end(workload: Script | Recipe, sites: Any, events: Any) -> None:
-    """Run the program; leaving with status 0 is an end like any other."""
+def run_to_its_end(
+    workload: Script | Recipe, started: StartedPlan, callbacks: "Callbacks", *, around_roots: "Around | None" = None
+) -> None:
+    """Run the program under hooks; leaving with status 0 is an end like any other."""
     from hotloop.workloads.program import run
 
     try:
-        run(workload, sites, events)
+        run(workload, started, callbacks, around_roots=around_roots)
     except SystemExit as leave:
         if leave.code not in (None, 0):
             raise
 
 
-def inside(order: WorkerSpec) -> Script | Recipe:
+def inside(spec: WorkerSpec) -> Script | Recipe:
     """The same workload as it lies in the scratch copy."""
-    if isinstance(order.workload, Recipe):
+    if isinstance(spec.workload, Recipe):
         return Recipe(
-            target=order.workload.target, seed=order.workload.seed, folder=order.scratch.copy_of(order.workload.folder)
+            target=spec.workload.target, seed=spec.workload.seed, folder=spec.scratch.copy_of(spec.workload.folder)
         )
-    path = order.workload.folder / order.workload.path
-    copy = order.scratch.copy_of(path.parent.resolve()) / path.name
-    return Script(path=copy, arguments=order.workload.arguments, folder=order.scratch.copy_of(order.workload.folder))
+    path = spec.workload.folder / spec.workload.path
+    copy = spec.scratch.copy_of(path.parent.resolve()) / path.name
+    return Script(path=copy, arguments=spec.workload.arguments, folder=spec.scratch.copy_of(spec.workload.folder))
 
 
-def enter_scratch(order: WorkerSpec, channel: Channel) -> None:
+def enter_scratch(spec: WorkerSpec, channel: Channel) -> None:
     """Go to the scratch copy, and protect the user's files from the program for the rest of this process."""
     from hotloop.workloads.protect import MADE, protect
 
-    os.chdir(order.scratch.copy_of(order.workload.folder))
+    os.chdir(spec.scratch.copy_of(spec.workload.folder))
     worker = os.getpid()
 
     def stop(reason: str) -> NoReturn:
@@ -125,8 +123,8 @@ def enter_scratch(order: WorkerSpec, channel: Channel) -> None:
 
         raise ProtectedFile(reason)
 
-    caches = (*order.caches, *_user_caches())
-    protect(order.scratch, caches=caches, made=order.caches[0] / MADE, stop=stop)
+    caches = (*spec.caches, *_user_caches())
+    protect(spec.scratch, caches=caches, made=spec.caches[0] / MADE, stop=stop)
 
 
 def _user_caches() -> tuple[Any, ...]:

@@ -18,7 +18,7 @@ from torch.optim.optimizer import Optimizer
 from hotloop.worker.draws import settle_draws, silence
 from hotloop.worker.losses import Losses
 from hotloop.worker.spec import Channel, ObservationSpec
-from hotloop.workloads.hooks import Sites
+from hotloop.workloads.started_plan import StartedPlan
 
 _SKETCH = 16
 
@@ -26,8 +26,8 @@ _SKETCH = 16
 class Observer:
     """Events of a watched worker; answers {"event": "watched", ...} after the ordered steps or at the program's end."""
 
-    def __init__(self, channel: Channel, sites: Sites, watch: ObservationSpec) -> None:
-        self.sites = sites
+    def __init__(self, channel: Channel, started: StartedPlan, watch: ObservationSpec) -> None:
+        self.started = started
         self._channel = channel
         self._watch = watch
         self._process = os.getpid()
@@ -101,8 +101,8 @@ class Observer:
                 "graphs": _graphs(),
                 "switches": self._switches,
                 "seeds_itself": self._seeds_itself,
-                "applied": self.sites.applied,
-                "refused": self.sites.refused,
+                "applied": self.started.applied,
+                "refused": self.started.refused,
             }
         )
         os._exit(0)

@@ -13,8 +13,7 @@ class TurnReport:
     """The steps of one turn, and the state of the process at its end.
 
     `wall`, `cpu` and `cuda` are seconds of each step, `losses` NaN where a step differentiated nothing. `steps` counts
-    all steps so far. `applied` counts the sites that each transform changed, `refused` and `unconfirmed` say why one
-    did not. `rss`, `cuda_allocated` and `cuda_reserved` are peaks in bytes.
+    all steps so far. `not_applied` says of which transforms nothing came, and why. `rss`, `cuda_allocated` and `cuda_reserved` are peaks in bytes.
     """
 
     wall: tuple[float, ...]
@@ -26,9 +25,7 @@ class TurnReport:
     children: int
     roots: int
     optimizers: tuple[str, ...]
-    applied: Mapping[str, int]
-    refused: Mapping[str, str]
-    unconfirmed: Mapping[str, str]
+    not_applied: Mapping[str, str]
     rss: int
     cuda_allocated: int
     cuda_reserved: int

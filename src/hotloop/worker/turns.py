@@ -13,15 +13,15 @@ from torch.optim.optimizer import Optimizer
 
 from hotloop.worker.losses import Losses
 from hotloop.worker.spec import Channel
-from hotloop.workloads.hooks import Sites
+from hotloop.workloads.started_plan import StartedPlan
 
 
 class Turns:
     """Events of a timed worker: clocks at the end of each step, losses kept on the device until the turn ends."""
 
-    def __init__(self, channel: Channel, sites: Sites) -> None:
+    def __init__(self, channel: Channel, started: StartedPlan) -> None:
         self._channel = channel
-        self._sites = sites
+        self._started_plan = started
         self._left = 0
         self._steps = 0
         self._gate_is_open = False
@@ -32,6 +32,10 @@ class Turns:
         self._process = psutil.Process()
         self._cuda = torch.cuda.is_available()
         self._started = time.perf_counter()
+        self._wall: list[float] = []
+        self._cpu: list[float] = []
+        self._marks: list[Any] = []
+        self._children = 0.0
         self._begin()
         os.register_at_fork(after_in_child=self._leave)
 
@@ -76,7 +80,7 @@ class Turns:
     def _begin(self) -> None:
         """The next step starts now."""
         self._losses.clear()
-        self._marks: list[Any] = []
+        self._marks = []
         if self._cuda:
             torch.cuda.synchronize()
             self._mark_cuda()
@@ -113,9 +117,7 @@ class Turns:
             "children": len(self._process.children(recursive=True)),
             "roots": self._roots,
             "optimizers": sorted(self._optimizers),
-            "applied": self._sites.applied,
-            "refused": self._sites.refused,
-            "unconfirmed": _unconfirmed(self._sites),
+            "not_applied": self._started_plan.not_applied(),
             "rss": _peak_rss(self._process),
             "cuda_allocated": torch.cuda.max_memory_allocated() if self._cuda else 0,
             "cuda_reserved": torch.cuda.max_memory_reserved() if self._cuda else 0,
@@ -136,19 +138,6 @@ class Turns:
 
 def _differences(times: list[float]) -> list[float]:
     return [after - before for before, after in itertools.pairwise(times)]
-
-
-def _unconfirmed(sites: Sites) -> dict[str, str]:
-    from hotloop.errors import NotApplicable
-
-    reasons: dict[str, str] = {}
-    for transform in sites.plan.transforms:
-        if sites.applied[transform.name]:
-            try:
-                transform.confirm()
-            except NotApplicable as reason:
-                reasons[transform.name] = str(reason)
-    return reasons
 
 
 def _children_seconds(process: psutil.Process) -> float:

@@ -11,7 +11,20 @@ from hotloop import registry
 from hotloop.errors import WorkloadError
 from hotloop.transform import Stage
 from hotloop.workload import Job, Recipe, Script
-from hotloop.workloads.hooks import Events, Sites, steps_seen
+from hotloop.workloads.hooks import Around, Callbacks, hooked, steps_seen
+from hotloop.workloads.started_plan import StartedPlan
+
+
+def run(
+    workload: Script | Recipe, started: StartedPlan, callbacks: Callbacks, *, around_roots: Around | None = None
+) -> None:
+    """Run either kind to its end under hooks; what it raises propagates, SystemExit too."""
+    with hooked(started, callbacks, around_roots=around_roots):
+        if isinstance(workload, Recipe):
+            _run_recipe(workload, started, callbacks)
+            return
+        with steps_seen(started, callbacks):
+            run_script(workload.folder / workload.path, workload.arguments)
 
 
 def run_script(path: Path, arguments: tuple[str, ...]) -> None:
@@ -24,8 +37,8 @@ def run_script(path: Path, arguments: tuple[str, ...]) -> None:
     runpy.run_path(str(path), run_name="__main__")
 
 
-def run_recipe(recipe: Recipe, sites: Sites, events: Events) -> None:
-    """Build the job, apply what acts on a job, and train it without end; `events` stops it by raising."""
+def _run_recipe(recipe: Recipe, started: StartedPlan, callbacks: Callbacks) -> None:
+    """Build the job, apply what acts on a job, and train it without end; `callbacks` stops it by raising."""
     from torch import Tensor
 
     from hotloop.train.loop import train
@@ -34,13 +47,12 @@ def run_recipe(recipe: Recipe, sites: Sites, events: Events) -> None:
     job = build(recipe.seed)
     if not isinstance(job, Job):
         raise WorkloadError(f"{recipe.target} returned {type(job).__name__}; it must return a hotloop.Job")
-    for transform in sites.plan.at(Stage.STEP):
-        sites.apply(transform, job)
+    started.visit(Stage.STEP, job)
 
     def on_step(loss: Tensor) -> None:
-        events.loss(loss)
-        sites.steps += 1
-        events.step(job.optimizer)
+        callbacks.loss(loss)
+        started.steps += 1
+        callbacks.step(job.optimizer)
 
     train(job, epochs=sys.maxsize, on_step=on_step)
 
@@ -65,12 +77,3 @@ def _imported(path: Path) -> Mapping[str, Any]:
     sys.path.insert(0, str(path.parent))
     spec.loader.exec_module(module)
     return vars(module)
-
-
-def run(workload: Script | Recipe, sites: Sites, events: Events) -> None:
-    """Run either kind under the hooks that its steps are seen by."""
-    if isinstance(workload, Recipe):
-        run_recipe(workload, sites, events)
-        return
-    with steps_seen(sites, events):
-        run_script(workload.path, workload.arguments)

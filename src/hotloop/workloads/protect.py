@@ -23,9 +23,9 @@ def protect(scratch: Scratch, *, caches: tuple[Path, ...], made: Path, stop: Sto
 
     `made` is the list of what trials of this session made outside of their scratch copies.
     """
-    guard = _Guard(scratch, caches=caches, made=Made(made), stop=stop)
+    guard = WriteGuard(scratch, caches=caches, made=Made(made), stop=stop)
     sys.addaudithook(guard.audit)
-    _announce_torch_writes()
+    announce_torch_writes()
 
 
 class Made:
@@ -50,7 +50,7 @@ class Made:
         return [place for place in dict.fromkeys(self.places()) if os.path.isfile(place)]
 
 
-class _Guard:
+class WriteGuard:
     def __init__(self, scratch: Scratch, *, caches: tuple[Path, ...], made: Made, stop: Stop) -> None:
         self._scratch = scratch
         self._made = made
@@ -161,7 +161,7 @@ _CHECKS: dict[str, Callable[[tuple[Any, ...]], list[tuple[str, str]]]] = {
 }
 
 
-def _announce_torch_writes() -> None:
+def announce_torch_writes() -> None:
     import torch
 
     original = torch.save

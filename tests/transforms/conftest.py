@@ -1,0 +1,46 @@
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+
+import pytest
+import torch
+from torch import nn
+
+from hotloop.transform import Plan, Transform
+from hotloop.workloads.hooks import hooked
+from hotloop.workloads.started_plan import StartedPlan, start
+
+Start = Callable[..., tuple[StartedPlan, AbstractContextManager[None]]]
+
+
+class NoCallbacks:
+    """Callbacks that do nothing."""
+
+    def before_training(self) -> None:
+        pass
+
+    def loss(self, value: torch.Tensor) -> None:
+        pass
+
+    def root(self, module: nn.Module) -> None:
+        pass
+
+    def step(self, optimizer: torch.optim.Optimizer) -> None:
+        pass
+
+
+@pytest.fixture
+def under() -> Iterator[Start]:
+    """Starts a plan of the given transforms; also gives the context in which a program meets it."""
+
+    def start_hooked(*transforms: Transform) -> tuple[StartedPlan, AbstractContextManager[None]]:
+        started = start(Plan(transforms))
+        return started, hooked(started, NoCallbacks())
+
+    yield start_hooked
+    torch._dynamo.reset()
+
+
+@pytest.fixture
+def mlp() -> nn.Sequential:
+    """A model without convolutions."""
+    return nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
