@@ -17,6 +17,7 @@ from hotloop.diagnose.places import NOWHERE, Place
 from hotloop.diagnose.scene import Report, Scene, StepTime, bound
 from hotloop.diagnose.split import STEP, UNSURE, Split, split
 from hotloop.finding import Finding
+from hotloop.workloads.patched import patched
 
 _WORTH_TELLING = 0.02
 # A batch that comes from a worker process costs the step about 2 ms itself: `with_workers` in
@@ -120,7 +121,7 @@ class Phases:
                 if label == "backward":
                     _tell(scene.after_backward)
 
-        with _replaced(owner, name, call):
+        with patched(owner, name, _untraced(call, original)):
             yield
 
     @contextmanager
@@ -148,7 +149,7 @@ class Phases:
                 _tell(scene.yielded, source, result)
             return result
 
-        with _replaced(owner, name, call):
+        with patched(owner, name, _untraced(call, original)):
             yield
 
     def _note_loader(self, loader: Any) -> None:
@@ -266,16 +267,10 @@ class _Timed:
             self._phases.leave()
 
 
-@contextmanager
-def _replaced(owner: Any, name: str, call: Callable[..., Any]) -> Generator[None]:
-    original = getattr(owner, name)
+def _untraced(call: Callable[..., Any], original: Callable[..., Any]) -> Callable[..., Any]:
     call._torchdynamo_disable = True  # pyright: ignore[reportFunctionMemberAccess]
     call.__doc__ = original.__doc__
-    setattr(owner, name, call)
-    try:
-        yield
-    finally:
-        setattr(owner, name, original)
+    return call
 
 
 def _tell(listeners: list[Callable[..., None]], *what: Any) -> None:

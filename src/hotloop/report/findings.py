@@ -67,7 +67,7 @@ def _findings(findings: Sequence[Finding], folder: Path) -> "Table":
 def _modules(modules: Sequence[Mapping[str, Any]]) -> "Table":
     table = _table("Module", "Type", "Self", "Total", "At most")
     for row in modules:
-        shares = (_text(f"{row['self_share']:.1%}"), _text(f"{row['share']:.1%}"), _text(f"{row['bound']:.2f}x"))
+        shares = (_text(f"{row['self_share']:.1%}"), _text(f"{row['share']:.1%}"), _text(f"{row['amdahl_limit']:.2f}x"))
         table.add_row(_text(row["name"]), _text(row["type"]), *shares)
     return table
 

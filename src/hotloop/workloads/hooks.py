@@ -16,6 +16,7 @@ from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook
 from torch.utils.data import DataLoader
 
 from hotloop.transform import OptimizerSite, Stage
+from hotloop.workloads.patched import patched
 from hotloop.workloads.started_plan import StartedPlan
 
 _STEPS_WITHOUT_LEADING = 64
@@ -111,7 +112,7 @@ def _backward_seen(callbacks: Callbacks) -> Generator[None]:
         original(tensors, *args, **kwargs)
 
     backward._torchdynamo_disable = True  # pyright: ignore[reportFunctionMemberAccess]
-    with _patched(torch.autograd, "backward", backward):
+    with patched(torch.autograd, "backward", backward):
         yield
 
 
@@ -127,7 +128,7 @@ def _optimizers_built(started: StartedPlan, callbacks: Callbacks) -> Generator[N
         if is_changed:
             self.register_load_state_dict_post_hook(lambda optimizer: _restore_flags(optimizer, defaults))
 
-    with _patched(Optimizer, "__init__", init):
+    with patched(Optimizer, "__init__", init):
         yield
 
 
@@ -148,7 +149,7 @@ def _loaders_built(started: StartedPlan) -> Generator[None]:
         started.visit(Stage.DATA, given)
         original(self, **given)
 
-    with _patched(DataLoader, "__init__", init):
+    with patched(DataLoader, "__init__", init):
         yield
 
 
@@ -210,13 +211,3 @@ class _RootSearch:
     def called(self) -> None:
         self._calls_left -= 1
         self.is_open = self.is_open and (self._calls_left > 0 or not self._started.steps)
-
-
-@contextmanager
-def _patched(owner: Any, name: str, replacement: Any) -> Generator[None]:
-    original = getattr(owner, name)
-    setattr(owner, name, replacement)
-    try:
-        yield
-    finally:
-        setattr(owner, name, original)
