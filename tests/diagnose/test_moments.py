@@ -1,15 +1,12 @@
-"""Housekeeping, single samples and gradients looked at too early: one program that has them all, and its clean twin."""
+"""Housekeeping and single samples: one program that has them all, and its clean twin."""
 
 import gc
 
 import pytest
 import torch
-from torch import nn
 
 from hotloop.diagnose.batches import is_single
-from hotloop.diagnose.gradient_order import GradientOrder
 from hotloop.diagnose.housekeeping import Housekeeping
-from hotloop.diagnose.phases import Phases
 from hotloop.diagnose.scene import StepTime
 from hotloop.diagnose.transfers import Copy, Transfers
 from hotloop.transform import Plan
@@ -19,7 +16,7 @@ from hotloop.workload import parse_workload
 from .conftest import PROGRAMS, marked
 
 MOMENTS = PROGRAMS / "moments.py"
-CODES = ("SY08", "DA08", "OP04")
+CODES = ("SY08", "DA08")
 STEP = StepTime(seconds=1.0)
 
 
@@ -135,102 +132,3 @@ def test_housekeeping_now_and_then_is_no_finding(scene):
     report = spy.report(STEP)
     assert report.findings == []
     assert report.data["lines"][0][3] == 0.5
-
-
-class Training:
-    """Three steps with a scaler, and a place between each two of its calls."""
-
-    def __init__(self, scene, **options):
-        self.scene = scene
-        self.model = nn.Linear(4, 1)
-        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=1e-3)
-        self.scaler = torch.amp.GradScaler("cpu", init_scale=1024.0, **options)
-
-    def clip(self, limit):
-        return lambda: nn.utils.clip_grad_norm_(self.model.parameters(), limit)
-
-    def norm(self):
-        return [p.grad.detach().norm() for p in self.model.parameters()]
-
-    def unscale(self):
-        self.scaler.unscale_(self.optimizer)
-
-    def step(self, *between):
-        self.optimizer.zero_grad()
-        self.scaler.scale((self.model(torch.ones(2, 4)) - 9).square().mean()).backward()
-        for call in between:
-            call()
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-
-    def told(self, *between):
-        """What is said of three steps with these calls between backward and update."""
-        with Phases(self.scene).installed():
-            self.step()
-            spy = GradientOrder(self.scene)
-            spy.open()
-            for _ in range(3):
-                self.step(*between)
-                spy.step()
-            spy.close()
-        return [f.message.partition(" here ")[2].split(",")[0] for f in spy.report(STEP).findings]
-
-
-@pytest.fixture
-def training(scene):
-    return Training(scene)
-
-
-SCALED = "of gradients that GradScaler has scaled up and not yet unscaled"
-CLIPPED = "of gradients that were clipped just before"
-BOTH = "while GradScaler's scale is still on them"
-
-
-def test_a_norm_before_unscaling_is_told(training):
-    assert training.told(training.norm, training.unscale) == [SCALED]
-
-
-def test_a_norm_after_unscaling_and_before_clipping_is_not(training):
-    assert training.told(training.unscale, training.norm, training.clip(1e-3)) == []
-
-
-def test_a_norm_after_clipping_is_told_where_the_limit_bites(training):
-    assert training.told(training.unscale, training.clip(1e-3), training.norm) == [CLIPPED]
-    assert training.told(training.unscale, training.clip(float("inf")), training.norm) == []
-
-
-def test_a_norm_after_clipping_by_value_is_told(training):
-    def clip():
-        nn.utils.clip_grad_value_(training.model.parameters(), 1e-3)
-
-    assert training.told(training.unscale, clip, training.norm) == [CLIPPED]
-
-
-def test_clipping_of_scaled_gradients_is_told_unless_the_limit_is_scaled_too(training):
-    assert training.told(training.clip(1e-3)) == [BOTH]
-    assert training.told(training.clip(20 * 1024.0)) == []
-
-
-def test_clipping_by_a_limit_that_the_program_scales_itself_is_not_told(training):
-    def clip():
-        nn.utils.clip_grad_norm_(training.model.parameters(), 1e-3 * training.scaler.get_scale())
-
-    assert training.told(clip) == []
-
-
-def test_a_norm_that_the_program_divides_by_the_scale_itself_is_not_told(training):
-    assert training.told(lambda: [n / training.scaler.get_scale() for n in training.norm()]) == []
-
-
-def test_a_norm_that_gradients_are_then_divided_by_is_not_told(training):
-    def normalize():
-        for p in training.model.parameters():
-            p.grad /= p.grad.norm()
-
-    assert training.told(training.unscale, training.clip(1e-3), normalize) == []
-    assert training.told(normalize) == []
-
-
-def test_a_scaler_that_is_switched_off_scales_nothing(scene):
-    training = Training(scene, enabled=False)
-    assert training.told(training.norm) == []

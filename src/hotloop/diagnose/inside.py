@@ -20,7 +20,6 @@ from hotloop.diagnose.batches import Batches
 from hotloop.diagnose.compiling import Compiling
 from hotloop.diagnose.device import SyncWarnings, Trace
 from hotloop.diagnose.diagnosis import by_gain, finding_data
-from hotloop.diagnose.gradient_order import GradientOrder
 from hotloop.diagnose.gradients import Gradients
 from hotloop.diagnose.housekeeping import Housekeeping
 from hotloop.diagnose.loading import Loading
@@ -147,8 +146,7 @@ class Spying:
                 most=0.1 * seconds,
             ),
             Window(spies=(Memory(scene),), steps=1, most=0.05 * seconds),
-            # In this order: what the second one reads before an update, the first one must not take for the program's.
-            Window(spies=(GradientOrder(scene), Gradients(scene)), steps=spied, most=0.05 * seconds),
+            Window(spies=(Gradients(scene),), steps=spied, most=0.05 * seconds),
             Window(spies=(Trace(scene),), steps=spied, most=0.05 * seconds),
             Window(spies=(SyncWarnings(scene),), steps=spied, most=0.05 * seconds),
         )

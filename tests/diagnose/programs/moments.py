@@ -1,6 +1,6 @@
-"""A program that keeps house in every step, trains on one sample at a time, and looks at its gradients too early.
+"""A program that empties caches and collects garbage in every step, and trains on one sample at a time.
 
-With --clean the same training without any of it; gradients are looked at, and memory is cleaned, where they may be.
+With --clean the same training on batches, with memory cleaned up once in fifty steps.
 """
 
 import argparse
@@ -26,39 +26,26 @@ class Rows(IterableDataset):
 
 def train(model, loader):
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
-    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
     for x, y in loader:  # DA08
         loss = 0.1 + (model(x.unsqueeze(0)).squeeze() - y).square().mean()
         optimizer.zero_grad()
-        scaler.scale(loss).backward()
-        scaled = torch.stack([p.grad.norm() for p in model.parameters()])  # OP04
-        scaler.unscale_(optimizer)
-        nn.utils.clip_grad_norm_(model.parameters(), 1e-3)
-        clipped = nn.utils.get_total_norm([p.grad for p in model.parameters()])  # OP04
-        scaler.step(optimizer)
-        scaler.update()
+        loss.backward()
+        optimizer.step()
         gc.collect(1)  # SY08
         collect(0)  # SY08
         torch.cuda.empty_cache()  # SY08
-    print(scaled, clipped)
 
 
 def train_clean(model, loader):
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
-    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
     for step, (x, y) in enumerate(loader):
         loss = 0.1 + (model(x).squeeze(1) - y).square().mean()
         optimizer.zero_grad()
-        scaler.scale(loss).backward()
-        scaler.unscale_(optimizer)
-        norms = torch.stack([p.grad.norm() for p in model.parameters()])
-        nn.utils.clip_grad_norm_(model.parameters(), 1e-3)
-        scaler.step(optimizer)
-        scaler.update()
+        loss.backward()
+        optimizer.step()
         if step % 50 == 0:
             gc.collect()
             torch.cuda.empty_cache()
-    print(norms)
 
 
 def main():

@@ -23,10 +23,6 @@ class WrongMoment:
         "large, and after clipping no norm is above the limit: figures taken there say nothing of the training. A "
         "limit that is applied before unscaling clips nearly everything to nothing.",
         cure="Take the figures after `scaler.unscale_(optimizer)` and before clipping.",
-        dynamic="`hotloop diagnose` follows gradients through the scaler, torch's clipping and the program's own "
-        "norms. It tells what is taken while a scale is on them or after a limit has bitten, if they then go to the "
-        "update untouched. It stays silent where the program asks for the scale (it may divide by it), and does not "
-        "see clipping by hand, or figures of copies.",
         traps="The norm that `clip_grad_norm_` returns is the one before clipping and is not reported.",
     )
     nodes: tuple[type[ast.AST], ...] = ()
