@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from hotloop.diagnose.call_sites import Places
 from hotloop.diagnose.diagnosis import Diagnosis
-from hotloop.diagnose.places import Places
-from hotloop.diagnose.scene import Scene
 from hotloop.diagnose.trace import Look, trace
+from hotloop.diagnose.trace_context import Scene
 from hotloop.workload import parse_workload
 from hotloop.workloads.scratch import Scratch
 

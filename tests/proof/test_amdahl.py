@@ -81,7 +81,7 @@ def test_candidates_come_in_the_order_of_what_they_could_win(program, cpu_machin
 
 
 def test_every_phase_that_a_transform_names_is_one_that_a_diagnosis_measures():
-    from hotloop.diagnose.split import OUTSIDE, PHASES
+    from hotloop.diagnose.phase_times import OUTSIDE, PHASES
 
     named = {
         p for name in registry.names("transforms") for p in affects_phases(registry.load("transforms", name)) or ()

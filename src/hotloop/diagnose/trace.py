@@ -15,7 +15,7 @@ from hotloop.transform import Plan
 from hotloop.worker.process import Settings, Worker
 from hotloop.workload import Workload
 
-_INSIDE = "hotloop.diagnose.inside"
+_INSIDE = "hotloop.diagnose.probe_process"
 _CONTENDED = 0.3
 
 

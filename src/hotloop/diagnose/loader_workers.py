@@ -12,10 +12,10 @@ from typing import Any
 
 from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter  # pyright: ignore[reportPrivateUsage]
 
-from hotloop.diagnose.caches import Asked
-from hotloop.diagnose.fetching import FLAG, Start
-from hotloop.diagnose.places import Place
-from hotloop.diagnose.scene import Scene
+from hotloop.diagnose.call_sites import Place
+from hotloop.diagnose.dataset_caches import Asked
+from hotloop.diagnose.fetch_profile import FLAG, Start
+from hotloop.diagnose.trace_context import Scene
 
 
 @dataclass(kw_only=True)

@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import nn
 
-from hotloop.diagnose.gradients import Gradients
-from hotloop.diagnose.memory import Memory
-from hotloop.diagnose.modules import Modules
-from hotloop.diagnose.operators import Operators
-from hotloop.diagnose.phases import Phases
-from hotloop.diagnose.scene import StepTime
+from hotloop.diagnose.probes.gradients import Gradients
+from hotloop.diagnose.probes.memory import Memory
+from hotloop.diagnose.probes.modules import Modules
+from hotloop.diagnose.probes.operators import Operators
+from hotloop.diagnose.probes.phases import Phases
+from hotloop.diagnose.trace_context import StepTime
 
 STEP = StepTime(seconds=1.0, shares={"forward": 0.4, "backward": 0.4, "optimizer": 0.2})
 

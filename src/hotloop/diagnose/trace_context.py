@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.optim.optimizer import Optimizer
 
-from hotloop.diagnose.places import Places
+from hotloop.diagnose.call_sites import Places
 from hotloop.finding import Finding
 
 

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from hotloop.diagnose.housekeeping import Housekeeping
-from hotloop.diagnose.scene import StepTime
-from hotloop.diagnose.transfers import Transfers
+from hotloop.diagnose.probes.housekeeping import Housekeeping
+from hotloop.diagnose.probes.transfers import Transfers
+from hotloop.diagnose.trace_context import StepTime
 
-from .conftest import SCRIPTS
+from ..conftest import SCRIPTS
 
 pytestmark = [
     pytest.mark.gpu,

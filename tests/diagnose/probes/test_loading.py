@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, IterableDataset
 
-from hotloop.diagnose.workers import Workers
+from hotloop.diagnose.loader_workers import Workers
 from hotloop.transform import Plan
 from hotloop.worker.process import Settings, Worker
 from hotloop.workload import parse_workload
 
-from .conftest import PROGRAMS, marked
+from ..conftest import PROGRAMS, marked
 
 WORKERS = PROGRAMS / "workers.py"
 WAYS = [("--context", "fork"), ("--context", "spawn", "--persistent")]

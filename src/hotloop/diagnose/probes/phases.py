@@ -11,11 +11,11 @@ from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook, 
 from torch.utils.data import DataLoader, IterableDataset
 from torch.utils.data.dataloader import _BaseDataLoaderIter  # pyright: ignore[reportPrivateUsage]
 
-from hotloop.diagnose.calls import around
-from hotloop.diagnose.marks import Marks
-from hotloop.diagnose.places import NOWHERE, Place
-from hotloop.diagnose.scene import Report, Scene, StepTime, bound
-from hotloop.diagnose.split import STEP, UNSURE, Split, split
+from hotloop.diagnose.call_sites import NOWHERE, Place
+from hotloop.diagnose.module_hooks import around
+from hotloop.diagnose.phase_times import STEP, UNSURE, Split, split
+from hotloop.diagnose.timeline import Marks
+from hotloop.diagnose.trace_context import Report, Scene, StepTime, bound
 from hotloop.finding import Finding
 from hotloop.workloads.patched import patched
 

@@ -5,17 +5,17 @@ import gc
 import pytest
 import torch
 
-from hotloop.diagnose.batches import is_single
-from hotloop.diagnose.housekeeping import Housekeeping
-from hotloop.diagnose.scene import StepTime
-from hotloop.diagnose.transfers import Copy, Transfers
+from hotloop.diagnose.probes.batches import is_single
+from hotloop.diagnose.probes.housekeeping import Housekeeping
+from hotloop.diagnose.probes.transfers import Copy, Transfers
+from hotloop.diagnose.trace_context import StepTime
 from hotloop.transform import Plan
 from hotloop.worker.process import Settings, Worker
 from hotloop.workload import parse_workload
 
-from .conftest import PROGRAMS, marked
+from ..conftest import PROGRAMS, marked
 
-MOMENTS = PROGRAMS / "moments.py"
+MOMENTS = PROGRAMS / "housekeeping.py"
 CODES = ("SY08", "DA08")
 STEP = StepTime(seconds=1.0)
 

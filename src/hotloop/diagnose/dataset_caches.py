@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from hotloop.diagnose.places import Places
+from hotloop.diagnose.call_sites import Places
 
 
 @dataclass(frozen=True, kw_only=True)

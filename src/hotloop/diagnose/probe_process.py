@@ -1,4 +1,4 @@
-"""The worker that is looked at: `python -P -m hotloop.diagnose.inside FD STEPS SECONDS`.
+"""The worker that is looked at: `python -P -m hotloop.diagnose.probe_process FD STEPS SECONDS`.
 
 The program runs untouched and never waits. At the ends of its steps one window after another opens: a warm-up, the
 timed steps, then a few steps under each spy. What is timed is never spied on, and what is spied on is never timed.
@@ -16,24 +16,24 @@ import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import Optimizer
 
-from hotloop.diagnose.batches import Batches
-from hotloop.diagnose.compiling import Compiling
-from hotloop.diagnose.device import SyncWarnings, Trace
+from hotloop.diagnose.call_sites import Places
 from hotloop.diagnose.diagnosis import by_gain, finding_data
-from hotloop.diagnose.gradients import Gradients
-from hotloop.diagnose.housekeeping import Housekeeping
-from hotloop.diagnose.loading import Loading
-from hotloop.diagnose.memory import Memory
-from hotloop.diagnose.modules import Modules
-from hotloop.diagnose.operators import Operators
-from hotloop.diagnose.phases import Phases
-from hotloop.diagnose.places import Places
-from hotloop.diagnose.reads import Reads
-from hotloop.diagnose.scene import Report, Scene, Spy, StepTime
-from hotloop.diagnose.split import OUTSIDE, PHASES
-from hotloop.diagnose.transfers import Transfers
-from hotloop.diagnose.unused import Unused
-from hotloop.diagnose.workers import Workers
+from hotloop.diagnose.loader_workers import Workers
+from hotloop.diagnose.phase_times import OUTSIDE, PHASES
+from hotloop.diagnose.probes.batches import Batches
+from hotloop.diagnose.probes.compile import Compiling
+from hotloop.diagnose.probes.gradients import Gradients
+from hotloop.diagnose.probes.housekeeping import Housekeeping
+from hotloop.diagnose.probes.loading import Loading
+from hotloop.diagnose.probes.memory import Memory
+from hotloop.diagnose.probes.modules import Modules
+from hotloop.diagnose.probes.operators import Operators
+from hotloop.diagnose.probes.phases import Phases
+from hotloop.diagnose.probes.reads import Reads
+from hotloop.diagnose.probes.trace import SyncWarnings, Trace
+from hotloop.diagnose.probes.transfers import Transfers
+from hotloop.diagnose.probes.unused import Unused
+from hotloop.diagnose.trace_context import Report, Scene, Spy, StepTime
 from hotloop.finding import Finding
 from hotloop.transform import Plan
 from hotloop.worker.losses import Losses

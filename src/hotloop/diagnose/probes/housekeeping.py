@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from hotloop.diagnose.places import NOWHERE, Place
-from hotloop.diagnose.scene import Report, Scene, StepTime, bound
+from hotloop.diagnose.call_sites import NOWHERE, Place
+from hotloop.diagnose.trace_context import Report, Scene, StepTime, bound
 from hotloop.finding import Finding
 
 _HOT = 0.8

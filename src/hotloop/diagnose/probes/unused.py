@@ -5,8 +5,8 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
-from hotloop.diagnose.phases import Phases
-from hotloop.diagnose.scene import Report, Scene, bound
+from hotloop.diagnose.probes.phases import Phases
+from hotloop.diagnose.trace_context import Report, Scene, bound
 from hotloop.finding import Finding
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hotloop.diagnose.calls import around
-from hotloop.diagnose.marks import Marks
-from hotloop.diagnose.scene import Report, Scene, StepTime, bound
+from hotloop.diagnose.module_hooks import around
+from hotloop.diagnose.timeline import Marks
+from hotloop.diagnose.trace_context import Report, Scene, StepTime, bound
 from hotloop.finding import Finding
 
 _MOST_LISTED = 60

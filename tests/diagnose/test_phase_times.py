@@ -2,7 +2,7 @@
 
 import pytest
 
-from hotloop.diagnose.split import STEP, UNSURE, split
+from hotloop.diagnose.phase_times import STEP, UNSURE, split
 
 STEP_SPANS = [(STEP, 0.0), ("data_wait", 1.0), ("other", 0.5), ("forward", 2.0), ("backward", 3.0), ("optimizer", 1.0)]
 

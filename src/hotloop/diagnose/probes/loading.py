@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Any
 
-from hotloop.diagnose.caches import Asked, Caches, total
-from hotloop.diagnose.phases import Phases
-from hotloop.diagnose.places import NOWHERE, Place
-from hotloop.diagnose.scene import Report, Scene, StepTime, bound
-from hotloop.diagnose.stack import Stack, Timer
-from hotloop.diagnose.workers import Seen, Workers
+from hotloop.diagnose.call_sites import NOWHERE, Place
+from hotloop.diagnose.dataset_caches import Asked, Caches, total
+from hotloop.diagnose.loader_workers import Seen, Workers
+from hotloop.diagnose.probes.phases import Phases
+from hotloop.diagnose.stack_samples import Stack, Timer
+from hotloop.diagnose.trace_context import Report, Scene, StepTime, bound
 from hotloop.finding import Finding
 
 _WORTH_LOOKING = 0.02

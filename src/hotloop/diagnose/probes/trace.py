@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from hotloop.diagnose.places import Place
-from hotloop.diagnose.scene import Report, Scene, StepTime
+from hotloop.diagnose.call_sites import Place
+from hotloop.diagnose.trace_context import Report, Scene, StepTime
 
 
 class Trace:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from .conftest import PROGRAMS, marked
+from ..conftest import PROGRAMS, marked
 
 COSTS = PROGRAMS / "costs.py"
 COMPILES = PROGRAMS / "compiles.py"

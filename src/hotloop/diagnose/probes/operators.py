@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from hotloop.diagnose.places import Place, Sight
-from hotloop.diagnose.scene import Report, Scene, StepTime, bound
+from hotloop.diagnose.call_sites import Place, Sight
+from hotloop.diagnose.trace_context import Report, Scene, StepTime, bound
 from hotloop.finding import Finding
 
 _TINY_BYTES = 16 * 1024

@@ -1,6 +1,6 @@
 """Was a bound that the diagnosis gave ever beaten by what `tune` then measured?
 
-    python benchmarks/diagnose/bounds.py
+    python benchmarks/diagnose/amdahl_limits.py
 
 Reads the runs of `tune` on the examples that benchmarks/tune/bench_examples.py has stored. For each change that was
 raced, the lower end of the measured interval is held against the bound that was printed before the race. Leaves with 1

@@ -8,10 +8,10 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 from torch.utils.data import DataLoader
 
-from hotloop.diagnose.calls import seeing
-from hotloop.diagnose.phases import Phases
-from hotloop.diagnose.places import Place
-from hotloop.diagnose.scene import Report, Scene, StepTime
+from hotloop.diagnose.call_sites import Place
+from hotloop.diagnose.module_hooks import seeing
+from hotloop.diagnose.probes.phases import Phases
+from hotloop.diagnose.trace_context import Report, Scene, StepTime
 from hotloop.finding import Finding
 
 _SIZEABLE = 0.1

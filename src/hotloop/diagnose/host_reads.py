@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hotloop.diagnose.places import Place, Sight
+from hotloop.diagnose.call_sites import Place, Sight
 
 CURES = {
     "SY01": "keep a sum on the device and read it once a report",

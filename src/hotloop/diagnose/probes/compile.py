@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from hotloop.diagnose.places import Place
-from hotloop.diagnose.scene import Report, Scene, StepTime, bound
+from hotloop.diagnose.call_sites import Place
+from hotloop.diagnose.trace_context import Report, Scene, StepTime, bound
 from hotloop.finding import Finding
 
 _RECOMPILES = "torch._dynamo.guards.__recompiles"  # the logger that TORCH_LOGS=recompiles switches on

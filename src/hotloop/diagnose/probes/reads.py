@@ -17,8 +17,8 @@ from torch.overrides import TorchFunctionMode, _get_current_function_mode  # pyr
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
 
-from hotloop.diagnose.places import Place, Sight
-from hotloop.diagnose.read_kinds import (
+from hotloop.diagnose.call_sites import Place, Sight
+from hotloop.diagnose.host_reads import (
     CURES,
     code_of,
     dispatched_kind,
@@ -26,7 +26,7 @@ from hotloop.diagnose.read_kinds import (
     is_internal,
     names_the_host,
 )
-from hotloop.diagnose.scene import Report, Scene, StepTime, bound
+from hotloop.diagnose.trace_context import Report, Scene, StepTime, bound
 from hotloop.finding import Finding
 
 _HOT = 0.5

@@ -1,13 +1,13 @@
 import pytest
 import torch
 
-from hotloop.diagnose.reads import Reads
-from hotloop.diagnose.scene import StepTime
+from hotloop.diagnose.probes.reads import Reads
+from hotloop.diagnose.trace_context import StepTime
 from hotloop.transform import Plan
 from hotloop.worker.process import Settings, Worker
 from hotloop.workload import parse_workload
 
-from .conftest import SCRIPTS, marked
+from ..conftest import SCRIPTS, marked
 
 RULES = ("SY01", "SY02", "SY03", "SY04", "SY05", "SY06", "SY07")
 PLANTED = SCRIPTS / "host_reads.py"

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from hotloop.diagnose.places import Place
-from hotloop.diagnose.scene import Report, Scene, StepTime, bound
+from hotloop.diagnose.call_sites import Place
+from hotloop.diagnose.trace_context import Report, Scene, StepTime, bound
 from hotloop.finding import Finding
 
 _HOT = 0.5

@@ -17,9 +17,9 @@ from typing import Any
 
 from torch.utils.data._utils import fetch
 
-from hotloop.diagnose.caches import Caches
-from hotloop.diagnose.places import Places
-from hotloop.diagnose.stack import Stack, Timer
+from hotloop.diagnose.call_sites import Places
+from hotloop.diagnose.dataset_caches import Caches
+from hotloop.diagnose.stack_samples import Stack, Timer
 from hotloop.whole_file import write_whole
 from hotloop.workloads.scratch import Scratch
 

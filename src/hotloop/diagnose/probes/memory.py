@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
-from hotloop.diagnose.calls import around
-from hotloop.diagnose.places import Place
-from hotloop.diagnose.scene import Report, Scene, StepTime
+from hotloop.diagnose.call_sites import Place
+from hotloop.diagnose.module_hooks import around
+from hotloop.diagnose.trace_context import Report, Scene, StepTime
 
 _POINTS = 200
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import Optimizer, register_optimizer_step_pre_hook
 
-from hotloop.diagnose.scene import Report, Scene, StepTime
+from hotloop.diagnose.trace_context import Report, Scene, StepTime
 from hotloop.finding import Finding
 
 _EXPLODED = 100.0

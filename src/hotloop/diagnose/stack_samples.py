@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from hotloop.diagnose.places import NOWHERE, Place, Places
+from hotloop.diagnose.call_sites import NOWHERE, Place, Places
 
 _PERIOD = 0.001
 _FETCH = "/torch/utils/data/_utils/fetch.py"
