@@ -23,7 +23,7 @@ from hotloop.compare.inference import combine, replicate_estimate
 from hotloop.compare.replicate import Pace, Setup
 from hotloop.compare.series import AGAIN, BASELINE, ReplicateSeries
 from hotloop.diagnose.diagnosis import Diagnosis, finding_data
-from hotloop.diagnose.trace import Look, trace
+from hotloop.diagnose.trace import TraceOptions, trace
 from hotloop.machine.environment import record_environment
 from hotloop.measurement import Clock
 from hotloop.transform import Plan
@@ -103,7 +103,7 @@ def _replicate(name: str, settings: Settings, order: random.Random, seconds: flo
 
 
 def measure(name: str, *, budget: float) -> None:
-    diagnosis = trace(program(name), Look(steps=30, budget=30.0))
+    diagnosis = trace(program(name), TraceOptions(steps=30, budget=30.0))
     top = diagnosis.findings[0]
     print(f"{name}: {top.code} {top.message}; at most {top.amdahl_limit}", flush=True)
     cured = _cured(name, diagnosis, budget)

@@ -19,6 +19,7 @@ _FOLDERS = {
     "strategies": "hotloop.train.strategies",
     "rewards": "hotloop.train.rewards",
     "models": "hotloop.models",
+    "probes": "hotloop.diagnose.probes",
 }
 
 

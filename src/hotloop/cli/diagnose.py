@@ -14,7 +14,7 @@ def diagnose(
     target: Target,
     arguments: Rest = None,
     budget: Budget = "60s",
-    steps: Annotated[int, typer.Option(min=2, help="Steps to time before the spies come.")] = 30,
+    steps: Annotated[int, typer.Option(min=2, help="Steps to time before the probes start.")] = 30,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the JSON document to this file.")] = None,
     may_overwrite: MayOverwrite = None,
     as_json: Json = False,
@@ -23,11 +23,11 @@ def diagnose(
     from hotloop.workload import parse_workload
 
     workload = parse_workload(target, tuple(arguments or ()))
-    look_for = parse_budget(budget)
-    from hotloop.diagnose.trace import Look, trace
+    seconds = parse_budget(budget)
+    from hotloop.diagnose.trace import TraceOptions, trace
 
-    sys.stderr.write(f"running {workload.title} to look at it\n")
-    diagnosis = trace(workload, Look(steps=steps, budget=look_for), may_overwrite=tuple(may_overwrite or ()))
+    sys.stderr.write(f"running {workload.title} under probes\n")
+    diagnosis = trace(workload, TraceOptions(steps=steps, budget=seconds), may_overwrite=tuple(may_overwrite or ()))
     if out is not None:
         write_text(out, diagnosis.to_json())
     if as_json:

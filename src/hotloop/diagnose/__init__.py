@@ -1,1 +1,1 @@
-"""Where the time of a training program goes: rules read from the source, and spies in the running program."""
+"""Where the time of a training program goes: probes in the running program, one file each."""

@@ -1,4 +1,4 @@
-"""Which line of the user's own program is at work: the first frame outside torch, under its original path."""
+"""Call sites: the line of the user's own program that is at work, and the library frames between it and a probe."""
 
 import dis
 import os
@@ -15,50 +15,51 @@ import torch
 
 from hotloop.workloads.scratch import Scratch
 
+_PROGRAM, _LIBRARY, _OWN = range(3)
 _PACKAGE = Path(__file__).parents[1]
-# What runs on the way from a tensor's method to a spy, and says nothing about who called it.
-_PLUMBING = (
+# Frames on the way from a tensor's method to a probe, which say nothing about who called it.
+_OWN_FILES = (
     str(Path(torch.__file__).parent / "_dynamo" / "eval_frame.py"),
     str(Path(torch.__file__).parent / "overrides.py"),
     str(Path(torch.__file__).parent / "utils" / "_python_dispatch.py"),
     str(_PACKAGE / "diagnose") + os.sep,
     str(_PACKAGE / "workloads" / "hooks.py"),
 )
-_TESTS = ("POP_JUMP", "JUMP_IF", "UNARY_NOT", "TO_BOOL")
+_BRANCHES = ("POP_JUMP", "JUMP_IF", "UNARY_NOT", "TO_BOOL")
 
 
-class Place(NamedTuple):
+class SourceLine(NamedTuple):
     """A line of a file, under the path that the user knows."""
 
     path: str
     line: int
 
 
-NOWHERE = Place("", 0)
+NOWHERE = SourceLine("", 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
-    """Who is at work: the user's line, the torch and library frames below it, innermost first, as (file, function).
+class CallSite:
+    """The user's line that is at work, and the frames of torch and libraries below it, innermost first.
 
-    `is_test` says whether the user's own bytecode is about to branch on the value.
+    `frames` are (file, function). `is_branch` says whether the user's own bytecode is about to branch on the value.
     """
 
-    place: Place
-    way: tuple[tuple[str, str], ...] = ()
-    is_test: bool = False
+    source: SourceLine
+    frames: tuple[tuple[str, str], ...] = ()
+    is_branch: bool = False
 
     def passes(self, *parts: str) -> bool:
-        """Whether a frame below the user's lies in a file whose path holds one of these."""
-        return any(part in file for file, _ in self.way for part in parts)
+        """Whether a library frame lies in a file whose path contains one of these."""
+        return any(part in file for file, _ in self.frames for part in parts)
 
     def calls(self, *names: str) -> bool:
-        """Whether a frame below the user's runs a function of one of these names."""
-        return any(function in names for _, function in self.way)
+        """Whether a library frame runs a function of one of these names."""
+        return any(function in names for _, function in self.frames)
 
 
-class Places:
-    """Finds the user's line; files of the scratch copy are told under the names of the originals."""
+class CallSites:
+    """Finds the user's line; files of the scratch copy are given under the names of the originals."""
 
     def __init__(self, scratch: Scratch) -> None:
         self.scratch = scratch
@@ -67,44 +68,45 @@ class Places:
         self._originals: dict[str, str] = {}
         self._main = threading.main_thread().ident
 
-    def look(self) -> Sight:
-        """Who called; a thread of the autograd engine stands for the line where the main thread waits for it."""
-        way: list[tuple[str, str]] = []
-        found = self._walk(sys._getframe(1), way)  # pyright: ignore[reportPrivateUsage]
+    def current(self) -> CallSite:
+        """The call site of the caller; for a thread of the autograd engine, where the main thread waits for it."""
+        frames: list[tuple[str, str]] = []
+        found = self._user_frame(sys._getframe(1), frames)  # pyright: ignore[reportPrivateUsage]
         if found is None and threading.get_ident() != self._main and self._main is not None:
-            found = self._walk(sys._current_frames().get(self._main), way)  # pyright: ignore[reportPrivateUsage]
+            main = sys._current_frames().get(self._main)  # pyright: ignore[reportPrivateUsage]
+            found = self._user_frame(main, frames)
         if found is None:
-            return Sight(NOWHERE, tuple(way))
-        return Sight(Place(self.original(found.f_code.co_filename), found.f_lineno), tuple(way), _is_test(found))
+            return CallSite(NOWHERE, tuple(frames))
+        source = SourceLine(self.original(found.f_code.co_filename), found.f_lineno)
+        return CallSite(source, tuple(frames), _is_branch(found))
 
     def original(self, file: str) -> str:
-        """The user's own path of a file, relative to nothing."""
+        """The user's own path of a file."""
         if file not in self._originals:
             self._originals[file] = str(self.scratch.original_of(Path(file)))
         return self._originals[file]
 
-    def is_own(self, file: str) -> bool:
-        """Whether a file is the program's: neither torch, nor the standard library, nor a spy."""
-        return self._kind(file) == 0
+    def is_users(self, file: str) -> bool:
+        """Whether a file is the program's: neither torch, nor the standard library, nor ours."""
+        return self._kind(file) == _PROGRAM
 
-    def _walk(self, frame: FrameType | None, way: list[tuple[str, str]]) -> FrameType | None:
+    def _user_frame(self, frame: FrameType | None, frames: list[tuple[str, str]]) -> FrameType | None:
         while frame is not None:
             code = frame.f_code
             kind = self._kind(code.co_filename)
-            if kind == 0:
+            if kind == _PROGRAM:
                 return frame
-            if kind == 1:
-                way.append((code.co_filename, code.co_name))
+            if kind == _LIBRARY:
+                frames.append((code.co_filename, code.co_name))
             frame = frame.f_back
         return None
 
     def _kind(self, file: str) -> int:
-        """0 for the program's own, 1 for torch and libraries, 2 for plumbing."""
         kind = self._kinds.get(file)
         if kind is None:
             is_library = file.startswith("<") or (file.startswith(self._library) and "-packages" + os.sep not in file)
             is_torch = file.startswith((_folder(torch), _folder(numpy)))
-            kind = 2 if file.startswith(_PLUMBING) else int(is_library or is_torch)
+            kind = _OWN if file.startswith(_OWN_FILES) else _LIBRARY if is_library or is_torch else _PROGRAM
             self._kinds[file] = kind
         return kind
 
@@ -118,5 +120,5 @@ def _library_folders() -> tuple[str, ...]:
     return (*(sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib")), *own)
 
 
-def _is_test(frame: FrameType) -> bool:
-    return dis.opname[frame.f_code.co_code[frame.f_lasti]].startswith(_TESTS)
+def _is_branch(frame: FrameType) -> bool:
+    return dis.opname[frame.f_code.co_code[frame.f_lasti]].startswith(_BRANCHES)

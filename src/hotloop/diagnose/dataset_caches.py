@@ -2,14 +2,14 @@
 
 import functools
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from hotloop.diagnose.call_sites import Places
+from hotloop.diagnose.call_sites import CallSites
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class CacheCounts:
     """A cache of functools: where its function is defined, how much it holds, and its hits and misses."""
 
     name: str
@@ -25,24 +25,24 @@ class Asked:
         return self.hits + self.misses
 
 
-class Caches:
-    """The caches of some data sets from now on."""
+class DatasetCaches:
+    """The caches of some data sets, counted from now on."""
 
-    def __init__(self, places: Places, datasets: Iterable[Any]) -> None:
-        self._places = places
+    def __init__(self, call_sites: CallSites, datasets: Iterable[Any]) -> None:
+        self._call_sites = call_sites
         self._found = {name: cached for dataset in datasets for name, cached in _caches(dataset).items()}
         self._before = {name: cached.cache_info() for name, cached in self._found.items()}
 
-    def asked(self) -> list[Asked]:
-        """What each was asked since."""
-        return [self._asked(name, cached) for name, cached in self._found.items()]
+    def counts(self) -> list[CacheCounts]:
+        """Hits and misses of each since."""
+        return [self._counts(name, cached) for name, cached in self._found.items()]
 
-    def _asked(self, name: str, cached: Any) -> Asked:
+    def _counts(self, name: str, cached: Any) -> CacheCounts:
         now, before = cached.cache_info(), self._before[name]
         code = getattr(getattr(cached, "__wrapped__", None), "__code__", None)
-        return Asked(
+        return CacheCounts(
             name=name,
-            path=self._places.original(code.co_filename) if code else "",
+            path=self._call_sites.original(code.co_filename) if code else "",
             line=code.co_firstlineno if code else 0,
             size=now.maxsize,
             hits=now.hits - before.hits,
@@ -50,21 +50,13 @@ class Caches:
         )
 
 
-def total(asked: Iterable[Asked]) -> list[Asked]:
+def total(counts: Iterable[CacheCounts]) -> list[CacheCounts]:
     """One for each cache: what each process has asked its own copy of it, added up."""
-    sums: dict[tuple[str, str, int], Asked] = {}
-    for each in asked:
+    sums: dict[tuple[str, str, int], CacheCounts] = {}
+    for each in counts:
         key = (each.name, each.path, each.line)
         known = sums.get(key)
-        hits, misses = (known.hits, known.misses) if known else (0, 0)
-        sums[key] = Asked(
-            name=each.name,
-            path=each.path,
-            line=each.line,
-            size=each.size,
-            hits=hits + each.hits,
-            misses=misses + each.misses,
-        )
+        sums[key] = replace(each, hits=known.hits + each.hits, misses=known.misses + each.misses) if known else each
     return list(sums.values())
 
 

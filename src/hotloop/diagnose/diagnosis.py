@@ -19,7 +19,7 @@ class Diagnosis:
     `phases` maps each phase of an ordinary step to {"ms", "share"}; `outside` maps what comes between steps
     ("evaluation", "checkpointing", "loader_start", "start_up") to {"seconds", "share"} (start_up: no share).
     `share_by_phase` is the larger share of each phase, of ordinary steps or of all.
-    `losses` are the losses of all steps, spied or not, NaN as None. `seen` holds each spy's own data by its name.
+    `losses` are those of all steps, NaN as None. `seen` holds each probe's own data by its name.
     """
 
     workload: str
@@ -50,17 +50,12 @@ class Diagnosis:
 def finding_data(finding: Finding) -> dict[str, Any]:
     """A finding as JSON data, with the page that explains its rule."""
     data = {f.name: getattr(finding, f.name) for f in dataclasses.fields(finding)}
-    return {**data, "evidence": dict(finding.evidence), "docs": docs(finding.code)}
+    return {**data, "evidence": dict(finding.evidence), "docs": f"docs/rules.md#{finding.code.lower()}"}
 
 
 def read_finding(data: Mapping[str, Any]) -> Finding:
     """The inverse of `finding_data`."""
     return Finding(**{key: value for key, value in data.items() if key != "docs"})
-
-
-def docs(code: str) -> str:
-    """Where the documentation explains a rule."""
-    return f"docs/rules.md#{code.lower()}"
 
 
 def by_gain(findings: list[Finding]) -> tuple[Finding, ...]:

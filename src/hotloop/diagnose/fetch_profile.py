@@ -1,7 +1,7 @@
 """What runs in a loader's worker process: while a flag is up, its fetches are timed and their stack is sampled.
 
 The flag is one byte of a file that the diagnosed process and its workers map; a worker looks at it before each fetch
-and does nothing else while it is down. What it saw it leaves as JSON in the same folder. No random number is drawn.
+and does nothing else while it is down. What it saw it writes as JSON into the same folder. No random number is drawn.
 """
 
 import json
@@ -17,9 +17,9 @@ from typing import Any
 
 from torch.utils.data._utils import fetch
 
-from hotloop.diagnose.call_sites import Places
-from hotloop.diagnose.dataset_caches import Caches
-from hotloop.diagnose.stack_samples import Stack, Timer
+from hotloop.diagnose.call_sites import CallSites
+from hotloop.diagnose.dataset_caches import DatasetCaches
+from hotloop.diagnose.stack_samples import SampleTimer, StackSamples
 from hotloop.whole_file import write_whole
 from hotloop.workloads.scratch import Scratch
 
@@ -28,44 +28,46 @@ _REWRITE = 0.1
 
 
 @dataclass(frozen=True)
-class Start:
-    """Stands in the place of a loader's worker_init_fn, in a spawned worker too, and then calls it as it was given."""
+class ProfiledInit:
+    """Takes the place of a loader's worker_init_fn, in a spawned worker too, and then calls it as it was given."""
 
     own: Callable[[int], None] | None
     folder: Path
     scratch: Scratch
 
     def __call__(self, worker: int) -> None:
-        """Follow the fetches of this process from now on."""
-        follow(Fetches(self.folder, Places(self.scratch)))
+        """Profile the fetches of this process from now on."""
+        profile = FetchProfile(self.folder, CallSites(self.scratch))
+        for kind in (fetch._MapDatasetFetcher, fetch._IterableDatasetFetcher):  # pyright: ignore[reportPrivateUsage]
+            kind.fetch = _profiled(profile, kind.fetch)
         if self.own is not None:
             self.own(worker)
 
 
-class Fetches:
+class FetchProfile:
     """Fetches of one worker process."""
 
-    def __init__(self, folder: Path, places: Places) -> None:
+    def __init__(self, folder: Path, call_sites: CallSites) -> None:
         self._folder = folder
-        self._places = places
+        self._call_sites = call_sites
         self._flag = _mapped(folder / FLAG)
-        self._stack = Stack(places)
-        self._timer = Timer()
-        self._caches: Caches | None = None
+        self._samples = StackSamples(call_sites)
+        self._timer = SampleTimer()
+        self._caches: DatasetCaches | None = None
         self._seconds = 0.0
         self._count = 0
         self._written = 0.0
 
     def fetch(self, original: Callable[[Any, Any], Any], fetcher: Any, index: Any) -> Any:
-        """What the original fetches; watched while the flag is up."""
+        """What the original fetches; profiled while the flag is up."""
         if not self._flag[0]:
-            self.leave()
+            self._end()
             return original(fetcher, index)
         if self._caches is None:
-            self._caches = Caches(self._places, [fetcher.dataset])
-            Finalize(None, self.leave, exitpriority=0)  # an epoch may end before the flag goes down
+            self._caches = DatasetCaches(self._call_sites, [fetcher.dataset])
+            Finalize(None, self._end, exitpriority=0)  # an epoch may end before the flag goes down
             if self._timer.is_free:
-                self._timer.start(self._look)
+                self._timer.start(self._sample)
         began = time.perf_counter()
         try:
             return original(fetcher, index)
@@ -75,41 +77,35 @@ class Fetches:
             if time.perf_counter() - self._written > _REWRITE:
                 self._write(self._caches)
 
-    def leave(self) -> None:
+    def _end(self) -> None:
         """Write what was seen since the flag went up, if it was."""
         if self._caches is not None:
             self._write(self._caches)
             self._caches = None
 
-    def _look(self, frame: FrameType | None) -> None:
+    def _sample(self, frame: FrameType | None) -> None:
         if self._flag[0]:
-            self._stack.sample(frame)
-        else:  # nothing may be fetched any more: whoever looks last stops the clock
+            self._samples.sample(frame)
+        else:  # nothing may be fetched any more: the last sample stops the clock
             self._timer.pause()
 
-    def _write(self, caches: Caches) -> None:
-        stages = [[place.path, place.line, callee, count] for (place, callee), count in self._stack.lines.items()]
+    def _write(self, caches: DatasetCaches) -> None:
+        stages = [[at.path, at.line, callee, count] for (at, callee), count in self._samples.lines.items()]
         data = {
             "fetches": self._count,
             "seconds": self._seconds,
             "stages": stages,
-            "caches": [asdict(asked) for asked in caches.asked()],
+            "caches": [asdict(counts) for counts in caches.counts()],
         }
         write_whole(self._folder / f"{os.getpid()}.json", json.dumps(data))
         self._written = time.perf_counter()
 
 
-def follow(fetches: Fetches) -> None:
-    """Every fetcher of this process fetches through `fetches`."""
-    for kind in (fetch._MapDatasetFetcher, fetch._IterableDatasetFetcher):  # pyright: ignore[reportPrivateUsage]
-        kind.fetch = _through(fetches, kind.fetch)
+def _profiled(profile: FetchProfile, original: Callable[[Any, Any], Any]) -> Any:
+    def fetch_profiled(fetcher: Any, index: Any) -> Any:
+        return profile.fetch(original, fetcher, index)
 
-
-def _through(fetches: Fetches, original: Callable[[Any, Any], Any]) -> Any:
-    def call(fetcher: Any, index: Any) -> Any:
-        return fetches.fetch(original, fetcher, index)
-
-    return call
+    return fetch_profiled
 
 
 def _mapped(path: Path) -> mmap.mmap:

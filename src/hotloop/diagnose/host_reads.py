@@ -1,4 +1,4 @@
-"""Which calls make the host wait for the device, what each is called, and which rule it breaks."""
+"""Kinds of host reads: which calls make the host wait for the device, what each is called, which rule it breaks."""
 
 import linecache
 import re
@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hotloop.diagnose.call_sites import Place, Sight
+from hotloop.diagnose.call_sites import CallSite, SourceLine
 
 CURES = {
     "SY01": "keep a sum on the device and read it once a report",
@@ -94,23 +94,23 @@ def dispatched_kind(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -
     return None
 
 
-def code_of(kind: str, sight: Sight) -> str:
+def code_of(kind: str, site: CallSite) -> str:
     """The rule that a read of this kind breaks there."""
-    if sight.passes("/logging/") or sight.calls("__format__", "__repr__", "_str"):
+    if site.passes("/logging/") or site.calls("__format__", "__repr__", "_str"):
         return "SY06"
     if kind == "bool":
-        return "SY03" if sight.is_test else "SY01"
+        return "SY03" if site.is_branch else "SY01"
     return _BY_FUNCTION.get(kind, "SY04")
 
 
-def is_internal(sight: Sight, tensor: Tensor | None) -> bool:
+def is_internal(site: CallSite, tensor: Tensor | None) -> bool:
     """Whether torch itself reads a number that lives on the host on every machine."""
-    return sight.passes(*_INTERNAL) and (tensor is None or tensor.device.type == "cpu")
+    return site.passes(*_INTERNAL) and (tensor is None or tensor.device.type == "cpu")
 
 
-def names_the_host(place: Place) -> bool:
-    """Whether the source says .to("cpu"), and not .to(device) on a machine where that is the host."""
-    return _HOST_BY_NAME.search(linecache.getline(place.path, place.line)) is not None
+def names_the_host(source: SourceLine) -> bool:
+    """Whether the line says .to("cpu"), and not .to(device) on a machine where that is the host."""
+    return _HOST_BY_NAME.search(linecache.getline(source.path, source.line)) is not None
 
 
 def _is_host(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:

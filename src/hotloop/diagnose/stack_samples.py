@@ -11,61 +11,54 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from hotloop.diagnose.call_sites import NOWHERE, Place, Places
+from hotloop.diagnose.call_sites import NOWHERE, CallSites, SourceLine
 
 _PERIOD = 0.001
 _FETCH = "/torch/utils/data/_utils/fetch.py"
 
 
-class Stack:
-    """Samples by line of the data set's own, and what that line called; NOWHERE is what torch itself does (collate)."""
+class StackSamples:
+    """Samples inside of a fetch, by line of the data set's own and what that line called.
 
-    def __init__(self, places: Places) -> None:
-        self.lines: Counter[tuple[Place, str]] = Counter()
-        self._places = places
+    NOWHERE is what torch itself does (collate).
+    """
 
-    @property
-    def samples(self) -> int:
-        """Samples that fell into a fetch."""
-        return self.lines.total()
+    def __init__(self, call_sites: CallSites) -> None:
+        self.lines: Counter[tuple[SourceLine, str]] = Counter()
+        self._call_sites = call_sites
 
     def sample(self, frame: FrameType | None) -> None:
-        """Look at one stack; outside of a fetch it counts for nothing."""
-        if (seen := self._stage(frame)) is not None:
-            self.lines[seen] += 1
-
-    def _stage(self, frame: FrameType | None) -> tuple[Place, str] | None:
-        """The line of the data set's own that is at work, outermost inside of the fetch, and what it called."""
-        own: tuple[Place, str] | None = None
+        """Count the outermost line of the data set's own inside of the fetch; outside of a fetch, nothing."""
+        own: tuple[SourceLine, str] | None = None
         callee = ""
         while frame is not None:
             file = frame.f_code.co_filename
             if file.endswith(_FETCH):
-                return own or (NOWHERE, callee or "collate")
-            if self._places.is_own(file):
-                own = (Place(self._places.original(file), frame.f_lineno), callee)
+                self.lines[own or (NOWHERE, callee or "collate")] += 1
+                return
+            if self._call_sites.is_users(file):
+                own = (SourceLine(self._call_sites.original(file), frame.f_lineno), callee)
             callee = frame.f_code.co_name
             frame = frame.f_back
-        return None
 
 
-class Timer:
-    """The real-time timer of this process, taken while it is nobody's."""
+class SampleTimer:
+    """The real-time timer of this process, used while the program does not use it."""
 
     def __init__(self) -> None:
         self._before: Any = None
 
     @property
     def is_free(self) -> bool:
-        """Whether this thread may take it, and the program does not use it."""
+        """Whether this thread may use it, and the program does not."""
         if threading.current_thread() is not threading.main_thread() or signal.getitimer(signal.ITIMER_REAL)[0]:
             return False
         handler = signal.getsignal(signal.SIGALRM)
         return handler in (signal.SIG_DFL, None) or isinstance(handler, _Handler)  # a fork inherits ours
 
-    def start(self, look: Callable[[FrameType | None], None]) -> None:
-        """Call `look` with the frame at work every millisecond."""
-        self._before = signal.signal(signal.SIGALRM, _Handler(look))
+    def start(self, sample: Callable[[FrameType | None], None]) -> None:
+        """Call `sample` with the frame at work every millisecond."""
+        self._before = signal.signal(signal.SIGALRM, _Handler(sample))
         signal.siginterrupt(signal.SIGALRM, False)  # what C code reads or waits for goes on
         signal.setitimer(signal.ITIMER_REAL, _PERIOD, _PERIOD)
 
@@ -74,14 +67,14 @@ class Timer:
         signal.setitimer(signal.ITIMER_REAL, 0.0)
 
     def stop(self) -> None:
-        """No more; the handler is what it was before."""
+        """No more signals; the handler is what it was before."""
         self.pause()
         signal.signal(signal.SIGALRM, self._before)
 
 
 class _Handler:
-    def __init__(self, look: Callable[[FrameType | None], None]) -> None:
-        self._look = look
+    def __init__(self, sample: Callable[[FrameType | None], None]) -> None:
+        self._sample = sample
 
     def __call__(self, _number: int, frame: FrameType | None) -> None:
-        self._look(frame)
+        self._sample(frame)

@@ -1,4 +1,4 @@
-"""Runs an untouched program under the spies and says what it costs and what could be won."""
+"""Runs an unmodified program under the probes and says what it costs and what could be won."""
 
 import sys
 import tempfile
@@ -15,19 +15,19 @@ from hotloop.transform import Plan
 from hotloop.worker.process import Settings, Worker
 from hotloop.workload import Workload
 
-_INSIDE = "hotloop.diagnose.probe_process"
+_PROCESS = "hotloop.diagnose.probe_process"
 _CONTENDED = 0.3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
-    """How long to look: `steps` are timed, and `budget` seconds are what all windows together may take."""
+class TraceOptions:
+    """How long to trace: `steps` are timed, and `budget` seconds are what all windows together may take."""
 
     steps: int = 30
     budget: float = 60.0
 
 
-def trace(workload: Workload, look: Look, *, may_overwrite: tuple[str, ...] = ()) -> Diagnosis:
+def trace(workload: Workload, options: TraceOptions, *, may_overwrite: tuple[str, ...] = ()) -> Diagnosis:
     """What the program spends its steps on, by a run in a process of its own.
 
     Raises as every worker does: WorkloadCrashed, ProtectedFile, NeverStepped; MeasurementError where it ended before
@@ -40,21 +40,20 @@ def trace(workload: Workload, look: Look, *, may_overwrite: tuple[str, ...] = ()
             variables={"OMP_NUM_THREADS": "1"} if environment.foreign_cores >= _CONTENDED else {},
             cores=environment.cores,
             may_overwrite=may_overwrite,
-            first_step_limit=max(60.0, look.budget),
-            turn_limit=max(60.0, look.budget),
+            first_step_limit=max(60.0, options.budget),
+            turn_limit=max(60.0, options.budget),
         )
-        found = trace_with(workload, look, settings, environment)
+        found = trace_with(workload, options, settings, environment)
     if not settings.variables:
         return found
     busy = f"other processes kept {environment.foreign_cores:.1f} cores busy, beside which threads that spin collapse"
-    return replace(
-        found, notes=(*found.notes, f"{busy}: it was looked at with one thread, and shares are less certain")
-    )
+    note = f"{busy}: it was traced with one thread, and shares are less certain"
+    return replace(found, notes=(*found.notes, note))
 
 
-def trace_with(workload: Workload, look: Look, settings: Settings, environment: Environment) -> Diagnosis:
+def trace_with(workload: Workload, options: TraceOptions, settings: Settings, environment: Environment) -> Diagnosis:
     """The same inside of a session, whose settings the worker shares."""
-    program = (_INSIDE, str(look.steps), str(look.budget))
+    program = (_PROCESS, str(options.steps), str(options.budget))
     with Worker(workload, Plan(), settings, program=program) as worker:
         return _read(worker.watched()["diagnosis"], workload, environment)
 
@@ -64,17 +63,6 @@ def _read(data: Mapping[str, Any], workload: Workload, environment: Environment)
         raise MeasurementError(
             "the program ended before one of its steps was timed; it needs three to warm up and two more: train longer"
         )
-    return Diagnosis(
-        workload=workload.title,
-        step_seconds=data["step_seconds"],
-        steps=data["steps"],
-        phases=data["phases"],
-        outside=data["outside"],
-        share_by_phase=data["share_by_phase"],
-        findings=tuple(read_finding(found) for found in data["findings"]),
-        modules=tuple(data["modules"]),
-        environment=environment,
-        seen=data["seen"],
-        losses=tuple(data["losses"]),
-        notes=tuple(data["notes"]),
-    )
+    fields: dict[str, Any] = {**data, "findings": tuple(map(read_finding, data["findings"]))}
+    fields |= {name: tuple(data[name]) for name in ("modules", "losses", "notes")}
+    return Diagnosis(workload=workload.title, environment=environment, **fields)

@@ -1,7 +1,7 @@
 """A short diagnosis before the search: the Amdahl limit of each change."""
 
 from hotloop.diagnose.diagnosis import Diagnosis
-from hotloop.diagnose.trace import Look, trace_with
+from hotloop.diagnose.trace import TraceOptions, trace_with
 from hotloop.errors import HotloopError
 from hotloop.proof.amdahl import AmdahlLimits
 from hotloop.proof.session import Session
@@ -18,7 +18,7 @@ def diagnose_first(session: Session) -> AmdahlLimits:
     session.progress.say("looking where the time goes")
     try:
         diagnosis = trace_with(
-            session.workload, Look(steps=_STEPS, budget=seconds), session.settings, session.environment
+            session.workload, TraceOptions(steps=_STEPS, budget=seconds), session.settings, session.environment
         )
     except HotloopError as error:
         reason = str(error).splitlines()[0]

@@ -1,19 +1,14 @@
-"""The profile of loading where loader workers do it."""
-
-import signal
-import time
+"""The profile of the loading, in the program's own process and where loader workers do it."""
 
 import pytest
-import torch
-from torch.utils.data import DataLoader, IterableDataset
 
-from hotloop.diagnose.loader_workers import Workers
 from hotloop.transform import Plan
 from hotloop.worker.process import Settings, Worker
 from hotloop.workload import parse_workload
 
 from ..conftest import PROGRAMS, marked
 
+COSTS = PROGRAMS / "costs.py"
 WORKERS = PROGRAMS / "workers.py"
 WAYS = [("--context", "fork"), ("--context", "spawn", "--persistent")]
 
@@ -23,7 +18,18 @@ def diagnosis(diagnosed, request):
     return diagnosed(WORKERS, *request.param)
 
 
-@pytest.mark.parametrize("code", ["DA03", "DA05", "DA12"])
+@pytest.mark.parametrize("code", ["DA03", "DA05"])
+def test_faults_of_loading_are_found_at_their_lines(diagnosed, code):
+    (line,) = marked(COSTS, code)
+    first, *_ = [f for f in diagnosed(COSTS).findings if f.code == code]
+    assert (first.path, first.line) == (str(COSTS), line)
+
+
+def test_a_cache_smaller_than_the_data_set_is_told_with_its_hit_rate(diagnosed):
+    assert diagnosed(COSTS).seen["loading"]["hit_rates"]["label"] < 0.5
+
+
+@pytest.mark.parametrize("code", ["DA03", "DA05"])
 def test_a_fault_in_a_worker_is_found_at_its_line(diagnosis, code):
     (line,) = marked(WORKERS, code)
     first, *_ = [f for f in diagnosis.findings if f.code == code]
@@ -46,52 +52,9 @@ def test_workers_say_how_busy_they_were_and_what_their_caches_answered(diagnosis
 
 @pytest.mark.parametrize("arguments", WAYS, ids=["fork", "spawn"])
 def test_workers_draw_the_same_random_numbers_and_call_the_program_s_own_start(diagnosed, arguments, tmp_path):
-    spied = diagnosed(WORKERS, *arguments).losses
+    probed = diagnosed(WORKERS, *arguments).losses
     workload = parse_workload(WORKERS.name, arguments, folder=WORKERS.parent)
     with Worker(workload, Plan(), Settings(folder=tmp_path)) as worker:
         worker.open_gate()
-        assert list(spied) == worker.turn(len(spied))["losses"]
-    assert len(spied) > 60  # so that the profile has been at work
-
-
-def release(_worker):
-    """Give back the signal that the test runner's own clock has taken."""
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-
-
-class Stream(IterableDataset):
-    def __iter__(self):
-        for _ in range(8):
-            time.sleep(0.01)
-            yield torch.ones(2)
-
-
-class Broken(Stream):
-    def __iter__(self):
-        raise ValueError("no such file")
-
-
-def test_a_stream_is_followed_too_and_its_loader_is_left_as_it_was(scene):
-    workers = Workers(scene)
-    loader = DataLoader(Stream(), batch_size=2, num_workers=1, worker_init_fn=release)
-    with workers.installed():
-        workers.open()
-        batches = list(loader)
-        workers.close()
-    assert len(batches) == 4
-    assert loader.worker_init_fn is release
-    seen = workers.seen()
-    assert seen.fetches >= 4
-    assert {place.path for place, _ in seen.lines} & {__file__}
-
-
-def test_a_worker_that_nobody_looks_at_leaves_nothing(scene):
-    workers = Workers(scene)
-    with workers.installed():
-        list(DataLoader(Stream(), batch_size=2, num_workers=1))
-    assert workers.seen().processes == 0
-
-
-def test_an_error_in_a_worker_is_still_the_program_s_own(scene):
-    with Workers(scene).installed(), pytest.raises(ValueError, match="no such file"):
-        list(DataLoader(Broken(), num_workers=1))
+        assert list(probed) == worker.turn(len(probed))["losses"]
+    assert len(probed) > 60  # so that the profile has been at work

@@ -1,13 +1,13 @@
 import pytest
 import torch
 
-from hotloop.diagnose.probes.reads import Reads
-from hotloop.diagnose.trace_context import StepTime
+from hotloop.diagnose.phase_times import PhaseTimes
+from hotloop.diagnose.probes.reads import HostReadProbe
 from hotloop.transform import Plan
 from hotloop.worker.process import Settings, Worker
 from hotloop.workload import parse_workload
 
-from ..conftest import SCRIPTS, marked
+from ..conftest import SCRIPTS, marked, probe_steps
 
 RULES = ("SY01", "SY02", "SY03", "SY04", "SY05", "SY06", "SY07")
 PLANTED = SCRIPTS / "host_reads.py"
@@ -34,29 +34,24 @@ def test_nothing_is_found_in_the_clean_twin(diagnosed):
     assert reads(diagnosed(PLANTED, "--clean")) == {}
 
 
-def test_the_steps_under_spies_are_bit_identical_to_those_of_a_run_without(diagnosed, tmp_path):
-    spied = diagnosed(PLANTED).losses
+def test_the_steps_under_probes_are_bit_identical_to_those_of_a_run_without(diagnosed, tmp_path):
+    probed = diagnosed(PLANTED).losses
     workload = parse_workload(PLANTED.name, folder=PLANTED.parent)
     with Worker(workload, Plan(), Settings(folder=tmp_path)) as worker:
         worker.open_gate()
-        plain = worker.turn(len(spied))["losses"]
-    assert len(spied) > 40
-    assert list(spied) == plain
+        plain = worker.turn(len(probed))["losses"]
+    assert len(probed) > 40
+    assert list(probed) == plain
 
 
 @pytest.fixture
-def read_in_a_step(scene):
+def read_in_a_step(context):
     """Kinds of reads in one step that calls a function, by what the findings say."""
 
     def kinds(call):
-        spy = Reads(scene)
-        spy.open()
-        try:
-            call()
-            spy.step()
-        finally:
-            spy.close()
-        return [f.evidence["kinds"] for f in spy.report(StepTime(seconds=1.0)).findings]
+        probe = HostReadProbe(context)
+        probe_steps(probe, call)
+        return [f.evidence["kinds"] for f in probe.report(PhaseTimes(ordinary={"other": 1.0})).findings]
 
     return kinds
 
@@ -76,11 +71,11 @@ def test_a_mask_that_one_number_is_written_through_is_no_read(read_in_a_step):
     assert read_in_a_step(lambda: values.__setitem__(values > 0, 0.0)) == []
 
 
-def test_what_a_loader_reads_while_it_fetches_is_no_read(read_in_a_step, scene):
+def test_what_a_loader_reads_while_it_fetches_is_no_read(read_in_a_step, context):
     def fetch():
-        scene.fetching += 1
+        context.fetch_depth += 1
         torch.ones(1).item()
-        scene.fetching -= 1
+        context.fetch_depth -= 1
 
     assert read_in_a_step(fetch) == []
 
@@ -96,16 +91,24 @@ def test_moving_to_a_device_that_happens_to_be_the_host_is_no_read(read_in_a_ste
     assert read_in_a_step(lambda: torch.ones(2).to(device)) == []
 
 
-def test_timing_the_reads_again_leaves_the_random_numbers_alone(scene):
+def test_timing_the_reads_again_leaves_the_random_numbers_alone(context):
     torch.manual_seed(0)
     expected = torch.rand(1), torch.rand(1)
     torch.manual_seed(0)
-    spy = Reads(scene)
-    spy.open()
-    first = torch.rand(1)
-    torch.nn.functional.dropout(first.expand(4), 0.5).tolist()
-    torch.manual_seed(0)
-    torch.rand(1)
-    spy.step()
-    spy.close()
+
+    def step():
+        first = torch.rand(1)
+        torch.nn.functional.dropout(first.expand(4), 0.5).tolist()
+        torch.manual_seed(0)
+        torch.rand(1)
+
+    probe_steps(HostReadProbe(context), step)
     assert torch.equal(torch.rand(1), expected[1])
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_nothing_is_read_in_the_clean_twin_on_a_gpu(diagnosed):
+    diagnosis = diagnosed(PLANTED, "--clean", "--device", "cuda")
+    assert reads(diagnosis) == {}
+    assert diagnosis.seen["trace"]["host_to_device_share"] > 0

@@ -1,59 +1,62 @@
 """Gradients as the optimizer receives them: numbers that are not finite, parameters without any, norms that explode."""
 
 import math
-from typing import Any
+from collections.abc import Generator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 from torch.optim.optimizer import Optimizer, register_optimizer_step_pre_hook
 
-from hotloop.diagnose.trace_context import Report, Scene, StepTime
+from hotloop.diagnose.call_sites import NOWHERE
+from hotloop.diagnose.phase_times import PhaseTimes
+from hotloop.diagnose.probe import Probe, ProbeReport, measured_finding
+from hotloop.diagnose.step_window import StepWindow
+from hotloop.diagnose.trace_context import TraceContext
 from hotloop.finding import Finding
 
 _EXPLODED = 100.0
+_CURES = {
+    "OP03": "clip the gradient's norm, and watch its maximum and not the last batch",
+    "OP05": "count what is not finite on the device and look at the first batch that has it",
+    "OP07": "leave what is not trained out of the optimizer, or find why the loss does not reach it",
+}
 
 
-class Gradients:
-    """Norms of a few steps; stays on the device until the window has closed."""
+class GradientProbe(Probe):
+    """Norms of a few steps; they stay on the device until the window has closed."""
 
     name = "gradients"
+    window = StepWindow(order=90, steps=5, most=0.05)
 
-    def __init__(self, scene: Scene) -> None:
-        self._scene = scene
-        self._handle: Any = None
+    def __init__(self, context: TraceContext) -> None:
+        super().__init__(context)
         self._names: dict[int, str] = {}
         self._norms: dict[str, list[Tensor]] = {}
-        self._wholes: list[list[Tensor]] = []
+        self._norms_by_update: list[list[Tensor]] = []
         self._missing: dict[str, int] = {}
-        self._updates = 0
-        self._place = ("", 0)
 
     def is_wanted(self) -> bool:
         """Where an optimizer has stepped."""
-        return bool(self._scene.optimizers)
+        return bool(self.context.optimizers)
 
-    def open(self) -> None:
+    @contextmanager
+    def active(self) -> Generator[None]:
         """Look at the gradients right before each update."""
-        for root in self._scene.roots:
+        for root in self.context.roots:
             for name, parameter in root.named_parameters():
                 self._names.setdefault(id(parameter), f"{type(root).__name__}.{name}")
-        self._place = next(iter(self._scene.optimizer_places.values()), ("", 0))
-        self._handle = register_optimizer_step_pre_hook(self._look)
+        handle = register_optimizer_step_pre_hook(self._look)
+        yield
+        handle.remove()
 
-    def step(self) -> None:
-        """Nothing: updates are counted where they happen."""
-
-    def close(self) -> None:
-        """Look no more."""
-        self._handle.remove()
-
-    def report(self, step: StepTime) -> Report:
-        """Counts, and a finding for each kind of sickness."""
+    def report(self, times: PhaseTimes) -> ProbeReport:
+        """Counts, and a finding for each kind of fault."""
+        updates = len(self._norms_by_update)
         norms = {name: [float(value) for value in values] for name, values in self._norms.items()}
         sick = [name for name, values in norms.items() if not all(map(math.isfinite, values))]
         zero = [name for name, values in norms.items() if values and not any(values)]
-        never = [name for name, count in self._missing.items() if count == self._updates]
-        data = {"updates": self._updates, "not_finite": sick, "zero": zero, "missing": never}
+        never = [name for name, count in self._missing.items() if count == updates]
         findings: list[Finding] = []
         if sick:
             findings.append(
@@ -65,32 +68,29 @@ class Gradients:
             findings.append(
                 self._finding("OP07", f"the optimizer holds {len(never)} parameters without a gradient: {_some(never)}")
             )
-        if not sick and (grown := self._grown()) > _EXPLODED:
+        if not sick and (growth := self._growth()) > _EXPLODED:
             findings.append(
-                self._finding("OP03", f"from one batch to another the gradient's norm grows {grown:.0f} times")
+                self._finding("OP03", f"from one batch to another the gradient's norm grows {growth:.0f} times")
             )
-        return Report(findings=findings, data=data)
+        data = {"updates": updates, "not_finite": sick, "zero": zero, "missing": never}
+        return ProbeReport(findings=findings, data=data)
 
-    def _grown(self) -> float:
+    def _growth(self) -> float:
         """The largest norm of the whole gradient over the smallest that is not zero."""
-        steps = [v for v in (math.sqrt(sum(float(n) ** 2 for n in row)) for row in self._wholes) if v > 0]
-        return max(steps) / min(steps) if steps else 1.0
+        wholes = [math.sqrt(sum(float(norm) ** 2 for norm in norms)) for norms in self._norms_by_update]
+        positive = [norm for norm in wholes if norm > 0]
+        return max(positive) / min(positive) if positive else 1.0
 
     def _finding(self, code: str, message: str) -> Finding:
-        cures = {
-            "OP03": "clip the gradient's norm, and watch its maximum and not the last batch",
-            "OP05": "count what is not finite on the device and look at the first batch that has it",
-            "OP07": "leave what is not trained out of the optimizer, or find why the loss does not reach it",
-        }
-        path, line = self._place
-        return Finding(code=code, path=path, line=line, share=0.0, amdahl_limit=1.0, cure=cures[code], message=message)
+        line = next(iter(self.context.optimizer_lines.values()), NOWHERE)
+        return measured_finding(line, code=code, share=0.0, cure=_CURES[code], message=message)
 
     @torch.no_grad()
-    def _look(self, optimizer: Optimizer, *_: Any) -> None:
-        if self._scene.is_forked:
+    def _look(self, optimizer: Optimizer, *_: object) -> None:
+        if self.context.is_forked:
             return
-        self._updates += 1
-        self._wholes.append([])
+        norms: list[Tensor] = []
+        self._norms_by_update.append(norms)
         for parameter in (p for group in optimizer.param_groups for p in group["params"]):
             name = self._names.get(id(parameter), "a parameter of no root")
             if parameter.grad is None:
@@ -98,7 +98,7 @@ class Gradients:
             elif parameter.grad.layout is torch.strided:
                 norm = parameter.grad.norm()
                 self._norms.setdefault(name, []).append(norm)
-                self._wholes[-1].append(norm)
+                norms.append(norm)
 
 
 def _some(names: list[str]) -> str:

@@ -1,19 +1,26 @@
-"""Calls that keep house in the middle of training: caches emptied, devices waited for, garbage collected."""
+"""Housekeeping in the middle of training: caches emptied, devices waited for, garbage collected."""
 
+import functools
 import gc
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from types import ModuleType
 from typing import Any
 
 import torch
 
-from hotloop.diagnose.call_sites import NOWHERE, Place
-from hotloop.diagnose.trace_context import Report, Scene, StepTime, bound
+from hotloop.diagnose.call_sites import NOWHERE, SourceLine
+from hotloop.diagnose.phase_times import PhaseTimes
+from hotloop.diagnose.probe import Probe, ProbeReport, measured_finding
+from hotloop.diagnose.step_window import StepWindow
+from hotloop.diagnose.trace_context import TraceContext
 from hotloop.finding import Finding
+from hotloop.workloads.patched import patched
 
-_HOT = 0.8
+_FREQUENT = 0.8
 _DEVICES = ("cuda", "mps", "xpu", "accelerator")
 _OWNERS = ("gc", *(f"torch.{device}" for device in _DEVICES))
 _CURES = {
@@ -24,88 +31,79 @@ _CURES = {
 
 
 @dataclass(kw_only=True)
-class _Line:
+class _Calls:
     """What one line called: how often, in which steps, for how many seconds."""
 
-    calls: int = 0
+    count: int = 0
     seconds: float = 0.0
     steps: set[int] = field(default_factory=set[int])
 
 
-class Housekeeping:
-    """Stands in the place of the functions while its window is open, wherever a module of the program has their name.
+class HousekeepingProbe(Probe):
+    """Replaces the functions while its window is open, wherever a module of the program has their name.
 
     A function that was stored elsewhere (in an object, in a closure) is not seen.
     """
 
     name = "housekeeping"
+    window = StepWindow(order=50, steps=10, most=0.05)
 
-    def __init__(self, scene: Scene) -> None:
-        self._scene = scene
-        self._lines: dict[tuple[Place, str], _Line] = {}
-        self._replaced: list[tuple[dict[str, Any], str, Any, Any]] = []
-        self._steps = 0
+    def __init__(self, context: TraceContext) -> None:
+        super().__init__(context)
+        self._calls: dict[tuple[SourceLine, str], _Calls] = {}
         self._depth = 0
 
-    def is_wanted(self) -> bool:
-        """Always."""
-        return True
-
-    def open(self) -> None:
-        """Put the watched functions in place."""
-        watched = {id(original): (original, self._watched(title, original)) for title, original in _functions().items()}
-        for space in self._namespaces():
-            for name, held in list(space.items()):
-                if id(held) in watched:
-                    self._replaced.append((space, name, *watched[id(held)]))
-        for space, name, _, call in self._replaced:
-            space[name] = call
-
-    def step(self) -> None:
-        """Another step begins."""
-        self._steps += 1
-
-    def close(self) -> None:
-        """Put the functions back."""
-        for space, name, original, call in self._replaced:
-            if space.get(name) is call:
-                space[name] = original
-        self._replaced.clear()
-
-    def report(self, step: StepTime) -> Report:
-        """A finding for each line that does it in nearly every step."""
-        hot = {key: line for key, line in self._lines.items() if len(line.steps) >= _HOT * self._steps}
-        data = [
-            [place.path, place.line, title, line.calls / self._steps, line.seconds / self._steps]
-            for (place, title), line in self._lines.items()
+    @contextmanager
+    def active(self) -> Generator[None]:
+        """Time the functions where they are called."""
+        timed = {id(original): self._timed(title, original) for title, original in _functions().items()}
+        found = [
+            (module, name, timed[id(value)])
+            for module in self._modules()
+            for name, value in list(vars(module).items())
+            if id(value) in timed
         ]
-        findings = [self._finding(place, title, line, step) for (place, title), line in hot.items()]
-        return Report(findings=findings, data={"steps": self._steps, "lines": data})
+        with ExitStack() as stack:
+            for module, name, call in found:
+                stack.enter_context(patched(module, name, call))
+            yield
 
-    def _finding(self, place: Place, title: str, line: _Line, step: StepTime) -> Finding:
-        seconds = line.seconds / self._steps
-        share = step.share(seconds)
+    def report(self, times: PhaseTimes) -> ProbeReport:
+        """A finding for each line that does it in nearly every step."""
+        lines = [
+            [line.path, line.line, title, calls.count / self.steps, calls.seconds / self.steps]
+            for (line, title), calls in self._calls.items()
+        ]
+        findings = [
+            self._finding(line, title, calls, times)
+            for (line, title), calls in self._calls.items()
+            if len(calls.steps) >= _FREQUENT * self.steps
+        ]
+        return ProbeReport(findings=findings, data={"steps": self.steps, "lines": lines})
+
+    def _finding(self, line: SourceLine, title: str, calls: _Calls, times: PhaseTimes) -> Finding:
+        seconds = calls.seconds / self.steps
+        share = times.share(seconds)
         name = title.rpartition(".")[2]
-        # Emptying also makes the next step ask the driver for memory, which is not in the call: nothing bounds it.
-        is_whole = name != "empty_cache" or not self._scene.is_on_cuda
-        return Finding(
+        finding = measured_finding(
+            line,
             code="SY08",
-            path=place.path,
-            line=place.line,
-            per_step=line.calls / self._steps,
+            per_step=calls.count / self.steps,
             share=share,
-            amdahl_limit=bound(share) if is_whole else None,
             cure=_CURES[name],
             message=(
-                f"{title}() runs {line.calls / self._steps:.3g} times a step and takes {1e3 * seconds:.3g} ms, "
+                f"{title}() runs {calls.count / self.steps:.3g} times a step and takes {1e3 * seconds:.3g} ms, "
                 f"{share:.1%} of it"
             ),
             evidence={"call": title, "ms": 1e3 * seconds},
         )
+        # Emptying also makes the next step ask the driver for memory, which is not in the call: nothing limits it.
+        return replace(finding, amdahl_limit=None) if name == "empty_cache" and self.context.is_on_cuda else finding
 
-    def _watched(self, title: str, original: Callable[..., Any]) -> Callable[..., Any]:
+    def _timed(self, title: str, original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
         def call(*args: Any, **kwargs: Any) -> Any:
-            if self._scene.is_forked or self._depth:
+            if self.context.is_forked or self._depth:
                 return original(*args, **kwargs)
             self._depth += 1
             began = time.perf_counter()
@@ -116,27 +114,25 @@ class Housekeeping:
                 self._depth -= 1
                 self._note(title, seconds)
 
-        call._torchdynamo_disable = True  # pyright: ignore[reportFunctionMemberAccess]
-        call.__doc__ = original.__doc__
+        call._torchdynamo_disable = True  # pyright: ignore[reportAttributeAccessIssue]
         return call
 
-    def _namespaces(self) -> list[dict[str, Any]]:
-        """Globals of gc, of torch's device modules, and of what the program and its libraries imported."""
-        found: list[dict[str, Any]] = []
-        for name, module in list(sys.modules.items()):
-            space: dict[str, Any] = getattr(module, "__dict__", {})
-            file = space.get("__file__")
-            if name.startswith(_OWNERS) or (isinstance(file, str) and self._scene.places.is_own(file)):
-                found.append(space)
-        return found
+    def _modules(self) -> list[ModuleType]:
+        """gc, torch's device modules, and what the program and its libraries imported."""
+        is_users = self.context.call_sites.is_users
+        return [
+            module
+            for name, module in list(sys.modules.items())
+            if name.startswith(_OWNERS) or is_users(str(getattr(module, "__dict__", {}).get("__file__") or "<none>"))
+        ]
 
     def _note(self, title: str, seconds: float) -> None:
-        place = self._scene.places.look().place
-        if place != NOWHERE:
-            line = self._lines.setdefault((place, title), _Line())
-            line.calls += 1
-            line.seconds += seconds
-            line.steps.add(self._steps)
+        line = self.context.call_sites.current().source
+        if line != NOWHERE:
+            calls = self._calls.setdefault((line, title), _Calls())
+            calls.count += 1
+            calls.seconds += seconds
+            calls.steps.add(self.steps)
 
 
 def _functions() -> dict[str, Callable[..., Any]]:

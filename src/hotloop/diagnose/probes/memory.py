@@ -1,93 +1,85 @@
-"""The height of live tensors over a step, and the module that was at work when it was greatest."""
+"""The memory of live tensors over a step, and the module that was at work at the peak."""
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
-from hotloop.diagnose.call_sites import Place
-from hotloop.diagnose.module_hooks import around
-from hotloop.diagnose.trace_context import Report, Scene, StepTime
+from hotloop.diagnose.call_sites import NOWHERE
+from hotloop.diagnose.module_hooks import hook_calls
+from hotloop.diagnose.phase_times import PhaseTimes
+from hotloop.diagnose.probe import Probe, ProbeReport
+from hotloop.diagnose.step_window import StepWindow
+from hotloop.diagnose.trace_context import TraceContext
 
 _POINTS = 200
 
 
-class Memory:
-    """Follows every storage that an operator makes until it dies."""
+class MemoryProbe(Probe):
+    """Follows every storage that an operator makes until it is freed."""
 
     name = "memory"
+    window = StepWindow(order=80, steps=1, most=0.05)
 
-    def __init__(self, scene: Scene) -> None:
-        self.scene = scene
-        self._mode = _Following(self)
-        self._removals: list[Callable[[], None]] = []
+    def __init__(self, context: TraceContext) -> None:
+        super().__init__(context)
         self._stack: list[str] = []
         self._live = 0
         self._known: set[int] = set()
         self._timeline: list[int] = []
-        self.peak = 0
+        self._peak = 0
         self._peak_module = ""
-        self._peak_place: Place | None = None
+        self._peak_line = NOWHERE
 
-    def is_wanted(self) -> bool:
-        """Always."""
-        return True
-
-    def open(self) -> None:
+    @contextmanager
+    def active(self) -> Generator[None]:
         """Count what lives already (weights, gradients, state of optimizers), then follow what is made."""
         for tensor in self._standing():
             self._add(tensor)
-        for root in self.scene.roots:
-            for name, module in root.named_modules():
-                if not isinstance(module, torch.jit.ScriptModule):
-                    title = f"{type(root).__name__}.{name}".rstrip(".")
-                    self._removals.extend(around(module, partial(self._enter, title), self._leave))
-        self._mode.__enter__()
-
-    def step(self) -> None:
-        """Nothing: the timeline runs over all steps of the window."""
-
-    def close(self) -> None:
-        """Leave the mode and take the hooks away."""
-        self._mode.__exit__(None, None, None)
-        for remove in self._removals:
-            remove()
+        with ExitStack() as stack:
+            for root in self.context.roots:
+                for name, module in root.named_modules():
+                    if not isinstance(module, torch.jit.ScriptModule):
+                        title = f"{type(root).__name__}.{name}".rstrip(".")
+                        stack.callback(hook_calls(module, partial(self._enter, title), self._leave))
+            with _MadeTensors(self):
+                yield
 
     def note(self, result: Any) -> None:
         """An operator has made these."""
         for value in tree_iter(result):
-            if isinstance(value, Tensor) and self._add(value) and self._live > self.peak:
-                self.peak = self._live
+            if isinstance(value, Tensor) and self._add(value) and self._live > self._peak:
+                self._peak = self._live
                 self._peak_module = self._stack[-1] if self._stack else ""
-                self._peak_place = self.scene.places.look().place
+                self._peak_line = self.context.call_sites.current().source
         self._timeline.append(self._live)
 
-    def report(self, step: StepTime) -> Report:
+    def report(self, times: PhaseTimes) -> ProbeReport:
         """Peak in bytes, its owner, and the timeline in at most 200 points."""
-        place = self._peak_place
         stride = max(1, len(self._timeline) // _POINTS)
-        return Report(
+        return ProbeReport(
             data={
-                "peak": self.peak,
+                "peak": self._peak,
                 "standing": self._timeline[0] if self._timeline else 0,
                 "module": self._peak_module,
-                "path": place.path if place else "",
-                "line": place.line if place else 0,
+                "path": self._peak_line.path,
+                "line": self._peak_line.line,
                 "timeline": [max(self._timeline[i : i + stride]) for i in range(0, len(self._timeline), stride)],
             }
         )
 
     def _standing(self) -> list[Tensor]:
         found: list[Tensor] = []
-        for root in self.scene.roots:
+        for root in self.context.roots:
             found += [*root.parameters(), *root.buffers()]
             found += [p.grad for p in root.parameters() if p.grad is not None]
-        for optimizer in self.scene.optimizers:
+        for optimizer in self.context.optimizers:
             found += [value for value in tree_iter(list(optimizer.state.values())) if isinstance(value, Tensor)]
         return found
 
@@ -102,28 +94,28 @@ class Memory:
         size = storage.nbytes()
         self._known.add(key)
         self._live += size
-        weakref.finalize(storage, self._gone, key, size).atexit = False
+        weakref.finalize(storage, self._freed, key, size).atexit = False
         return True
 
-    def _enter(self, title: str, _module: nn.Module) -> None:
+    def _enter(self, title: str, _module: object) -> None:
         self._stack.append(title)
 
     def _leave(self) -> None:
         if self._stack:
             self._stack.pop()
 
-    def _gone(self, key: int, size: int) -> None:
+    def _freed(self, key: int, size: int) -> None:
         self._known.discard(key)
         self._live -= size
 
 
-class _Following(TorchDispatchMode):
-    def __init__(self, memory: Memory) -> None:
+class _MadeTensors(TorchDispatchMode):
+    def __init__(self, probe: MemoryProbe) -> None:
         super().__init__()
-        self._memory = memory
+        self._probe = probe
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
-        if not self._memory.scene.is_forked:
-            self._memory.note(result)
+        if not self._probe.context.is_forked:
+            self._probe.note(result)
         return result

@@ -2,6 +2,8 @@
 
 import time
 from collections import Counter
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,25 +11,28 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from hotloop.diagnose.call_sites import Place
-from hotloop.diagnose.trace_context import Report, Scene, StepTime, bound
+from hotloop.diagnose.call_sites import SourceLine
+from hotloop.diagnose.phase_times import PhaseTimes
+from hotloop.diagnose.probe import Probe, ProbeReport, measured_finding
+from hotloop.diagnose.step_window import StepWindow
+from hotloop.diagnose.trace_context import TraceContext
 from hotloop.finding import Finding
 
-_HOT = 0.5
+_FREQUENT = 0.5
 ACCELERATORS = ("cuda", "xpu")  # those that copy from pinned memory by themselves
 _MOVES = (Tensor.to, Tensor.cuda, Tensor.xpu)
 _CURES = {
     "unpinned": "give the loader pin_memory=True: only then does non_blocking=True do anything",
-    "blocking": "say non_blocking=True: the memory is pinned already",
+    "blocking": "pass non_blocking=True: the memory is pinned already",
 }
-_SAID = {
+_MESSAGES = {
     "unpinned": "is copied with non_blocking=True from memory that is not pinned, so the host waits all the same",
     "blocking": "is copied from pinned memory without non_blocking=True, so the host waits",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
-class Copy:
+class DeviceCopy:
     """One copy as it happened: between which kinds of devices, from what memory, asked for how."""
 
     source: str
@@ -43,101 +48,93 @@ class Copy:
 
 
 @dataclass(kw_only=True)
-class _Line:
+class _Copies:
+    """What one line copied: by fault, in which steps, for how many seconds, how many bytes."""
+
     faults: Counter[str] = field(default_factory=Counter[str])
     steps: set[int] = field(default_factory=set[int])
     seconds: float = 0.0
-    size: int = 0
+    num_bytes: int = 0
 
 
-class Transfers:
+class TransferProbe(Probe):
     """Sees `.to`, `.cuda`, `.xpu` and `.copy_`, and asks what they copied from whether it is pinned."""
 
     name = "transfers"
+    window = StepWindow(order=60, steps=10, most=0.05)
 
-    def __init__(self, scene: Scene, *, accelerators: tuple[str, ...] = ACCELERATORS) -> None:
-        self.scene = scene
-        self.accelerators = accelerators
-        self._mode = _Moves(self)
-        self._lines: dict[Place, _Line] = {}
-        self._steps = 0
+    def __init__(self, context: TraceContext, *, accelerators: tuple[str, ...] = ACCELERATORS) -> None:
+        super().__init__(context)
+        self._accelerators = accelerators
+        self._lines: dict[SourceLine, _Copies] = {}
 
     def is_wanted(self) -> bool:
         """Where a root lives on an accelerator."""
-        devices = {p.device.type for root in self.scene.roots for p in root.parameters()}
-        return not devices.isdisjoint(self.accelerators)
+        devices = {p.device.type for root in self.context.roots for p in root.parameters()}
+        return not devices.isdisjoint(self._accelerators)
 
-    def open(self) -> None:
-        """Enter the mode."""
-        self._mode.__enter__()
+    @contextmanager
+    def active(self) -> Generator[None]:
+        """See every copy."""
+        with _Moves(self):
+            yield
 
-    def step(self) -> None:
-        """Another step begins."""
-        self._steps += 1
+    def note(self, copy: DeviceCopy, num_bytes: int, seconds: float) -> None:
+        """One copy, and how long the host took for it."""
+        fault = copy.fault(self._accelerators)
+        if fault is not None:
+            copies = self._lines.setdefault(self.context.call_sites.current().source, _Copies())
+            copies.faults[fault] += 1
+            copies.steps.add(self.steps)
+            copies.seconds += seconds
+            copies.num_bytes += num_bytes
 
-    def close(self) -> None:
-        """Leave the mode."""
-        self._mode.__exit__(None, None, None)
-
-    def note(self, copy: Copy, size: int, seconds: float) -> None:
-        """One copy of so many bytes, and how long the host took for it."""
-        fault = copy.fault(self.accelerators)
-        if fault is None:
-            return
-        line = self._lines.setdefault(self.scene.places.look().place, _Line())
-        line.faults[fault] += 1
-        line.steps.add(self._steps)
-        line.seconds += seconds
-        line.size += size
-
-    def report(self, step: StepTime) -> Report:
+    def report(self, times: PhaseTimes) -> ProbeReport:
         """A finding for each line that does so in at least every second step."""
-        hot = {place: line for place, line in self._lines.items() if len(line.steps) >= _HOT * self._steps}
-        return Report(
-            findings=[self._finding(place, line, step) for place, line in hot.items()],
-            data={"steps": self._steps, "lines": len(self._lines)},
+        frequent = [(at, line) for at, line in self._lines.items() if len(line.steps) >= _FREQUENT * self.steps]
+        return ProbeReport(
+            findings=[self._finding(at, copies, times) for at, copies in frequent],
+            data={"steps": self.steps, "lines": len(self._lines)},
         )
 
-    def _finding(self, place: Place, line: _Line, step: StepTime) -> Finding:
-        fault = line.faults.most_common(1)[0][0]
-        share = step.share(line.seconds / self._steps)
-        size = line.size / self._steps
-        return Finding(
+    def _finding(self, at: SourceLine, copies: _Copies, times: PhaseTimes) -> Finding:
+        fault = copies.faults.most_common(1)[0][0]
+        share = times.share(copies.seconds / self.steps)
+        num_bytes = copies.num_bytes / self.steps
+        return measured_finding(
+            at,
             code="SY09",
-            path=place.path,
-            line=place.line,
-            per_step=line.faults.total() / self._steps,
+            per_step=copies.faults.total() / self.steps,
             share=share,
-            amdahl_limit=bound(share),
             cure=_CURES[fault],
-            message=f"{size / 2**20:.3g} MiB a step {_SAID[fault]}: {share:.1%} of a step",
-            evidence={"fault": fault, "bytes": size, "ms": 1e3 * line.seconds / self._steps},
+            message=f"{num_bytes / 2**20:.3g} MiB a step {_MESSAGES[fault]}: {share:.1%} of a step",
+            evidence={"fault": fault, "bytes": num_bytes, "ms": 1e3 * copies.seconds / self.steps},
         )
 
 
 class _Moves(TorchFunctionMode):
-    def __init__(self, transfers: Transfers) -> None:
+    def __init__(self, probe: TransferProbe) -> None:
         super().__init__()
-        self._transfers = transfers
+        self._probe = probe
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        scene = self._transfers.scene
-        if scene.is_forked or not (func in _MOVES or func is Tensor.copy_):
+        context = self._probe.context
+        if context.is_forked or not (func in _MOVES or func is Tensor.copy_):
             return func(*args, **kwargs)
         began = time.perf_counter()
         result = func(*args, **kwargs)
         seconds = time.perf_counter() - began
         source = args[0] if func in _MOVES else kwargs.get("src", args[1] if len(args) > 1 else None)
-        if isinstance(source, Tensor) and result.device != source.device and not scene.fetching:
-            self._transfers.note(_copy(source, result, args, kwargs), source.numel() * source.element_size(), seconds)
+        if isinstance(source, Tensor) and result.device != source.device and not context.fetch_depth:
+            self._probe.note(_copy(source, result, args, kwargs), source.numel() * source.element_size(), seconds)
         return result
 
 
-def _copy(source: Tensor, result: Tensor, args: Any, kwargs: Any) -> Copy:
+def _copy(source: Tensor, result: Tensor, args: Any, kwargs: Any) -> DeviceCopy:
     """In all of these methods `non_blocking` is the first argument that can be a bool."""
     given = next((value for value in args if isinstance(value, bool)), False)
-    return Copy(
+    return DeviceCopy(
         source=source.device.type,
         target=result.device.type,
         is_pinned=source.device.type == "cpu" and source.layout is torch.strided and source.is_pinned(),
