@@ -46,8 +46,11 @@ class Curves:
 class Result:
     """A session of `tune` or `prove`: the document of `--json` and `result.json`.
 
-    `speedup` is the confirmed figure, baseline against the whole plan; `payback_steps` counts the steps after which
-    compilation has been earned back (0: nothing to earn, None: never), `payback_seconds` the same in training time.
+    `speedup` is the confirmed figure, baseline against the whole plan, measured as `method` says ("in lockstep" or
+    "without interruption"); `step` is that of a step, `program` that of the program with all between its steps.
+    `stopped_by` says how arms were stopped while others had their turn. `payback_steps` counts the steps after which
+    what a plan costs before training (start, compilation) has been earned back (0: nothing to earn, None: never),
+    `payback_seconds` the same in training time.
     """
 
     workload: str
@@ -65,6 +68,10 @@ class Result:
     command: str
     verdicts: tuple[Verdict, ...] = ()
     baseline_step: float | None = None
+    step: Interval | None = None
+    program: Interval | None = None
+    method: str = ""
+    stopped_by: str = ""
     tuning_seconds: float = 0.0
     curves: Curves = field(default_factory=Curves)
     notes: tuple[str, ...] = ()

@@ -5,6 +5,7 @@ import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
+from hotloop.compare.stretch import Stretch
 from hotloop.errors import MeasurementError, NotApplicable, ProtectedFile, WorkloadError
 from hotloop.measurement import Block
 from hotloop.transform import Plan
@@ -14,6 +15,8 @@ from hotloop.worker.turn_report import TurnReport
 from hotloop.workload import Workload
 
 WARMUP_STEPS = 3
+_EMPTYING = 3  # times the batches that loaders may have ready: what was made while nobody was looking is used up
+_FEWEST_STEPS = 12
 
 
 class Arms:
@@ -47,16 +50,23 @@ class Arms:
         for worker in self._started:
             worker.release()
 
-    def warm_up(self) -> None:
-        """All to the start barrier, then the first steps of each while nobody else runs."""
+    def wait_at_barrier(self) -> None:
+        """All to the start barrier, where each is stopped."""
         for arm, worker in list(self.workers.items()):
             with self._failing(arm):
                 worker.open_gate()
+
+    def warm_up(self) -> None:
+        """All to the start barrier, then the first steps of each while nobody else runs."""
+        self.wait_at_barrier()
         for arm, worker in list(self.workers.items()):
             began = time.monotonic()
             with self._failing(arm):
                 _raise_unapplied(worker.turn(WARMUP_STEPS, limit=worker.first_step_limit))
                 self.startup[arm] = time.monotonic() - began
+        self._check_baseline()
+
+    def _check_baseline(self) -> None:
         if self._baseline not in self.workers:
             message = self.failures[self._baseline].message
             raise MeasurementError(f"the plan to compare with could not run: {message}")
@@ -91,6 +101,21 @@ class Arms:
                 return None
         return blocks
 
+    def run_alone(self, arm: str, *, steps: int, seconds: float) -> Stretch | None:
+        """An uninterrupted stretch of one arm, which ends with it; None where the arm failed.
+
+        Warm steps come first, enough to use up what loaders had ready, and then at least three times as many as loaders
+        may have ready ahead: `steps` of them, or more until `seconds` have passed. A program that ends before is
+        measured with the steps that it makes.
+        """
+        found: Stretch | None = None
+        with self._failing(arm):
+            found = _stretch_of(self.workers[arm], steps=steps, seconds=seconds)
+        if arm in self.workers:
+            self.workers[arm].release()
+        self._check_baseline()
+        return found
+
     def of_living(self, blocks: Sequence[Block]) -> tuple[Block, ...]:
         """Blocks of an arm that failed on the way count for nothing."""
         return tuple(block for block in blocks if block.arm in self.workers)
@@ -114,6 +139,19 @@ class Arms:
         worker = self.workers.pop(arm, None)
         if worker is not None:
             worker.pause()
+
+
+def _stretch_of(worker: Worker, *, steps: int, seconds: float) -> Stretch:
+    warm = worker.turn(WARMUP_STEPS, limit=worker.first_step_limit, then_pause=False)
+    _raise_unapplied(warm)
+    lead = _EMPTYING * warm.prefetched_steps
+    try:
+        timed = worker.turn(lead + max(steps, lead, _FEWEST_STEPS), seconds=seconds)
+    except EndedEarly as end:
+        if end.report is None or len(end.report.wall) <= lead + _FEWEST_STEPS:
+            raise
+        timed = end.report
+    return Stretch.of(warm, timed, lead=lead, stopped_by=worker.stopped_by)
 
 
 def _block(arm: str, turn: TurnReport, number: tuple[int, int]) -> Block:

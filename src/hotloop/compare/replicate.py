@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
 from hotloop.compare.arms import WARMUP_STEPS, Arms
+from hotloop.compare.stretch import Stretch
 from hotloop.errors import MeasurementError
 from hotloop.measurement import Block, Memory
 from hotloop.transform import Plan
@@ -66,6 +67,14 @@ class Replicate:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Stretches:
+    """The uninterrupted stretches of one replicate, and why some arms did not run."""
+
+    arms: Mapping[str, Stretch]
+    failures: Mapping[str, Verdict] = field(default_factory=dict[str, Verdict])
+
+
+@dataclass(frozen=True, kw_only=True)
 class Setup:
     """What all replicates of a series have in common; `keep` is told of each block as soon as it is taken."""
 
@@ -87,6 +96,34 @@ def run_replicate(setup: Setup, plans: Mapping[str, Plan], *, number: int, pace:
     except _TooShort as end:
         shorter = replace(pace, program_steps=end.steps)
         return _run(setup, plans, number=number, pace=shorter, first_round=end.rounds)
+
+
+def run_stretches(setup: Setup, plans: Mapping[str, Plan], *, steps: int, seconds: float) -> Stretches:
+    """An uninterrupted stretch of each arm, in fresh processes, one after another in random order.
+
+    All are started together and stopped at the start barrier, where nothing was prepared yet; each then runs alone to
+    the end of its stretch, and ends with it. The baseline decides with `seconds` how many steps a stretch has where
+    `steps` is 0, and then goes first. Raises as `run_replicate`.
+    """
+    with ExitStack() as stack:
+        arms = Arms(setup.workload, setup.settings, stack, baseline=setup.baseline)
+        arms.start(plans)
+        arms.wait_at_barrier()
+        order = [arm for arm in arms.workers if steps or arm != setup.baseline]
+        setup.order.shuffle(order)
+        order = order if steps else [setup.baseline, *order]
+        found: dict[str, Stretch] = {}
+        for arm in order:
+            try:
+                stretch = arms.run_alone(arm, steps=steps, seconds=0.0 if steps else seconds)
+            except EndedEarly as end:
+                raise MeasurementError(
+                    f"{end}, which is too few for a stretch without interruption: train longer"
+                ) from None
+            if stretch is not None:
+                found[arm] = stretch
+                steps = steps or stretch.steps
+        return Stretches(arms=found, failures=arms.failures)
 
 
 class _TooShort(EndedEarly):

@@ -6,8 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from hotloop.compare.comparison import Comparison
-from hotloop.compare.inference import combine, replicate_estimate
-from hotloop.compare.replicate import Pace, Replicate, Setup, run_replicate
+from hotloop.compare.inference import combine, replicate_estimate, stretch_estimate
+from hotloop.compare.replicate import Pace, Replicate, Setup, Stretches, run_replicate, run_stretches
+from hotloop.compare.stretch import Stretch
 from hotloop.errors import MeasurementError
 from hotloop.estimate import Estimate
 from hotloop.measurement import Clock, Interval, Memory
@@ -26,6 +27,7 @@ class ReplicateSeries:
         self.arms = dict(arms)
         self.clock = clock
         self.replicates: list[Replicate] = []
+        self.stretches: list[Stretches] = []
         self.failures: dict[str, Verdict] = {}
         self.seconds: list[float] = []
         self._setup = setup
@@ -45,6 +47,27 @@ class ReplicateSeries:
         self.drop(replicate.failures)
         return replicate
 
+    def measure_alone(self, seconds: float) -> Stretches:
+        """One more replicate without interruption: a stretch of each arm that has not failed, on its own.
+
+        The first of them lasts `seconds`, all others have as many steps as that one.
+        """
+        began = time.monotonic()
+        steps = next((one.arms[self._setup.baseline].steps for one in self.stretches), 0)
+        found = run_stretches(self._setup, self.arms, steps=steps, seconds=seconds)
+        for arm, stretch in found.arms.items():
+            self._setup.keep(stretch.block(arm, len(self.stretches)))
+        self.seconds.append(time.monotonic() - began)
+        self.stretches.append(found)
+        self.failures.update(found.failures)
+        self.drop(found.failures)
+        return found
+
+    @property
+    def works_beside(self) -> bool:
+        """Whether something of an arm may go on while others have their turn: processes, threads, loaders' queues."""
+        return any(stretch.works_beside for found in self.stretches for stretch in found.arms.values())
+
     def drop(self, arms: Collection[str]) -> None:
         """Leave these arms out of the replicates to come."""
         self.arms = {arm: plan for arm, plan in self.arms.items() if arm not in arms}
@@ -54,8 +77,38 @@ class ReplicateSeries:
         return [self._estimate(one, arm) for one in self.replicates if one.rounds(arm)]
 
     def comparison(self, arm: str) -> Comparison:
-        """`arm` against the baseline, beside the A/A arm."""
+        """`arm` against the baseline in lockstep, beside the A/A arm."""
         return Comparison(self.estimates(arm), self.estimates(AGAIN))
+
+    def alone(self, arm: str, *, trimmed: bool = False) -> Comparison:
+        """`arm` against the baseline by their uninterrupted stretches, beside the A/A arm.
+
+        By the time for equally many steps with everything between them; with `trimmed`, by a step as it mostly is.
+        """
+        ours, aa = (
+            [
+                stretch_estimate(
+                    self._samples(found.arms[self._setup.baseline]), self._samples(found.arms[name]), trimmed=trimmed
+                )
+                for found in self.stretches
+                if name in found.arms
+            ]
+            for name in (arm, AGAIN)
+        )
+        return Comparison(ours, aa)
+
+    def step_time_alone(self, arm: str) -> float:
+        """Mean seconds of a step over all stretches, with everything between steps, on the series' clock."""
+        return statistics.fmean(
+            sample for found in self.stretches if arm in found.arms for sample in self._samples(found.arms[arm])
+        )
+
+    def memory_alone(self, arm: str) -> Memory:
+        """Peak memory over all stretches."""
+        return Memory.largest([found.arms[arm].memory for found in self.stretches if arm in found.arms])
+
+    def _samples(self, stretch: Stretch) -> Sequence[float]:
+        return {Clock.WALL: stretch.wall, Clock.CPU: stretch.cpu, Clock.CUDA: stretch.cuda}[self.clock]
 
     def interval(self, arm: str, aa: Sequence[Estimate] = ()) -> Interval:
         """The ratio by which `arm` is faster than the baseline, over all replicates."""

@@ -1,6 +1,7 @@
 """The process that is diagnosed: `python -P -m hotloop.diagnose.probe_process FD STEPS SECONDS`."""
 
 import sys
+from typing import NoReturn
 
 from hotloop import registry
 from hotloop.diagnose.call_sites import CallSites
@@ -12,7 +13,7 @@ from hotloop.worker.spec import Channel, WorkerSpec
 from hotloop.workloads.started_plan import start
 
 
-def _train(spec: WorkerSpec, channel: Channel) -> int:
+def _train(spec: WorkerSpec, channel: Channel) -> NoReturn:
     kinds = [registry.load("probes", name) for name in registry.names("probes")]
     enter_scratch(spec, channel)
     context = TraceContext(call_sites=CallSites(spec.scratch))

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from hotloop.compare.comparison import MAXIMUM_REPLICATES, MINIMUM_REPLICATES, Comparison
 from hotloop.compare.inference import between_replicate_spread
 from hotloop.compare.power import provable_effect
-from hotloop.compare.replicate import Pace
-from hotloop.compare.series import AGAIN, BASELINE, ReplicateSeries
-from hotloop.measurement import Interval, Memory
+from hotloop.compare.series import AGAIN, BASELINE
+from hotloop.measurement import Clock, Interval, Memory
 from hotloop.proof.session import Session
+from hotloop.proof.two_ways import PLAN, TwoWays
 from hotloop.transform import Plan
 from hotloop.verdict import Verdict
 
-PLAN = "plan"
 _PATIENCE = 2.5
 _SHARP = 1.10
 _SHARP_REPLICATES = 6
@@ -21,30 +20,37 @@ _SHARP_REPLICATES = 6
 
 @dataclass(frozen=True, kw_only=True)
 class Payback:
-    """When what compiling cost has been earned back: 0 steps where there is nothing to earn, None for never."""
+    """When what a plan costs before training has been earned back: 0 steps for nothing to earn, None for never."""
 
     steps: int | None = None
     seconds: float | None = None
 
     @staticmethod
-    def of(*, baseline_step: float, plan_step: float, compiling: float) -> "Payback":
-        """Of a plan that saves the difference of two step times and spends `compiling` seconds before it does."""
+    def of(*, baseline_step: float, plan_step: float, spent: float) -> "Payback":
+        """Of a plan that saves the difference of two step times and spends `spent` seconds before it does."""
         gained = baseline_step - plan_step
         if gained <= 0:
             return Payback()
-        steps = math.ceil(compiling / gained)
-        return Payback(steps=steps, seconds=steps * plan_step + compiling)
+        steps = math.ceil(spent / gained)
+        return Payback(steps=steps, seconds=steps * plan_step + spent)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Confirmation:
-    """What was confirmed of a plan: the ratio of the plan, that of the script to itself (A/A), and the verdict.
+    """What was confirmed of a plan: its ratio, that of the script to itself (A/A), and the verdict.
 
-    Without a verdict nothing was measured, and nothing is known.
+    `step` is the ratio of a step, `program` that of the time for equally many steps with all that the program does
+    between them; `speedup` is the one of the two that is quoted, measured by `method`. Without a verdict nothing was
+    measured, and nothing is known.
     """
 
     verdict: Verdict | None = None
     speedup: Interval | None = None
+    step: Interval | None = None
+    program: Interval | None = None
+    clock: Clock | None = None
+    method: str = ""
+    stopped_by: str = ""
     aa: Interval | None = None
     replicates: int = 0
     baseline_step: float | None = None
@@ -56,32 +62,35 @@ class Confirmation:
 def confirm(session: Session, plan: Plan, *, title: str, seconds: float) -> Confirmation:
     """Measure baseline, baseline again and plan until the claim is decided or `seconds` are spent.
 
-    Three replicates at least; a program that takes too long for three leaves the claim open. An arm that fails is the
-    verdict. A gain that is decided with a wide interval is measured on, up to six replicates: a claim then has to hold
-    at the end as well, so that looking longer cannot add a false one. Before the third replicate the session says what
-    size of effect the rest of the budget can prove.
+    Each replicate is measured in fresh processes, without interruption and, where that gives nothing away, in lockstep
+    (see `TwoWays`). Three replicates at least; a program that takes too long for three leaves the claim open. An arm
+    that fails is the verdict. A gain that is decided with a wide interval is measured on, up to six replicates: a claim
+    then has to hold at the end as well, so that looking longer cannot add a false one.
     """
     session.watch_load()
-    series = session.series(title, {BASELINE: Plan(), AGAIN: Plan(), PLAN: plan})
+    both = TwoWays.of(session, plan, title=title)
     deadline = session.elapsed + seconds
     while True:
-        replicate = series.measure(_pace(seconds, len(series.replicates)))
-        if replicate.ended_early:
+        began = session.elapsed
+        both.measure(seconds)
+        if both.ended_early:
             session.note(
                 "the program ends by itself before a replicate is through: it was measured with the steps it makes"
             )
-        if PLAN in series.failures:
-            return _failed(series)
-        comparison = series.comparison(PLAN)
-        _announce(session, series, deadline)
-        if comparison.decided() and _is_sharp(comparison):
+        if both.failure is not None:
+            return _failed(both)
+        quoted, last = both.quoted, session.elapsed - began
+        _announce(session, quoted, affordable=quoted.replicates + int(max(0.0, deadline - session.elapsed) / last))
+        if quoted.decided() and _is_sharp(quoted):
             break
-        if deadline - session.elapsed < series.seconds[-1] and comparison.replicates >= MINIMUM_REPLICATES:
+        if deadline - session.elapsed < last and quoted.replicates >= MINIMUM_REPLICATES:
             break
         if session.elapsed > _PATIENCE * session.options.budget:  # too slow for three: the claim stays open
             break
-        session.progress.say(f"{title}: replicate {comparison.replicates} done, {speed_so_far(comparison)}")
-    return _judged(series)
+        session.progress.say(f"{title}: replicate {quoted.replicates} done, {speed_so_far(quoted)}")
+    for note in both.notes():
+        session.note(note)
+    return _judged(both)
 
 
 def _is_sharp(comparison: Comparison) -> bool:
@@ -96,17 +105,11 @@ def speed_so_far(comparison: Comparison) -> str:
     return f"{math.exp(mean):.3f}x over {comparison.replicates} replicates"
 
 
-def _pace(seconds: float, replicates: int) -> Pace:
-    share = seconds / (4 if replicates == 0 else 5)
-    return Pace(most_seconds=max(3.0, 0.7 * share))
-
-
-def _announce(session: Session, series: ReplicateSeries, deadline: float) -> None:
+def _announce(session: Session, comparison: Comparison, *, affordable: int) -> None:
     """After the second replicate the spread is known: say what the budget can prove, before the claim is decided."""
-    if len(series.replicates) != 2:
+    if comparison.replicates != 2:
         return
-    spread = between_replicate_spread(series.estimates(AGAIN))
-    affordable = 2 + int(max(0.0, deadline - session.elapsed) / series.seconds[-1])
+    spread = between_replicate_spread(comparison.aa)
     replicates = max(MINIMUM_REPLICATES, min(MAXIMUM_REPLICATES, affordable))
     session.note(
         f"replicates of the same plan differ by {100 * spread:.1f} % here; the budget allows {replicates} of them, "
@@ -114,28 +117,33 @@ def _announce(session: Session, series: ReplicateSeries, deadline: float) -> Non
     )
 
 
-def _judged(series: ReplicateSeries) -> Confirmation:
-    comparison = series.comparison(PLAN)
-    verdict = comparison.verdict()
-    baseline_step, plan_step = series.step_time(BASELINE), series.step_time(PLAN)
-    compiling = max(0.0, series.startup(PLAN) - series.startup(BASELINE))
-    payback = Payback.of(baseline_step=baseline_step, plan_step=plan_step, compiling=compiling)
+def _judged(both: TwoWays) -> Confirmation:
+    verdict, quoted = both.verdict(), both.quoted
+    first = both.stretches.stretches[0].arms
+    baseline_step, plan_step = both.stretches.step_time_alone(BASELINE), both.stretches.step_time_alone(PLAN)
+    extra = max(0.0, first[PLAN].startup_seconds - first[BASELINE].startup_seconds)
+    payback = Payback.of(baseline_step=baseline_step, plan_step=plan_step, spent=extra)
     return Confirmation(
         verdict=verdict,
-        speedup=comparison.interval,
-        aa=comparison.aa_interval,
-        replicates=comparison.replicates,
+        speedup=quoted.interval,
+        step=both.step.interval,
+        program=both.program.interval,
+        clock=both.clock,
+        method=both.method,
+        stopped_by=first[BASELINE].stopped_by,
+        aa=quoted.aa_interval,
+        replicates=quoted.replicates,
         baseline_step=baseline_step,
         payback=payback if verdict.passed else Payback(),
-        startup_seconds=series.startup(PLAN),
-        memory=series.memory(PLAN),
+        startup_seconds=first[PLAN].startup_seconds,
+        memory=both.stretches.memory_alone(PLAN),
     )
 
 
-def _failed(series: ReplicateSeries) -> Confirmation:
-    aa = series.estimates(AGAIN)
+def _failed(both: TwoWays) -> Confirmation:
+    aa = both.stretches.alone(AGAIN)
     return Confirmation(
-        verdict=series.failures[PLAN],
-        aa=series.interval(AGAIN, aa) if aa else None,
-        baseline_step=series.step_time(BASELINE),
+        verdict=both.failure,
+        aa=aa.aa_interval if aa.aa else None,
+        baseline_step=both.stretches.step_time_alone(BASELINE),
     )

@@ -101,8 +101,13 @@ class Session:
         """Seconds of the budget that are left; never negative."""
         return max(0.0, self.options.budget - self.elapsed)
 
-    def series(self, title: str, arms: Mapping[str, Plan], *, baseline: str = BASELINE) -> ReplicateSeries:
-        """Replicates of these arms, compared with `baseline`; their blocks are recorded under `title`."""
+    def series(
+        self, title: str, arms: Mapping[str, Plan], *, baseline: str = BASELINE, clock: Clock | None = None
+    ) -> ReplicateSeries:
+        """Replicates of these arms, compared with `baseline`; their blocks are recorded under `title`.
+
+        `clock` takes the place of the session's.
+        """
         setup = Setup(
             workload=self.workload,
             settings=self.settings,
@@ -110,7 +115,7 @@ class Session:
             order=self.order,
             keep=lambda block: self.recorder.block(title, block),
         )
-        return ReplicateSeries(setup, arms, clock=self.clock)
+        return ReplicateSeries(setup, arms, clock=clock or self.clock)
 
     @functools.cached_property
     def gate(self) -> DriftGate:

@@ -32,8 +32,8 @@ def main() -> None:
     serve(_train)
 
 
-def serve(train: Callable[[WorkerSpec, Channel], int]) -> None:
-    """Read the WorkerSpec from the socket and call `train` with it, which returns the steps made; say how it ended."""
+def serve(train: Callable[[WorkerSpec, Channel], dict[str, Any]]) -> None:
+    """Read the WorkerSpec from the socket and call `train` with it; say how it ended, and what it returned."""
     with contextlib.suppress(OSError, AttributeError):  # not Linux: the warden's process group must do
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     channel = Channel(socket.socket(fileno=int(sys.argv[1])))
@@ -43,7 +43,7 @@ def serve(train: Callable[[WorkerSpec, Channel], int]) -> None:
     faulthandler.register(signal.SIGUSR1, all_threads=True)
     worker = os.getpid()
     try:
-        last: dict[str, Any] = {"event": "ended", "steps": train(WorkerSpec.from_data(data), channel)}
+        last: dict[str, Any] = {"event": "ended", **train(WorkerSpec.from_data(data), channel)}
     except SystemExit as leave:
         last = _crash(leave, f"sys.exit({leave.code!r})")
     except BaseException as error:  # noqa: BLE001  # whatever it is, it is the program's end
@@ -68,8 +68,8 @@ def _crash(error: BaseException, message: str) -> dict[str, Any]:
     return {"event": "crashed", "kind": type(error).__name__, "message": message, "traceback": text}
 
 
-def _train(spec: WorkerSpec, channel: Channel) -> int:
-    """Train until told to stop; steps made, where the program came to its own end before."""
+def _train(spec: WorkerSpec, channel: Channel) -> dict[str, Any]:
+    """Train until told to stop; what there is to say where the program came to its own end before."""
     enter_scratch(spec, channel)
     from hotloop.worker.turns import Turns
 
@@ -82,7 +82,7 @@ def _train(spec: WorkerSpec, channel: Channel) -> int:
         observer.finish()
     turns = Turns(channel, started)
     run_to_its_end(inside(spec), started, turns)
-    return turns.steps
+    return {"steps": turns.steps, "turn": turns.answer()}
 
 
 def run_to_its_end(

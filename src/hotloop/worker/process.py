@@ -31,11 +31,15 @@ _COMPILE_LIMIT = 900.0
 
 
 class EndedEarly(HotloopError):
-    """The program came to its own end after `steps` steps, before those that were asked of it."""
+    """The program came to its own end after `steps` steps, before those that were asked of it.
 
-    def __init__(self, steps: int) -> None:
+    `report` holds the steps of the turn that it cut short.
+    """
+
+    def __init__(self, steps: int, report: TurnReport | None = None) -> None:
         super().__init__(f"the program ended after {steps} steps")
         self.steps = steps
+        self.report = report
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,17 +176,23 @@ class Worker:
             self._ended(message)
         self.pause()
 
-    def turn(self, steps: int, *, limit: float | None = None) -> TurnReport:
-        """Let the worker run `steps` steps while nobody else runs. Raises as `_ended` says."""
+    def turn(
+        self, steps: int, *, seconds: float = 0.0, limit: float | None = None, then_pause: bool = True
+    ) -> TurnReport:
+        """Let the worker run `steps` steps, and more until `seconds` have passed, while nobody else runs.
+
+        Without `then_pause` it waits for its next turn with all that it started still running. Raises as `_ended` says.
+        """
         self.resume()
-        self._send({"do": "run", "steps": steps})
+        self._send({"do": "run", "steps": steps, "seconds": seconds})
         self._asked = steps
-        message = self._hear(limit or self.settings.turn_limit, NeverStepped)
+        message = self._hear((limit or self.settings.turn_limit) + seconds, NeverStepped)
         if message["event"] != "turn":
             self._ended(message)
         self._report = TurnReport.from_message(message)
         self.steps = self._report.steps
-        self.pause()
+        if then_pause:
+            self.pause()
         return self._report
 
     def watched(self) -> dict[str, Any]:
@@ -294,4 +304,5 @@ class Worker:
                 kind=message["kind"],
                 traceback=self.last_lines() if left else self._own_paths(message["traceback"]),
             )
-        raise EndedEarly(message.get("steps", self.steps))
+        turn = message.get("turn")
+        raise EndedEarly(message.get("steps", self.steps), None if turn is None else TurnReport.from_message(turn))

@@ -13,7 +13,10 @@ class TurnReport:
     """The steps of one turn, and the state of the process at its end.
 
     `wall`, `cpu` and `cuda` are seconds of each step, `losses` NaN where a step differentiated nothing. `steps` counts
-    all steps so far. `not_applied` says of which transforms nothing came, and why. `rss`, `cuda_allocated` and `cuda_reserved` are peaks in bytes.
+    all steps so far, `children` the processes that it started, `program_threads` its Python threads beside the main
+    one, `prefetched_steps` the batches that loaders may have ready ahead of the program. `not_applied` says of which
+    transforms nothing came, and why. `rss`, `cuda_allocated` and `cuda_reserved` are peaks in bytes. `ready_seconds`
+    passed between the start of the process and the moment when it was ready to train.
     """
 
     wall: tuple[float, ...]
@@ -23,13 +26,15 @@ class TurnReport:
     steps: int
     threads: int
     children: int
+    program_threads: int
+    prefetched_steps: int
     roots: int
     optimizers: tuple[str, ...]
     not_applied: Mapping[str, str]
     rss: int
     cuda_allocated: int
     cuda_reserved: int
-    elapsed: float
+    ready_seconds: float
 
     @classmethod
     def from_message(cls, message: Mapping[str, Any]) -> Self:

@@ -3,6 +3,7 @@
 import importlib
 import itertools
 import os
+import threading
 import time
 from typing import Any
 
@@ -23,6 +24,8 @@ class Turns:
         self._channel = channel
         self._started_plan = started
         self._left = 0
+        self._until = 0.0
+        self._ready_seconds = 0.0
         self._steps = 0
         self._gate_is_open = False
         self._is_forked = False
@@ -31,7 +34,6 @@ class Turns:
         self._optimizers: set[str] = set()
         self._process = psutil.Process()
         self._cuda = torch.cuda.is_available()
-        self._started = time.perf_counter()
         self._wall: list[float] = []
         self._cpu: list[float] = []
         self._marks: list[Any] = []
@@ -48,6 +50,7 @@ class Turns:
         """Wait at the gate: start-up runs beside other workers, steps never do."""
         if not self._gate_is_open and not self._is_forked:
             self._gate_is_open = True
+            self._ready_seconds = time.time() - self._process.create_time()
             importlib.import_module("torch._dynamo")  # an optimizer imports it anyway; here others start meanwhile
 
             self._channel.send({"event": "gate"})
@@ -70,7 +73,7 @@ class Turns:
         if self._cuda:
             self._mark_cuda()
         self._left -= 1
-        if self._left <= 0:
+        if self._left <= 0 and self._wall[-1] >= self._until:
             self._optimizers.add(type(optimizer).__name__)
             if self._gate_is_open:
                 self._end_turn()
@@ -97,8 +100,12 @@ class Turns:
         self._steps += len(self._wall) - 1
         if self._cuda:
             torch.cuda.synchronize()
-        self._channel.send({"event": "turn", **self._samples(), **self._state()})
+        self._channel.send({"event": "turn", **self.answer()})
         self._wait()
+
+    def answer(self) -> dict[str, Any]:
+        """The turn under way up to its last step, and the state of the process."""
+        return {**self._samples(), **self._state()}
 
     def _samples(self) -> dict[str, Any]:
         steps = len(self._wall) - 1
@@ -115,13 +122,15 @@ class Turns:
             "steps": self._steps,
             "threads": torch.get_num_threads(),
             "children": len(self._process.children(recursive=True)),
+            "program_threads": threading.active_count() - 1,
+            "prefetched_steps": self._started_plan.prefetched_steps,
             "roots": self._roots,
             "optimizers": sorted(self._optimizers),
             "not_applied": self._started_plan.not_applied(),
             "rss": _peak_rss(self._process),
             "cuda_allocated": torch.cuda.max_memory_allocated() if self._cuda else 0,
             "cuda_reserved": torch.cuda.max_memory_reserved() if self._cuda else 0,
-            "elapsed": time.perf_counter() - self._started,
+            "ready_seconds": self._ready_seconds,
         }
 
     def _wait(self) -> None:
@@ -130,6 +139,7 @@ class Turns:
             os._exit(0)  # the warden ends what the program left running; nothing of it may hold us up
         self._left = message.get("steps", 0)
         self._begin()
+        self._until = self._wall[0] + message.get("seconds", 0.0)
 
     def _leave(self) -> None:
         """In a forked child: the channel and the turns are the parent's."""

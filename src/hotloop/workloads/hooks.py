@@ -1,7 +1,7 @@
 """Hooks in torch, by which an unmodified training program is followed and changed: steps, losses, and sites of a plan.
 
-Everything is installed on torch's own classes before the program starts and removed after it. A plan without
-transforms of a stage installs nothing for that stage, so that an untouched program pays only for the step hook.
+Everything is installed on torch's own classes before the program starts and removed after it. What is installed where
+optimizers and loaders are built costs nothing in a step, so that an untouched program pays only for the step hook.
 """
 
 import inspect
@@ -59,8 +59,7 @@ def hooked(started: StartedPlan, callbacks: Callbacks, *, around_roots: Around |
     with ExitStack() as stack:
         stack.enter_context(_optimizers_built(started, callbacks))
         stack.enter_context(_roots_called(started, callbacks, around_roots))
-        if started.plan.at(Stage.DATA):
-            stack.enter_context(_loaders_built(started))
+        stack.enter_context(_loaders_built(started))
         yield
 
 
@@ -148,6 +147,7 @@ def _loaders_built(started: StartedPlan) -> Generator[None]:
         given.pop("self")
         started.visit(Stage.DATA, given)
         original(self, **given)
+        started.prefetched_steps = max(started.prefetched_steps, self.num_workers * (self.prefetch_factor or 0))
 
     with patched(DataLoader, "__init__", init):
         yield

@@ -15,7 +15,8 @@ _NEVER_MET = "the program never showed it a site (no DataLoader, no optimizer, n
 class StartedPlan:
     """A plan in the process that it changes: how many sites each transform was applied to, and why others refused.
 
-    `steps` counts the steps that the program has made.
+    `steps` counts the steps that the program has made, `prefetched_steps` the batches that its loaders may have ready
+    ahead of it (workers times prefetch factor, of the loader that has most).
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -23,6 +24,7 @@ class StartedPlan:
         self.applied: dict[str, int] = {transform.name: 0 for transform in plan.transforms}
         self.refused: dict[str, str] = {}
         self.steps = 0
+        self.prefetched_steps = 0
 
     def visit(self, stage: Stage, site: Any) -> None:
         """Apply the transforms of a stage to one site, in plan order.
