@@ -17,7 +17,7 @@ def hotloop(tmp_path: Path) -> Call:
 
     def call(*arguments: str, folder: Path = home) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "hotloop.cli.app", *arguments],
+            [sys.executable, "-m", "hotloop", *arguments],
             cwd=folder,
             env={**os.environ, "OMP_NUM_THREADS": "1", "HOTLOOP_HISTORY": f"sqlite:///{tmp_path / 'history.db'}"},
             capture_output=True,

@@ -21,7 +21,7 @@ def proven(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "plan.toml").write_text("")
     line = "prove exits.py --plan plan.toml --budget 8s --steps 6 --out out --json"
     done = subprocess.run(
-        [sys.executable, "-m", "hotloop.cli.app", *line.split()],
+        [sys.executable, "-m", "hotloop", *line.split()],
         cwd=folder,
         env={**os.environ, "OMP_NUM_THREADS": "1", "HOTLOOP_HISTORY": f"sqlite:///{folder / 'history.db'}"},
         capture_output=True,

@@ -3,6 +3,7 @@
 Exit codes: 0 proven (or done), 1 not proven, 2 usage or a program that does not run, 3 could not tell.
 """
 
+import inspect
 import sys
 import traceback
 
@@ -11,27 +12,36 @@ import typer
 from hotloop.cli import diagnose, lint, listing, machine, prove, report, run, train, tune
 from hotloop.errors import HotloopError, WorkloadCrashed
 
+# In the order in which they are listed: the command, and the example that its help begins with.
+_COMMANDS = (
+    ("tune", tune.tune, "hotloop tune train.py --budget 10m --out out -- --epochs 3"),
+    ("diagnose", diagnose.diagnose, "hotloop diagnose train.py -- --epochs 3"),
+    ("lint", lint.lint, "hotloop lint src"),
+    ("prove", prove.prove, "hotloop prove train.py --plan out/plan.toml -- --epochs 3"),
+    ("run", run.run, "hotloop run train.py --plan out/plan.toml -- --epochs 3"),
+    ("machine", machine.machine, "hotloop machine --budget 60s"),
+    ("report", report.report, "hotloop report out/evidence --out report.html"),
+    ("train", train.train, "hotloop train experiment.yaml --out runs"),
+    ("list", listing.list_, "hotloop list transforms"),
+)
+
 app = typer.Typer(
     name="hotloop",
-    help="Makes PyTorch training faster and proves it.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command("tune")(tune.tune)
-app.command("diagnose")(diagnose.diagnose)
-app.command("lint")(lint.lint)
-app.command("prove")(prove.prove)
-app.command("run")(run.run)
-app.command("machine")(machine.machine)
-app.command("report")(report.report)
-app.command("train")(train.train)
-app.command("list")(listing.list_)
+for _name, _command, _example in _COMMANDS:
+    _text = inspect.getdoc(_command) or ""
+    app.command(_name, help=f"Example: {_example}\n\n{_text}", short_help=_text.partition("\n\n")[0])(_command)
 
 
 @app.callback(invoke_without_command=True)
 def version(show: bool = typer.Option(False, "--version", help="Print the version and leave.")) -> None:
-    """Makes PyTorch training faster and proves it."""
+    """Example: hotloop tune train.py --budget 10m --out out -- --epochs 3
+
+    Makes PyTorch training faster and proves it.
+    """
     if show:
         from hotloop import __version__
 
