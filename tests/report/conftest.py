@@ -29,7 +29,7 @@ MACHINE = Environment(
     compiler="g++ 12.2.0",
 )
 
-ALLOCATOR = {"name": "allocator", "kind": "tcmalloc"}
+ALLOCATOR = {"name": "allocator", "library": "tcmalloc"}
 CHANNELS_LAST = {"name": "channels_last"}
 COMPILE = {"name": "compile", "mode": "default"}
 PASSED = tuple(
@@ -73,19 +73,19 @@ def _refused(change: str, gate: str, reason: str) -> Trial:
         plan=({"name": change},),
         title=change,
         change=change,
-        against="allocator(kind=tcmalloc)",
+        against="allocator(library=tcmalloc)",
         reason=reason,
         verdicts=(Verdict(gate=gate, outcome=Outcome.FAIL, message=reason),),
     )
 
 
 def _trials() -> tuple[Trial, ...]:
-    first = "allocator(kind=tcmalloc)"
+    first = "allocator(library=tcmalloc)"
     second = f"{first} + channels_last"
     return (
-        _trial("allocator(kind=tcmalloc)", _interval(1.148, 1.163, 1.177), kept=True, reason="faster beyond noise"),
-        _trial("allocator(kind=jemalloc)", _interval(0.981, 1.012, 1.044), kept=False, reason="within noise"),
-        _trial("threads(count=1)", _interval(0.611, 0.634, 0.661), kept=False, reason="slower", against=first),
+        _trial("allocator(library=tcmalloc)", _interval(1.148, 1.163, 1.177), kept=True, reason="faster beyond noise"),
+        _trial("allocator(library=jemalloc)", _interval(0.981, 1.012, 1.044), kept=False, reason="within noise"),
+        _trial("threads(num=1)", _interval(0.611, 0.634, 0.661), kept=False, reason="slower", against=first),
         _trial("channels_last", _interval(1.068, 1.091, 1.115), kept=True, reason="faster beyond noise", against=first),
         _trial(
             "compile(mode=default)",
@@ -126,7 +126,7 @@ def proven() -> Result:
     return Result(
         workload="examples/digits_cnn.py --epochs 3",
         verdict=Outcome.PASS,
-        message="Six fresh process pairs agree; the lower bound clears 1.03x.",
+        message="Six replicates agree; the lower bound clears 1.03x.",
         speedup=_interval(1.79, 1.84, 1.90),
         aa=_interval(0.985, 1.002, 1.017),
         clock=Clock.CPU,

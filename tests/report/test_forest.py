@@ -25,10 +25,10 @@ def test_a_whole_plan_that_is_not_proven_is_not_shown_as_kept(proven):
 
 def test_the_one_trial_of_a_proof_is_one_row(proven):
     trial = dataclasses.replace(proven.trials[0], speedup=proven.speedup)
-    assert [row.kind for row in plot_forest(dataclasses.replace(proven, trials=(trial,))).rows] == ["aa", "kept"]
+    assert [row.kind for row in plot_forest(dataclasses.replace(proven, trials=(trial,))).rows] == ["aa", "whole kept"]
 
 
-def test_nothing_raced_gives_no_plot(untold):
+def test_nothing_compared_gives_no_plot(untold):
     assert plot_forest(untold) is None
 
 
@@ -48,12 +48,12 @@ def test_a_hopeless_candidate_does_not_squeeze_the_others(proven):
 
 
 @pytest.mark.parametrize("high", [float("inf"), None, 1e200])
-def test_an_interval_of_one_pair_runs_from_edge_to_edge(proven, high):
+def test_an_interval_of_one_replicate_runs_from_edge_to_edge(proven, high):
     forest = plot_forest(dataclasses.replace(proven, aa=Interval(low=0.0, ratio=1.0, high=high), trials=()))
     assert (forest.rows[0].low, forest.rows[0].high) == (0.0, 100.0)
     assert forest.rows[1].ratio > 60.0
 
 
-def test_a_race_without_a_figure_is_left_out(proven):
+def test_a_comparison_without_a_figure_is_left_out(proven):
     broken = Interval(low=float("nan"), ratio=float("nan"), high=float("nan"))
     assert len(plot_forest(dataclasses.replace(proven, aa=broken, trials=())).rows) == 1

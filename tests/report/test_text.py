@@ -7,12 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from hotloop.report import summary, trial_row, trial_table
+from hotloop.report import WrittenFiles, short_change, summary
+from hotloop.report.text import trial_row
+from hotloop.verdict import Outcome, Verdict
 
 GOLDEN = Path(__file__).with_name("golden")
 
 
-def _printed(renderable, *, width=100, force_terminal=False, **options):
+def _printed(renderable, *, width=80, force_terminal=False, **options):
     file = io.StringIO()
     Console(file=file, width=width, force_terminal=force_terminal, **options).print(renderable)
     return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
@@ -23,20 +25,48 @@ def test_the_summary_is_as_agreed(request, name):
     assert _printed(summary(request.getfixturevalue(name))) == (GOLDEN / f"{name}.txt").read_text(encoding="utf-8")
 
 
+def test_a_plan_that_was_written_is_named_and_not_printed(proven):
+    printed = _printed(summary(proven, WrittenFiles(plan=Path("out/plan.toml"), page=Path("out/report.html"))))
+    assert "[[transform]]" not in printed
+    said = " ".join(printed.replace("\N{BOX DRAWINGS LIGHT VERTICAL}", " ").split())
+    assert "Plan file out/plan.toml Report out/report.html" in said
+    assert "Next hotloop run examples/digits_cnn.py --plan out/plan.toml -- --epochs 3" in said
+
+
 def test_no_escape_codes_where_the_output_is_no_terminal(proven):
     assert "\x1b" not in _printed(summary(proven))
     assert "\x1b" in _printed(summary(proven), force_terminal=True, color_system="standard", legacy_windows=False)
 
 
 def test_eighty_columns_lose_no_word(proven):
-    printed = "".join(_printed(summary(proven), width=80).split())
-    assert all(word in printed for trial in proven.trials for word in trial.reason.split())
+    printed = "".join(_printed(summary(proven), width=80).split()).casefold()
+    assert all(word in printed for trial in proven.trials for word in trial.reason.casefold().split())
 
 
-def test_a_live_table_takes_the_rows_of_trials(proven):
-    table = trial_table()
-    table.add_row(*trial_row(proven.trials[0]))
-    assert "1.16x [1.15, 1.18]" in _printed(table)
+def test_eighty_columns_break_no_name_and_are_not_exceeded(proven):
+    change = "fused_optimizer(implementation=fused) + channels_last + autocast(dtype=bfloat16)"
+    long = dataclasses.replace(proven.trials[0], change=change)
+    printed = _printed(summary(dataclasses.replace(proven, trials=(*proven.trials, long))))
+    assert max(map(len, printed.splitlines())) <= 80
+    names = [name for trial in (*proven.trials, long) for name in short_change(trial).split(" + ")]
+    assert not [name for name in names if name not in printed]
+
+
+def test_what_did_not_apply_is_told_once_for_each_reason_below_the_table(proven):
+    verdict = Verdict(gate="applies", outcome=Outcome.FAIL, message="no loader")
+    refused = [
+        dataclasses.replace(
+            proven.trials[0],
+            change=f"data_loading(workers={count})",
+            plan=({"name": "data_loading", "workers": count},),
+            reason="does not apply here: data_loading: no loader",
+            speedup=None,
+            verdicts=(verdict,),
+        )
+        for count in (1, 2)
+    ]
+    printed = _printed(summary(dataclasses.replace(proven, trials=(*proven.trials, *refused))))
+    assert " - loader 1 worker, loader 2 workers: no loader\n" in printed
 
 
 @settings(deadline=None)

@@ -24,7 +24,7 @@ def test_no_interval_is_said_in_words():
 
 
 @pytest.mark.parametrize("high", [float("inf"), None])
-def test_an_interval_of_one_pair_says_that_it_bounds_nothing(high):
+def test_an_interval_of_one_replicate_says_that_it_bounds_nothing(high):
     assert speed(Interval(low=0.0, ratio=1.84, high=high)) == "1.84x [0.00, inf]"
 
 
@@ -54,7 +54,9 @@ def test_payback_is_never_where_there_is_none(proven, untold):
         (0.9999, "1 s"),
         (43.0, "43 s"),
         (125.0, "2 min 5 s"),
+        (240.0, "4 min"),
         (5400.0, "1 h 30 min"),
+        (7200.0, "2 h"),
     ],
 )
 def test_a_duration_is_in_the_unit_a_person_would_choose(seconds, said):
@@ -66,7 +68,7 @@ def test_memory_is_in_mebibytes():
 
 
 def test_a_plan_is_named_in_one_line(proven):
-    assert plan_title(proven.plan) == "allocator(kind=tcmalloc) + channels_last + compile(mode=default)"
+    assert plan_title(proven.plan) == "allocator(library=tcmalloc) + channels_last + compile(mode=default)"
     assert plan_title(()) == "nothing"
 
 

@@ -24,7 +24,7 @@ def machine(
     from hotloop.workload import parse_workload
 
     options = Options(budget=parse_budget(budget), history=history, command="hotloop machine")
-    with LiveProgress() as progress:
+    with LiveProgress(budget=options.budget) as progress:
         check = check_machine(parse_workload(target), options=options, progress=progress)
     typer.echo(json.dumps(check.to_data(), indent=2) if as_json else check.text())
     raise typer.Exit(check.verdict.outcome.exit_code)

@@ -1,4 +1,4 @@
-"""What every measuring command does with its result: files, one document or one table on stdout, and a code."""
+"""What every measuring command does with its result: files, one document or one summary on stdout, and a code."""
 
 from pathlib import Path
 from typing import NoReturn
@@ -6,6 +6,7 @@ from typing import NoReturn
 import typer
 
 from hotloop.records.documents import result_json
+from hotloop.report import WrittenFiles, summary, write_page
 from hotloop.transform import Plan
 from hotloop.trial import Result
 from hotloop.whole_file import write_whole
@@ -14,22 +15,19 @@ from hotloop.whole_file import write_whole
 def leave(result: Result, *, as_json: bool, out: Path | None, plan_out: Path | None = None) -> NoReturn:
     """Write what was asked for, print, and exit with the verdict's code."""
     if out is not None:
-        from hotloop.report import write_page
-
         out.mkdir(parents=True, exist_ok=True)
-        write_text(out / "plan.toml", Plan.from_data(result.plan).to_toml())
         write_text(out / "result.json", result_json(result))
         write_page(result, out / "report.html")
-    if plan_out is not None:
-        write_text(plan_out, Plan.from_data(result.plan).to_toml())
+    plans = [path for path in (out and out / "plan.toml", plan_out) if path]
+    for path in plans:
+        write_text(path, Plan.from_data(result.plan).to_toml())
     if as_json:
         typer.echo(result_json(result), nl=False)
     else:
         from rich.console import Console
 
-        from hotloop.report import summary
-
-        Console().print(summary(result))
+        files = WrittenFiles(plan=plans[0] if plans else None, page=out and out / "report.html")
+        Console().print(summary(result, files))
     raise typer.Exit(result.verdict.exit_code)
 
 

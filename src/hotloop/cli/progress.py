@@ -1,31 +1,41 @@
-"""What is shown while a session runs: a live table in a terminal, plain lines elsewhere; always on stderr."""
+"""What is shown while a session runs: one live region in a terminal, plain lines elsewhere; always on stderr."""
 
 import sys
+import time
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING
 
+from hotloop.report import live_view, short_change, shortened, status
 from hotloop.trial import Trial
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+# Drawing takes milliseconds of a core that steps are timed on: at one picture in five seconds no figure shows it.
+_PICTURES_PER_SECOND = 0.2
 
 
 class LiveProgress:
-    """Rows for trials as they end and a line for what happens now. Use as a context manager."""
+    """What happens now, the trials that ended last, and how much of the budget is spent. Use as a context manager."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, *, budget: float, console: "Console | None" = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         from rich.console import Console
+        from rich.live import Live
 
-        self._console = Console(stderr=True)
-        self._live: Any = None
-        self._table: Any = None
-        self._line = ""
+        console = console or Console(stderr=True)
+        self._budget, self._clock, self._started = budget, clock, clock()
+        self._now = ""
+        self._trials: list[Trial] = []
+        self._live = None
+        if console.is_interactive:
+            rate = _PICTURES_PER_SECOND
+            self._live = Live(console=console, get_renderable=self._view, refresh_per_second=rate, transient=True)
 
     def __enter__(self) -> "LiveProgress":
-        if self._console.is_terminal:
-            from rich.live import Live
-
-            from hotloop.report import trial_table
-
-            self._table = trial_table()
-            self._live = Live(self._view(), console=self._console, auto_refresh=False)  # redrawn between turns only
+        if self._live is not None:
             self._live.start()
         return self
 
@@ -33,29 +43,25 @@ class LiveProgress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._live is not None:
+            self._live.transient = kind is None  # what a session that broke off was at stays in sight
             self._live.stop()
 
     def say(self, line: str) -> None:
         """Show what happens now."""
-        self._line = line
-        if self._live is None:
-            sys.stderr.write(f"{line}\n")
-            sys.stderr.flush()
-        else:
-            self._live.update(self._view(), refresh=True)
+        self._now = line
+        self._show(f"{shortened(line)}\n")
 
     def trial(self, trial: Trial) -> None:
-        """Add the row of a trial that ended."""
-        if self._live is None:
-            sys.stderr.write(f"  {'kept' if trial.kept else 'not kept'}: {trial.change}: {trial.reason}\n")
-            return
-        from hotloop.report import trial_row
+        """Show how a trial ended."""
+        self._trials.append(trial)
+        self._show(f"  {status(trial)}: {short_change(trial)}: {trial.reason}\n")
 
-        self._table.add_row(*trial_row(trial))
-        self._live.update(self._view(), refresh=True)
+    def _show(self, line: str) -> None:
+        if self._live is not None:
+            self._live.refresh()
+        else:
+            sys.stderr.write(line)
+            sys.stderr.flush()
 
-    def _view(self) -> Any:
-        from rich.console import Group
-        from rich.text import Text
-
-        return Group(self._table, Text(self._line, style="dim"))
+    def _view(self) -> "RenderableType":
+        return live_view(self._now, self._trials, elapsed=self._clock() - self._started, budget=self._budget)

@@ -42,7 +42,7 @@ def prove(
         may_overwrite=tuple(may_overwrite or ()),
         command=command_line(),
     )
-    with LiveProgress() as progress:
+    with LiveProgress(budget=options.budget) as progress:
         result = judge(workload, chosen, options=options, progress=progress)
     leave(result, as_json=as_json, out=out)
 

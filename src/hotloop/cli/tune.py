@@ -52,6 +52,6 @@ def tune(
         may_overwrite=tuple(may_overwrite or ()),
         command=command_line(),
     )
-    with LiveProgress() as progress:
+    with LiveProgress(budget=options.budget) as progress:
         result = find_plan(workload, options=options, progress=progress)
     leave(result, as_json=as_json, out=out, plan_out=plan_out)

@@ -3,18 +3,26 @@
 Everything here is drawn from a `Result` alone, so a page can be redrawn from stored evidence on any machine.
 """
 
+from hotloop.report.live import live_view
 from hotloop.report.page import render_page, write_page
 from hotloop.report.readme import readme_table
-from hotloop.report.text import summary, trial_row, trial_table
-from hotloop.report.wording import headline, speed
+from hotloop.report.short_names import short_change, short_name, short_plan, shortened
+from hotloop.report.text import summary
+from hotloop.report.verdict_box import WrittenFiles
+from hotloop.report.wording import headline, speed, status
 
 __all__ = [
+    "WrittenFiles",
     "headline",
+    "live_view",
     "readme_table",
     "render_page",
+    "short_change",
+    "short_name",
+    "short_plan",
+    "shortened",
     "speed",
+    "status",
     "summary",
-    "trial_row",
-    "trial_table",
     "write_page",
 ]

@@ -1,16 +1,16 @@
 """A diagnosis in the terminal, as rich renderables: the step's phases, the findings, the modules that take the time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hotloop.finding import Finding
-from hotloop.report.wording import duration, printable
+from hotloop.report.terminal import plain_text, text_table
+from hotloop.report.wording import duration
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
-    from rich.text import Text
 
 _MOST_MODULES = 12
 _MOST_FINDINGS = 30
@@ -22,53 +22,50 @@ def diagnosis_text(document: Mapping[str, Any], findings: Sequence[Finding], *, 
     from rich.console import Group
 
     step = f"A step takes {duration(document['step_seconds'])} (mean of {document['steps']} steps)."
-    parts: list[RenderableType] = [_text(step), _phases(document)]
-    if findings:
-        parts.append(_findings(findings[:_MOST_FINDINGS], folder))
-    else:
-        parts.append(_text("Nothing was found that costs time."))
+    parts: list[RenderableType] = [step, "", _phases(document), ""]
+    parts.append(_findings(findings[:_MOST_FINDINGS], folder) if findings else "Nothing was found that costs time.")
     if len(findings) > _MOST_FINDINGS:
-        parts.append(_text(f"{len(findings) - _MOST_FINDINGS} more; --json lists all."))
+        parts.append(f"{len(findings) - _MOST_FINDINGS} more; --json lists all.")
     if document["modules"]:
-        parts.append(_modules(document["modules"][:_MOST_MODULES]))
-    parts.extend(_text(line) for line in _remarks(document, folder))
-    return Group(*parts)
+        parts += ["", _modules(document["modules"][:_MOST_MODULES]), ""]
+    parts += _remarks(document, folder)
+    return Group(*(plain_text(part) if isinstance(part, str) else part for part in parts))
 
 
 def _phases(document: Mapping[str, Any]) -> "Table":
-    table = _table("Phase", "Time", "Share")
+    rows: list[tuple[str, ...]] = []
     for name, phase in document["phases"].items():
         if phase["ms"] > 0:
-            time = duration(phase["ms"] / 1e3)
-            table.add_row(_text(name.replace("_", " ")), _text(time), _text(f"{phase['share']:.1%}"))
+            rows.append((name.replace("_", " "), duration(phase["ms"] / 1e3), f"{phase['share']:.1%}"))
     for name, what in document["outside"].items():
         share = f"{what['share']:.1%} of all time" if "share" in what else ""
-        title = f"outside steps: {name.replace('_', ' ')}"
-        table.add_row(_text(title), _text(duration(what["seconds"])), _text(share))
-    return table
+        rows.append((f"outside steps: {name.replace('_', ' ')}", duration(what["seconds"]), share))
+    return _table(("Phase", "Time", "Share"), rows)
 
 
 def _findings(findings: Sequence[Finding], folder: Path) -> "Table":
-    table = _table("Rule", "Where", "Share", "At most", "What, and what to do")
+    rows: list[tuple[str, ...]] = []
     for found in findings:
         share = "" if found.share is None else f"{found.share:.1%}"
         most = "" if found.amdahl_limit is None else f"{found.amdahl_limit:.2f}x"
+        where = f"{relative(found.path, folder)}:{found.line}" if found.path else ""
         cure = f"{found.cure} (transform {found.transform})" if found.transform else found.cure
-        table.add_row(
-            _text(found.code),
-            _text(f"{relative(found.path, folder)}:{found.line}" if found.path else ""),
-            _text(share),
-            _text(most),
-            _text(f"{found.message}. Cure: {cure}."),
-        )
-    return table
+        rows.append((found.code, where, share, most, f"{found.message}. Cure: {cure}."))
+    return _table(("Rule", "Where", "Share", "At most", "What, and what to do"), rows)
 
 
 def _modules(modules: Sequence[Mapping[str, Any]]) -> "Table":
-    table = _table("Module", "Type", "Self", "Total", "At most")
-    for row in modules:
-        shares = (_text(f"{row['self_share']:.1%}"), _text(f"{row['share']:.1%}"), _text(f"{row['amdahl_limit']:.2f}x"))
-        table.add_row(_text(row["name"]), _text(row["type"]), *shares)
+    rows = [
+        (row["name"], row["type"], f"{row['self_share']:.1%}", f"{row['share']:.1%}", f"{row['amdahl_limit']:.2f}x")
+        for row in modules
+    ]
+    return _table(("Module", "Type", "Self", "Total", "At most"), rows)
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> "Table":
+    table = text_table(*columns, figures=("Time", "Share", "At most", "Self", "Total"), whole=("Rule",))
+    for row in rows:
+        table.add_row(*map(plain_text, row))
     return table
 
 
@@ -94,21 +91,3 @@ def relative(path: str, folder: Path) -> str:
     if place.is_relative_to(folder):
         return str(place.relative_to(folder))
     return str(Path("...", *place.parts[-3:])) if len(place.parts) > 4 else path
-
-
-def _table(*columns: str) -> "Table":
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold")
-    for column in columns:
-        is_figure = column in ("Time", "Share", "At most", "Self", "Total")
-        table.add_column(column, justify="right" if is_figure else "left", no_wrap=is_figure, overflow="fold")
-    return table
-
-
-def _text(text: str) -> "Text":
-    """Never a plain string: rich would read [brackets] in it as markup."""
-    from rich.text import Text
-
-    return Text(printable(text))

@@ -1,19 +1,20 @@
-"""The forest plot: where the interval of each race stands on one log axis, beside 1.0 and the threshold of a claim."""
+"""The forest plot: the interval of each comparison on one log axis, beside 1.0 and the threshold of a claim."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hotloop.measurement import Interval
 from hotloop.report.axis import Axis, Tick, ratio_ticks
+from hotloop.report.short_names import short_change
 from hotloop.report.wording import is_ratio, speed
 from hotloop.trial import Result
 from hotloop.verdict import Outcome
 
-# design.md, "Statistics": a claim clears 1 + max(2 %, A/A floor).
+# README.md, "What it promises": a claim clears 2 % and what the machine invents between equal workers (A/A).
 LEAST_GAIN = 0.02
 # Below this a candidate has lost, and one very slow one would squeeze all others together: it gets an arrow instead.
 _SLOWEST_SHOWN = 0.4
-# Few pairs may bound a ratio by almost nothing; their interval then runs to the edge.
+# Few replicates may bound a ratio by almost nothing; their interval then runs to the edge.
 _WIDEST_SHOWN = 1.5
 
 
@@ -42,14 +43,14 @@ class Forest:
 
 
 def plot_forest(result: Result) -> Forest | None:
-    """The plot of every race, the A/A row first and the confirmed plan last; None where nothing was raced."""
-    races = [(label, kind, interval) for label, kind, interval in _races(result) if is_ratio(interval.ratio)]
-    if not races:
+    """The plot of every comparison, A/A first and the confirmed plan last; None where nothing was compared."""
+    shown = [(label, kind, interval) for label, kind, interval in _comparisons(result) if is_ratio(interval.ratio)]
+    if not shown:
         return None
     threshold = claim_threshold(result)
-    axis = _axis([interval for _, _, interval in races], threshold)
+    axis = _axis([interval for _, _, interval in shown], threshold)
     return Forest(
-        rows=tuple(_row(axis, label, kind, interval) for label, kind, interval in races),
+        rows=tuple(_row(axis, label, kind, interval) for label, kind, interval in shown),
         ticks=ratio_ticks(axis),
         one=axis.at(1.0),
         threshold=axis.at(threshold),
@@ -58,7 +59,7 @@ def plot_forest(result: Result) -> Forest | None:
 
 
 def claim_threshold(result: Result) -> float:
-    """The ratio that a lower bound had to clear in the confirming race, or else in the last one that recorded it."""
+    """The ratio that a lower bound had to clear where the plan was confirmed, or else where it was last recorded."""
     verdicts = (*result.verdicts, *(verdict for trial in reversed(result.trials) for verdict in trial.verdicts))
     for verdict in verdicts:
         if verdict.gate == "speed" and is_ratio(floor := verdict.numbers.get("floor")):
@@ -66,19 +67,18 @@ def claim_threshold(result: Result) -> float:
     return 1.0 + LEAST_GAIN
 
 
-def _races(result: Result) -> list[tuple[str, str, Interval]]:
-    races: list[tuple[str, str, Interval]] = []
+def _comparisons(result: Result) -> list[tuple[str, str, Interval]]:
+    found: list[tuple[str, str, Interval]] = []
+    whole = "whole kept" if result.verdict is Outcome.PASS else "whole refused"
     if result.aa is not None:
-        races.append(("A/A: the script against itself", "aa", result.aa))
+        found.append(("A/A: the script against itself", "aa", result.aa))
     for trial in result.trials:
         if trial.speedup is not None:
-            races.append((trial.change, "kept" if trial.kept else "refused", trial.speedup))
-    # `prove` has one trial, which is the whole plan: one row is enough.
-    if result.speedup is not None and all(trial.speedup != result.speedup for trial in result.trials):
-        is_proven = result.verdict is Outcome.PASS
-        label = "The whole plan, confirmed" if is_proven else "The whole plan, not proven"
-        races.append((label, "whole kept" if is_proven else "whole refused", result.speedup))
-    return races
+            kind = whole if trial.speedup == result.speedup else "kept" if trial.kept else "refused"
+            found.append((short_change(trial), kind, trial.speedup))
+    if result.speedup is not None and whole not in (kind for _, kind, _ in found):
+        found.append(("the whole plan", whole, result.speedup))
+    return found
 
 
 def _axis(intervals: Sequence[Interval], threshold: float) -> Axis:

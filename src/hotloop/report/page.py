@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 from hotloop.measurement import Environment
 from hotloop.report import wording
+from hotloop.report.commands import run_command
 from hotloop.report.curves import plot_losses
 from hotloop.report.forest import plot_forest
+from hotloop.report.notes import shown_notes
+from hotloop.report.short_names import short_change, short_plan, shortened
 from hotloop.trial import Result
+from hotloop.verdict import Outcome
 from hotloop.whole_file import write_whole
 
 if TYPE_CHECKING:
     import jinja2
     from markupsafe import Markup
-
-# "train.py --epochs 3" or "file.py:build (seed 0)" or "digits_mlp (seed 0)", as the titles of workloads are written.
-_SCRIPT = re.compile(r"(?P<target>.*?\.py)(?: (?P<arguments>.*))?", re.DOTALL)
-_RECIPE = re.compile(r"(?P<target>.*) \(seed -?\d+\)", re.DOTALL)
 
 
 def render_page(result: Result) -> str:
@@ -40,7 +40,7 @@ def _templates() -> "jinja2.Environment":
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["breakable"] = _breakable
+    environment.filters |= {"breakable": _breakable, "unbroken": _unbroken}
     return environment
 
 
@@ -52,18 +52,6 @@ def write_page(result: Result, path: str | Path) -> None:
     write_whole(path, page)
 
 
-def run_command(result: Result) -> str:
-    """The command that trains under the plan, to be typed where the workload was named."""
-    recipe = _RECIPE.fullmatch(result.workload)
-    script = None if recipe else _SCRIPT.fullmatch(result.workload)
-    found = recipe or script
-    target = found["target"] if found else result.workload
-    command = f"hotloop run {shlex.quote(target)} --plan plan.toml"
-    # The recorded command holds the arguments as the shell needs them; the title lost the quotes.
-    arguments = result.command.partition(" -- ")[2] or (script["arguments"] if script else "")
-    return f"{command} -- {arguments}" if arguments else command
-
-
 def _breakable(text: str) -> "Markup":
     """The text as HTML that a narrow column may break after a bracket, a slash or a plus, not inside a word."""
     from markupsafe import Markup, escape
@@ -71,11 +59,17 @@ def _breakable(text: str) -> "Markup":
     return Markup("<wbr>").join(escape(part) for part in re.split(r"(?<=[(/+])", text))
 
 
+def _unbroken(names: str) -> str:
+    """Names joined by plus signs, none of which is broken at a space of its own."""
+    return " + ".join(name.replace(" ", "\N{NO-BREAK SPACE}") for name in names.split(" + "))
+
+
 def _context(result: Result) -> Mapping[str, Any]:
     return {
         "result": result,
         "headline": wording.headline(result),
         "facts": _facts(result),
+        "notes": shown_notes(result.notes),
         "toml": wording.plan_toml(result.plan),
         "run_command": run_command(result),
         "replay_command": f"hotloop prove --replay {shlex.quote(result.evidence)}" if result.evidence else "",
@@ -87,6 +81,8 @@ def _context(result: Result) -> Mapping[str, Any]:
         "status": wording.status,
         "duration": wording.duration,
         "mebibytes": wording.mebibytes,
+        "short_change": short_change,
+        "shortened": shortened,
     }
 
 
@@ -97,6 +93,8 @@ def _facts(result: Result) -> list[tuple[str, str]]:
         ("Clock", wording.CLOCKS[result.clock]),
     ]
     if result.plan:
+        facts.insert(0, ("Plan", _unbroken(short_plan(result.plan))))
+    if result.plan and result.verdict is Outcome.PASS:
         facts.append(("Pays back", wording.payback(result)))
     if result.baseline_step is not None:
         facts.append(("Step as it stands", wording.duration(result.baseline_step)))

@@ -1,76 +1,100 @@
-"""What the terminal shows, as rich renderables; rich leaves out colour where the output is no terminal."""
+"""What the terminal shows at the end of a session, as rich renderables.
 
-from collections.abc import Iterable
+Everything fits 80 columns without a name of a transform broken in two; rich leaves out colour where there is no
+terminal.
+"""
+
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from hotloop.report.wording import headline, measured, payback, plan_toml, printable, speed, status
+from hotloop.report.notes import shown_notes
+from hotloop.report.short_names import short_change
+from hotloop.report.terminal import plain_text, text_table
+from hotloop.report.verdict_box import WrittenFiles, verdict_box
+from hotloop.report.wording import plan_toml, speed, status
 from hotloop.trial import Result, Trial
-from hotloop.verdict import Outcome
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-    from rich.table import Table
     from rich.text import Text
 
-_STYLES = {Outcome.PASS: "bold green", Outcome.FAIL: "bold red", Outcome.INCONCLUSIVE: "bold yellow"}
+_CHANGE_WIDTH = 24  # of 80 columns: leaves as many for the reason
+_NOT_HERE = "does not apply here: "
+_AGAINST = "Changes are compared with what was kept before them, the plan with the script"
+_LIMIT = ";\n'at most' is what the diagnosis would have a change win (Amdahl's law)"
 
 
-def summary(result: Result) -> "RenderableType":
-    """The table of trials, the verdict in one sentence, and the plan."""
+def summary(result: Result, files: WrittenFiles | None = None) -> "RenderableType":
+    """The table of trials, what did not apply, the notes, the plan where no file has it, and the box of the verdict."""
     from rich.console import Group
-    from rich.padding import Padding
 
-    table = trial_table()
-    if result.aa is not None:
-        table.add_row(_text("A/A: the script against itself"), _text(speed(result.aa)), _text("noise"), _text(""))
-    for trial in result.trials:
-        table.add_row(*trial_row(trial))
-    shown = table if table.row_count else _text("Nothing was tried.")
-    return Group(shown, _text(""), *_verdict(result), _text(""), Padding(_plan(result), (0, 0, 0, 2)))
-
-
-def trial_table() -> "Table":
-    """An empty table with the columns that `trial_row` fills; a live display adds rows to it."""
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold")
-    table.add_column("Change", overflow="fold", min_width=24)
-    table.add_column("Speed-up", justify="right", no_wrap=True)
-    table.add_column("Verdict", no_wrap=True)
-    table.add_column("Reason", overflow="fold", min_width=16)
-    return table
+    files = files or WrittenFiles()
+    parts = [_trials(result)]
+    parts += _listed("Does not apply here:", _not_here(result))
+    parts += _listed("Notes:", shown_notes(result.notes))
+    if result.plan and files.plan is None:
+        parts += plain_text("\nThe plan, for plan.toml:", "bold"), plain_text(plan_toml(result.plan).rstrip(), "cyan")
+    return Group(*parts, plain_text(""), verdict_box(result, files))
 
 
 def trial_row(trial: Trial) -> "tuple[Text, Text, Text, Text]":
-    """Change, speed-up with interval and the bound it had, kept or refused, and why."""
-    style = "green" if trial.kept else "dim"
+    """Change, speed-up with interval and the most that the diagnosis would have it win, kept or refused, and why."""
+    figure = speed(trial.speedup)
+    if trial.speedup and trial.amdahl_limit is not None:
+        figure += f"\nat most {trial.amdahl_limit:.2f}x"
     return (
-        _text(trial.change),
-        _text(measured(trial), "" if trial.speedup else "dim"),
-        _text(status(trial), style),
-        _text(trial.reason, "" if trial.kept else "dim"),
+        plain_text(_in_lines(short_change(trial))),
+        plain_text(figure, "" if trial.speedup else "dim"),
+        plain_text(status(trial), "green" if trial.kept else "dim"),
+        plain_text(trial.reason, "" if trial.kept else "dim"),
     )
 
 
-def _text(text: str, style: str = "") -> "Text":
-    """Never a plain string: rich would read [brackets] in it as markup."""
-    from rich.text import Text
-
-    return Text(printable(text), style=style)
-
-
-def _verdict(result: Result) -> "Iterable[Text]":
-    from rich.text import Text
-
-    yield Text.assemble((f"{result.verdict.value}  ", _STYLES[result.verdict]), headline(result))
-    if result.message:
-        yield _text(result.message)
-    if result.plan:
-        yield _text(f"Pays back: {payback(result)}.")
+def _trials(result: Result) -> "RenderableType":
+    table = text_table("Change", "Speed-up", "Verdict", "Reason", figures=["Speed-up"], whole=["Change", "Verdict"])
+    has_limits = any(trial.speedup and trial.amdahl_limit is not None for trial in result.trials)
+    table.caption = plain_text(f"{_AGAINST}{_LIMIT if has_limits else ''}.", "dim")
+    table.caption_justify = "left"
+    if result.aa is not None:
+        table.add_row(*map(plain_text, ("A/A", speed(result.aa), "noise", "the script against itself")))
+    for trial in result.trials:
+        if not _did_not_apply(trial):
+            *cells, reason = trial_row(trial)
+            table.add_row(*cells, plain_text("see below") if trial.reason == result.message else reason)
+    return table if table.row_count else plain_text("Nothing was compared." if result.trials else "Nothing was tried.")
 
 
-def _plan(result: Result) -> "Text":
-    if not result.plan:
-        return _text("The plan is empty: the script stays as it is.", "dim")
-    return _text(plan_toml(result.plan).rstrip("\n"), "cyan")
+def _did_not_apply(trial: Trial) -> bool:
+    return trial.speedup is None and any(v.gate == "applies" and not v.passed for v in trial.verdicts)
+
+
+def _not_here(result: Result) -> list[str]:
+    """What had nothing to act on, a line for each reason."""
+    changes: dict[str, dict[str, None]] = {}
+    for trial in filter(_did_not_apply, result.trials):
+        reason = trial.reason.removeprefix(_NOT_HERE)
+        for table in trial.plan:  # a transform that found nothing in the program names itself
+            reason = reason.removeprefix(f"{table.get('name')}: ")
+        changes.setdefault(reason, {})[short_change(trial)] = None
+    return [f"{', '.join(names)}: {reason}" for reason, names in changes.items()]
+
+
+def _listed(title: str, lines: Sequence[str]) -> "Iterator[RenderableType]":
+    from rich.table import Table
+
+    if lines:
+        rows = Table.grid(padding=(0, 1, 0, 0))
+        for line in lines:
+            rows.add_row(" -", plain_text(line, "dim"))
+        yield from (plain_text(f"\n{title}", "bold"), rows)
+
+
+def _in_lines(change: str) -> str:
+    """The change in lines that end between two names."""
+    lines: list[str] = []
+    for name in change.split(" + "):
+        if lines and len(f"{lines[-1]} + {name} +") <= _CHANGE_WIDTH:
+            lines[-1] += f" + {name}"
+        else:
+            lines.append(name)
+    return " +\n".join(lines)

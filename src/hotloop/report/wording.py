@@ -15,7 +15,7 @@ CLOCKS = {Clock.WALL: "wall time", Clock.CPU: "CPU time", Clock.CUDA: "GPU time"
 def speed(interval: Interval | None) -> str:
     """A speed-up such as `1.84x [1.79, 1.90]`; "not measured" where there is none.
 
-    A single pair of processes bounds nothing, which reads `1.84x [0.00, inf]`.
+    A single replicate bounds nothing, which reads `1.84x [0.00, inf]`.
     """
     if interval is None or not is_ratio(interval.ratio):
         return NO_FIGURE
@@ -23,16 +23,6 @@ def speed(interval: Interval | None) -> str:
     low = _ratio(interval.low, digits) if is_ratio(interval.low) else f"{0:.{digits}f}"
     high = _ratio(interval.high, digits) if is_ratio(interval.high) else "inf"
     return f"{_ratio(interval.ratio, digits)}x [{low}, {high}]"
-
-
-def measured(trial: Trial) -> str:
-    """The speed-up of a trial, and below it the most that the diagnosis would have it win."""
-    figure = speed(trial.speedup)
-    return (
-        figure
-        if trial.amdahl_limit is None or trial.speedup is None
-        else f"{figure}\nat most {trial.amdahl_limit:.2f}x"
-    )
 
 
 def is_ratio(value: float | None) -> TypeGuard[float]:
@@ -88,7 +78,8 @@ def duration(seconds: float) -> str:
         return f"{seconds:.3g} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+    parts = (hours, "h"), (minutes, "min"), (0 if hours else rest, "s")
+    return " ".join(f"{count} {unit}" for count, unit in parts if count)
 
 
 def mebibytes(num_bytes: int) -> str:
@@ -102,7 +93,7 @@ def printable(text: str) -> str:
 
 
 def _digits(ratio: float) -> int:
-    """Three figures or so: what an interval from a few process pairs can carry."""
+    """Three figures or so: what an interval from a few replicates can carry."""
     if ratio >= 10.0:
         return 1
     return 2 if ratio >= 0.1 else 3

@@ -1,0 +1,53 @@
+"""The box that ends what a session prints: verdict, figure, plan, what it pays back, the files, the next command."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hotloop.report.commands import next_command
+from hotloop.report.short_names import short_plan
+from hotloop.report.terminal import plain_text
+from hotloop.report.wording import headline, payback
+from hotloop.trial import Result
+from hotloop.verdict import Outcome
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+_COLOURS = {Outcome.PASS: "green", Outcome.FAIL: "red", Outcome.INCONCLUSIVE: "yellow"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class WrittenFiles:
+    """Where the plan and the page of a result were written; None where they were not."""
+
+    plan: Path | None = None
+    page: Path | None = None
+
+
+def verdict_box(result: Result, files: WrittenFiles) -> "RenderableType":
+    """The box, as wide as the terminal."""
+    from rich.console import Group
+    from rich.panel import Panel
+    from rich.table import Table
+
+    rows = Table.grid(padding=(0, 2, 0, 0))
+    rows.add_column(no_wrap=True, style="bold")
+    rows.add_column(overflow="fold")
+    for name, value in _rows(result, files):
+        rows.add_row(name, plain_text(value))
+    colour = _COLOURS[result.verdict]
+    lines = [plain_text(headline(result), "bold"), plain_text(result.message, "dim"), plain_text(""), rows]
+    title = plain_text(result.verdict.value, f"bold {colour}")
+    return Panel(Group(*lines), title=title, title_align="left", border_style=colour)
+
+
+def _rows(result: Result, files: WrittenFiles) -> Iterator[tuple[str, str]]:
+    yield "Plan", short_plan(result.plan) if result.plan else "empty: the script stays as it is"
+    if result.plan and result.verdict is Outcome.PASS:
+        yield "Pays back", payback(result)
+    if result.plan:
+        yield "Plan file", str(files.plan) if files.plan else "not written: save the lines above as plan.toml"
+    yield "Report", str(files.page) if files.page else "not written: --out FOLDER writes report.html and plan.toml"
+    yield "Next", next_command(result, files.plan or "plan.toml")
