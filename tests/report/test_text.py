@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from hotloop.report import WrittenFiles, short_change, summary
+from hotloop.report import short_change, summary
 from hotloop.report.text import trial_row
 from hotloop.verdict import Outcome, Verdict
 
@@ -23,14 +23,6 @@ def _printed(renderable, *, width=80, force_terminal=False, **options):
 @pytest.mark.parametrize("name", ["proven", "untold"])
 def test_the_summary_is_as_agreed(request, name):
     assert _printed(summary(request.getfixturevalue(name))) == (GOLDEN / f"{name}.txt").read_text(encoding="utf-8")
-
-
-def test_a_plan_that_was_written_is_named_and_not_printed(proven):
-    printed = _printed(summary(proven, WrittenFiles(plan=Path("out/plan.toml"), page=Path("out/report.html"))))
-    assert "[[transform]]" not in printed
-    said = " ".join(printed.replace("\N{BOX DRAWINGS LIGHT VERTICAL}", " ").split())
-    assert "Plan file out/plan.toml Report out/report.html" in said
-    assert "Next hotloop run examples/digits_cnn.py --plan out/plan.toml -- --epochs 3" in said
 
 
 def test_no_escape_codes_where_the_output_is_no_terminal(proven):

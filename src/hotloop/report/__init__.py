@@ -9,11 +9,10 @@ from hotloop.report.readme import readme_table
 from hotloop.report.short_names import short_change, short_name, short_plan, shortened
 from hotloop.report.text import summary
 from hotloop.report.verdict_box import WrittenFiles
-from hotloop.report.wording import headline, speed, status
+from hotloop.report.wording import status
 
 __all__ = [
     "WrittenFiles",
-    "headline",
     "live_view",
     "readme_table",
     "render_page",
@@ -21,7 +20,6 @@ __all__ = [
     "short_name",
     "short_plan",
     "shortened",
-    "speed",
     "status",
     "summary",
     "write_page",

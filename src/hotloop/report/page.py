@@ -121,13 +121,13 @@ def _environment(machine: Environment) -> list[tuple[str, str]]:
         ("torch", machine.torch),
         ("hotloop", machine.hotloop),
         ("Compiler", machine.compiler),
-        ("Allocators", _pairs(machine.allocators)),
+        ("Allocators", _assignments(machine.allocators)),
         ("Git revision", revision if machine.git_revision else ""),
         ("Call", shlex.join(machine.argv)),
-        ("Variables", _pairs(machine.variables)),
+        ("Variables", _assignments(machine.variables)),
     ]
     return [(name, value) for name, value in rows if value]
 
 
-def _pairs(values: Mapping[str, str]) -> str:
+def _assignments(values: Mapping[str, str]) -> str:
     return "\n".join(f"{key}={value}" for key, value in values.items())

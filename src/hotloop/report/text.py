@@ -39,12 +39,12 @@ def summary(result: Result, files: WrittenFiles | None = None) -> "RenderableTyp
 
 def trial_row(trial: Trial) -> "tuple[Text, Text, Text, Text]":
     """Change, speed-up with interval and the most that the diagnosis would have it win, kept or refused, and why."""
-    figure = speed(trial.speedup)
+    figure = plain_text(speed(trial.speedup), "" if trial.speedup else "dim")
     if trial.speedup and trial.amdahl_limit is not None:
-        figure += f"\nat most {trial.amdahl_limit:.2f}x"
+        figure.append(f"\nat most {trial.amdahl_limit:.2f}x", "dim")
     return (
         plain_text(_in_lines(short_change(trial))),
-        plain_text(figure, "" if trial.speedup else "dim"),
+        figure,
         plain_text(status(trial), "green" if trial.kept else "dim"),
         plain_text(trial.reason, "" if trial.kept else "dim"),
     )
