@@ -16,8 +16,8 @@ from pathlib import Path
 
 from rich.console import Console, RenderableType
 
+from hotloop.records.documents import read_result
 from hotloop.report import WrittenFiles, live_view, render_page, summary
-from hotloop.trial import Result
 
 HERE = Path(__file__).resolve().parent
 STORED = HERE.parents[1] / "benchmarks/results/amd-epyc-2-cores/tune/digits_cnn.json"
@@ -28,7 +28,7 @@ PAGES = ((1300, 2000), (400, 2600))  # width and height in pixels, from the top 
 def main() -> None:
     """All pictures, over those of before."""
     source = Path(sys.argv[1]) if len(sys.argv) > 1 else STORED
-    result = Result.from_data(json.loads(source.read_text(encoding="utf-8")))
+    result = read_result(json.loads(source.read_text(encoding="utf-8")))
     title = result.command.removesuffix(" --")
     for columns in (80, 120):
         draw_terminal(f"tune_{columns}", summary(result, WRITTEN), columns=columns, title=title)

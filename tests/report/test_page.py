@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from hotloop.records.documents import read_result, result_data, result_json
 from hotloop.report import render_page, write_page
-from hotloop.trial import Result
 
 VOID = {"meta", "wbr", "br"}
 
