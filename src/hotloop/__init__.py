@@ -6,6 +6,8 @@ Everything here is loaded when it is first asked for, so that `import hotloop` c
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from hotloop.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from hotloop.measurement import Environment as Environment
     from hotloop.measurement import Interval as Interval
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
     from hotloop.workload import Loss as Loss
     from hotloop.workload import Recipe as Recipe
     from hotloop.workload import Script as Script
-
-__version__ = "0.1.0"
 
 _HOME = {
     "Environment": "hotloop.measurement",

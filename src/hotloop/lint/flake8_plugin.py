@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, ClassVar
 
-from hotloop import __version__
 from hotloop.lint.allow import Comments
 from hotloop.lint.engine import Dispatch, rules
 from hotloop.lint.source import SourceFile
+from hotloop.version import __version__
 
 Row = tuple[int, int, str, type[Any]]
 

@@ -60,7 +60,7 @@ def _property(text: str) -> str:
 
 
 def _sarif(findings: list[Finding]) -> str:
-    from hotloop import __version__
+    from hotloop.version import __version__
 
     codes = sorted({finding.code for finding in findings})
     driver = {"name": "hotloop", "version": __version__, "rules": [_sarif_rule(code) for code in codes]}

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import psutil
 
-import hotloop
 from hotloop.machine.installed import find_allocators, find_compiler, git_state, torch_version
 from hotloop.machine.nvidia import Gpu, usable_gpus
 from hotloop.measurement import Environment
+from hotloop.version import __version__
 
 _VARIABLES = (
     "OMP_",
@@ -49,7 +49,7 @@ def record_environment(argv: Sequence[str], folder: Path) -> Environment:
         platform=platform.platform(),
         python=platform.python_version(),
         torch=torch_version(),
-        hotloop=hotloop.__version__,
+        hotloop=__version__,
         gpus=tuple(gpu.name for gpu in gpus),
         gpu_driver=gpus[0].driver if gpus else "",
         gpu_clocks=tuple(gpu.clocks for gpu in gpus),
