@@ -17,6 +17,7 @@ from torch.optim.optimizer import Optimizer
 
 from hotloop.worker.draws import settle_draws, silence
 from hotloop.worker.losses import Losses
+from hotloop.worker.noise import add_weight_noise
 from hotloop.worker.spec import Channel, ObservationSpec
 from hotloop.workloads.started_plan import StartedPlan
 
@@ -58,8 +59,7 @@ class Observer:
         """Follow the parameters and buffers of a root from before its first call, with the ordered noise added."""
         if self._watch.draws == "silent":
             silence(module)
-        if self._watch.noise:
-            _add_noise(module, self._watch.noise, self._watch.noise_seed)
+        add_weight_noise(module, self._watch.noise, self._watch.noise_seed)
         self._followed.add(module)
 
     @contextmanager
@@ -200,16 +200,6 @@ def _sketch(tensor: Tensor | None, seed: int) -> list[float]:
     signs = torch.randint(0, 2, flat.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.int8)
     signed = flat * (2 * signs - 1).to(flat.device)
     return nn.functional.pad(signed, (0, -len(signed) % _SKETCH)).view(-1, _SKETCH).sum(0).tolist()
-
-
-def _add_noise(module: nn.Module, noise: float, seed: int) -> None:
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in module.parameters():
-            if parameter.is_floating_point():
-                draw = torch.randn(parameter.shape, generator=generator, dtype=torch.float32)
-                # by .data: a penalty on the weights may have used them already, and autograd must not see the change
-                parameter.data.mul_(1 + noise * draw.to(parameter.device, parameter.dtype))
 
 
 def _seed_everything(seed: int) -> None:
