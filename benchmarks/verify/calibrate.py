@@ -23,14 +23,15 @@ import torch
 from hotloop.machine.environment import record_environment
 from hotloop.transform import Promise
 from hotloop.verify.equivalence import check_equivalence
-from hotloop.verify.snapshot import Build, Snapshot, origin_of, take_step
-from hotloop.verify.trajectory import check_trajectory, walk
+from hotloop.verify.fresh_job import Build
+from hotloop.verify.recorded_step import RecordedStep, find_start_state, record_step
 from hotloop.whole_file import write_whole
 
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "verify"), str(ROOT / "benchmarks" / "compare")]
 import faults  # noqa: E402
 from simulate import machine  # noqa: E402
+from trajectory import check_trajectory, walk  # noqa: E402
 
 from models import FAST, SLOW, WITH_BATCH_NORM, WITHOUT_DROPOUT, recipe  # noqa: E402
 
@@ -44,7 +45,7 @@ CHANGES = {
 }
 
 
-def gradient_error(step: Snapshot, reference: Snapshot) -> float:
+def gradient_error(step: RecordedStep, reference: RecordedStep) -> float:
     """Relative 2-norm of the difference of all gradients."""
     gaps = [step.gradients[name] - truth for name, truth in reference.gradients.items()]
     return norm(gaps) / norm(reference.gradients.values())
@@ -62,12 +63,12 @@ def last10(losses: Sequence[float], baseline: Sequence[float]) -> float:
 
 def measure(build: Build, seeds: range) -> dict[str, Any]:
     """Errors and loss curves of noise, autocast and pure bf16 parameters on one recipe."""
-    origin = origin_of(build)
-    reference = take_step(build, dtype=torch.float64, origin=origin)
-    noisy = [take_step(build, perturb=BF16, perturb_seed=seed, origin=origin) for seed in seeds]
-    paths = [walk(build, steps=STEPS, perturb=BF16, perturb_seed=seed) for seed in seeds]
+    start = find_start_state(build)
+    reference = record_step(build, dtype=torch.float64, start_state=start)
+    noisy = [record_step(build, noise=BF16, noise_seed=seed, start_state=start) for seed in seeds]
+    paths = [walk(build, steps=STEPS, noise=BF16, noise_seed=seed) for seed in seeds]
     changes = {"eager": faults.nothing, "autocast": faults.bf16_autocast, "pure bf16": faults.pure_bf16}
-    steps = {name: take_step(build, prepare=change, origin=origin) for name, change in changes.items()}
+    steps = {name: record_step(build, prepare=change, start_state=start) for name, change in changes.items()}
     walks = {name: walk(build, steps=STEPS, prepare=change) for name, change in changes.items()}
     return {
         "gradient_error": {

@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from hotloop.errors import NotApplicable
 from hotloop.transforms.math_attention import MathAttention
-from hotloop.verify.snapshot import preserved_settings
+from hotloop.verify.torch_settings import preserved_settings
 
 
 @pytest.fixture(autouse=True)

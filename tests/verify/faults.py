@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from hotloop.compile.capture import WholeStep
-from hotloop.verify.snapshot import _recast
+from hotloop.verify.recast import recast
 from hotloop.workload import Job, Loss
 
 Change = Callable[[Job], None]
@@ -57,7 +57,7 @@ def bf16_autocast(job: Job) -> None:
 def pure_bf16(job: Job) -> None:
     """Keep the weights themselves in bf16: updates below one ulp are lost."""
     job.model.bfloat16()
-    job.batches = [_recast(batch, torch.bfloat16) for batch in job.batches]
+    job.batches = [recast(batch, torch.bfloat16) for batch in job.batches]
     job.model.register_forward_hook(lambda module, given, result: _widened(result))
 
 

@@ -1,93 +1,120 @@
-"""The judgement of the gate on runs written by hand; whole programs are in tests/verify/test_gate.py."""
+"""The gate on whole programs: planted faults are refused by name, harmless plans go through."""
 
-import math
-from dataclasses import replace
-
-import numpy as np
 import pytest
 
-from hotloop.verdict import Outcome
-from hotloop.verify import drift
-from hotloop.verify.comparison import Distance
-from hotloop.worker.observation import Observation
+from hotloop.transform import Plan
+from hotloop.verdict import Outcome, worst
 
-STEPS = 20
-QUIET = Distance(loss=1e-7, gradients=1e-7, scale=1e-7, updates=1e-7, early=1e-7, late=1e-6)
+pytestmark = pytest.mark.usefixtures("planted")
+
+DROPPED = "dropout no longer drops|drops out 0 in place of|runs in evaluation mode"
+FAULTS = [
+    ("mlp", "scale_gradients", {}, "scale off by"),
+    ("convnet", "scale_gradients", {}, "scale off by"),
+    ("mlp", "skip_parameter", {}, "gets no gradient"),
+    ("convnet", "skip_parameter", {"how": "zero_gradient"}, "gets a gradient of zero"),
+    ("mlp", "skip_parameter", {"how": "undone"}, "loss drifts by"),
+    ("mlp", "dropout_off", {"how": "eval"}, "runs in evaluation mode"),
+    ("mlp", "dropout_off", {"how": "rate"}, "drops out 0 in place of 0.2"),
+    ("mlp", "dropout_off", {"how": "function"}, "dropout no longer drops"),
+    ("mlp", "freeze_batchnorm", {"how": "eval"}, "runs in evaluation mode"),
+    ("convnet", "freeze_batchnorm", {"how": "momentum"}, "batch-norm statistic"),
+    ("convnet", "stale_inputs", {}, "loss drifts by"),
+    ("mlp", "stale_inputs", {}, "loss drifts by"),
+    ("mlp", "drop_every_tenth_step", {}, "does not move in step 10"),
+    ("convnet", "drop_every_tenth_step", {}, "does not move in step 10"),
+    ("mlp", "pure_bf16", {}, "small updates are lost"),
+    ("convnet", "pure_bf16", {}, "small updates are lost"),
+]
+MORE_FAULTS = [
+    ("gpt", "scale_gradients", {}, "scale off by"),
+    ("convnet", "skip_parameter", {}, "gets no gradient"),
+    ("gpt", "skip_parameter", {"how": "undone"}, "loss drifts by"),
+    ("gpt", "dropout_off", {"how": "eval"}, "runs in evaluation mode"),
+    ("gpt", "dropout_off", {"how": "rate"}, "drops out 0 in place of 0.1"),
+    ("gpt", "dropout_off", {"how": "function"}, "off by|dropout no longer drops"),
+    ("convnet", "freeze_batchnorm", {"how": "eval"}, "runs in evaluation mode"),
+    ("mlp", "freeze_batchnorm", {"how": "momentum"}, "batch-norm statistic"),
+    ("gpt", "stale_inputs", {}, "loss drifts by"),
+    ("gpt", "drop_every_tenth_step", {}, "does not move in step 10"),
+    ("gpt", "pure_bf16", {}, "small updates are lost"),
+]
+FUSED = {"name": "fused_optimizer"}
+FOREACH = {"name": "fused_optimizer", "implementation": "foreach"}
+CHANNELS_LAST = {"name": "channels_last"}
+EAGER_GRAPH = {"name": "compile", "backend": "aot_eager"}
+COMPILE = {"name": "compile"}
+AUTOCAST = {"name": "autocast"}
+HARMLESS = [
+    ("mlp", [FUSED]),
+    ("convnet", [FUSED, CHANNELS_LAST]),
+    ("convnet", [AUTOCAST]),
+    ("mlp", [AUTOCAST]),
+    ("mlp", [EAGER_GRAPH]),
+]
+MORE_HARMLESS = [
+    *[(name, [plan]) for name in ("mlp", "convnet", "gpt") for plan in (FOREACH, COMPILE)],
+    ("gpt", [FUSED]),
+    ("gpt", [EAGER_GRAPH]),
+    ("convnet", [EAGER_GRAPH]),
+    ("gpt", [AUTOCAST]),
+    ("convnet", [CHANNELS_LAST, AUTOCAST, COMPILE]),
+    ("gpt", [FUSED, AUTOCAST, COMPILE]),
+]
+WITH_COMPILE = [
+    ("mlp", {"name": "dropout_off", "how": "function"}, "off by|dropout no longer drops"),
+    ("gpt", {"name": "dropout_off", "how": "rate"}, DROPPED),
+    ("mlp", {"name": "scale_gradients"}, "scale off by"),
+    ("gpt", {"name": "stale_inputs"}, "loss drifts by"),
+]
 
 
-def make_run(*, level=1.0, noise=0.0, seed=0):
-    rng = np.random.default_rng(seed)
-    losses = level * np.exp(-0.05 * np.arange(STEPS)) * (1 + noise * rng.standard_normal(STEPS))
-    return Observation(
-        losses=tuple(losses.tolist()),
-        names=("0.weight",),
-        gradients=((1.0,),) * STEPS,
-        updates=((0.1,),) * STEPS,
-        buffers=((),) * STEPS,
-        moved=(1.0,) * STEPS,
-        switches={},
-        seeds_itself=True,
-        applied={},
-        refused={},
+def check_refused(gate, tables, words):
+    result = gate.check(Plan.from_data(tables))
+    assert worst(result.verdicts) is Outcome.FAIL
+    assert any(
+        part in verdict.message for part in words.split("|") for verdict in result.verdicts if not verdict.passed
     )
 
 
-def distances(**figures):
-    return replace(QUIET, **figures), QUIET
+def check_accepted(gate, tables):
+    result = gate.check(Plan.from_data(tables))
+    assert worst(result.verdicts) is Outcome.PASS, [verdict.message for verdict in result.verdicts]
 
 
-@pytest.mark.parametrize("figure", ["loss", "gradients", "updates"])
-def test_the_first_step_must_stay_within_a_multiple_of_the_noise(figure):
-    verdict = drift._step_verdict(make_run(), make_run(), distances(**{figure: 1e-3}), drift._FP32)
-    assert verdict.outcome is Outcome.FAIL
-    assert f"{figure} off by 1.0e-03" in verdict.message
-    assert verdict.numbers[f"{figure}_error"] > verdict.numbers[f"{figure}_limit"]
+@pytest.mark.parametrize(("program", "name", "options", "words"), FAULTS)
+def test_a_planted_fault_is_refused_and_named(gates, program, name, options, words):
+    check_refused(gates(program), [{"name": name, **options}], words)
 
 
-@pytest.mark.parametrize("figure", ["early", "late"])
-def test_the_loss_must_stay_within_a_multiple_of_the_noise(figure):
-    verdict = drift._drift_verdict(distances(**{figure: 1e-3}), drift._FP32)
-    assert verdict.outcome is Outcome.FAIL
-    assert drift._drift_verdict(distances(), drift._FP32).passed
+@pytest.mark.slow
+@pytest.mark.parametrize(("program", "name", "options", "words"), MORE_FAULTS)
+def test_a_planted_fault_is_refused_on_other_programs_too(gates, program, name, options, words):
+    check_refused(gates(program), [{"name": name, **options}], words)
 
 
-def test_a_figure_that_is_not_a_number_is_refused():
-    assert not drift._drift_verdict(distances(early=math.nan), drift._BF16).passed
-    assert not drift._step_verdict(make_run(), make_run(), distances(loss=math.nan), drift._BF16).passed
+@pytest.mark.parametrize(("program", "tables"), HARMLESS)
+def test_a_harmless_plan_goes_through(gates, program, tables):
+    check_accepted(gates(program), tables)
 
 
-def test_a_twentieth_on_the_gradients_is_refused_in_both_precisions():
-    noisy = replace(QUIET, gradients=2e-3)  # the most that 2**-9 on the weights did to the nets of the tests
-    found = replace(QUIET, gradients=0.05)
-    assert not drift._step_verdict(make_run(), make_run(), (found, noisy), drift._BF16).passed
+@pytest.mark.slow
+@pytest.mark.parametrize(("program", "tables"), MORE_HARMLESS)
+def test_a_harmless_plan_goes_through_on_every_program(gates, program, tables):
+    check_accepted(gates(program), tables)
 
 
-def test_runs_that_cannot_be_paired_are_compared_by_their_last_losses():
-    plain = [make_run(noise=0.01, seed=seed) for seed in range(4)]
-    same = [make_run(noise=0.01, seed=seed) for seed in range(4, 8)]
-    worse = [make_run(level=1.5, noise=0.01, seed=seed) for seed in range(8, 12)]
-    assert drift._unpaired_verdict(same, plain).outcome is Outcome.PASS
-    assert drift._unpaired_verdict(worse, plain).outcome is Outcome.FAIL
+@pytest.mark.slow
+@pytest.mark.parametrize(("program", "fault", "words"), WITH_COMPILE)
+def test_the_other_random_stream_of_compiled_code_hides_no_fault(gates, program, fault, words):
+    check_refused(gates(program), [fault, COMPILE], words)
 
 
-def test_too_few_or_too_noisy_runs_tell_nothing():
-    noisy = [make_run(noise=0.5, seed=seed) for seed in range(8)]
-    assert drift._unpaired_verdict(noisy[:4], noisy[4:]).outcome is not Outcome.PASS
+@pytest.mark.slow
+@pytest.mark.parametrize("program", ["mlp", "convnet", "gpt"])
+def test_the_rounding_of_autocast_hides_no_scaled_gradient(gates, program):
+    check_refused(gates(program), [{"name": "scale_gradients"}, AUTOCAST], "scale off by")
 
 
-def test_the_mean_of_runs_is_taken_over_the_steps_that_all_made():
-    short = replace(make_run(), losses=make_run().losses[:7])
-    mean = drift._mean([short, make_run(level=3.0)])
-    assert len(mean.losses) == len(mean.updates) == len(mean.moved) == 7
-    assert mean.losses[0] == pytest.approx(2.0)
-
-
-def test_the_band_holds_the_noise_it_was_made_from():
-    baseline, noisy = make_run(), make_run(noise=0.01, seed=3)
-    curves = drift._curves(make_run(), baseline, [noisy], drift._BF16)
-    assert all(low <= loss <= high for low, loss, high in zip(curves.low, noisy.losses, curves.high, strict=True))
-
-
-def test_where_single_steps_differ_from_stream_to_stream_runs_are_not_the_same():
-    assert drift._are_same([make_run(), make_run()])
-    assert not drift._are_same([make_run(), make_run(noise=0.01)])
+def test_a_change_that_changes_nothing_is_sound(gates):
+    check_accepted(gates("mlp"), [{"name": "nothing"}])

@@ -3,10 +3,10 @@ import pytest
 import torch
 from torch._dynamo.utils import counters
 
+from benchmarks.verify.trajectory import check_trajectory
 from hotloop.transform import Promise
 from hotloop.verdict import Outcome
 from hotloop.verify.equivalence import check_equivalence
-from hotloop.verify.trajectory import check_trajectory
 from hotloop.workload import Loss
 from models import FAST, SLOW, WITH_BATCH_NORM, WITHOUT_DROPOUT, recipe
 

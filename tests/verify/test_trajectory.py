@@ -1,8 +1,8 @@
 import faults
 import pytest
 
+from benchmarks.verify.trajectory import check_trajectory, walk
 from hotloop.verdict import Outcome
-from hotloop.verify.trajectory import check_trajectory, walk
 from models import FAST, recipe
 
 

@@ -1,8 +1,4 @@
-"""How far from the fp64 reference a step may be: measured on eager and on eager with weights that carry noise.
-
-Source of the rule and its factors: ten workloads, gradient error of autocast 0.7 to 1.6 times that of weight noise
-of one bf16 rounding; a fixed tolerance cannot serve a net whose gradient moves by 0.4 % and one that moves by 37 %.
-"""
+"""How far from the fp64 reference a step may be: measured on eager and on eager with weights that carry noise."""
 
 import dataclasses
 import math
@@ -11,35 +7,12 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from hotloop.verify.snapshot import Build, Named, Origin, Snapshot, origin_of, take_step
+from hotloop.verify.fresh_job import Build
+from hotloop.verify.job_state import JobState, TensorsByName
+from hotloop.verify.recorded_step import RecordedStep, find_start_state, record_step
+from hotloop.verify.tolerance import StepTolerance
 
-REDUCED = 2.0**-12  # a coarser roundoff than this is reduced precision: bf16 2**-9, TF32 and fp16 2**-11, fp32 2**-24
 NOISES = 8  # one draw of noise can be a tenth of the next: measured on an LSTM whose gradient is mostly one bias
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Precision:
-    """One class of rounding: `unit` is one rounding, `noise` what the weights get, `factor` what is allowed of it."""
-
-    unit: float
-    noise: float
-    factor: float
-
-    @staticmethod
-    def of(roundoff: float, *, epsilon: float) -> "Precision":
-        """Reduced: twice the error of weights with one rounding of noise; else: ten times eager's own error.
-
-        `epsilon` is that of the weights' dtype: no step can be nearer to fp64 than its half.
-        """
-        if roundoff > REDUCED:
-            return Precision(unit=roundoff, noise=roundoff, factor=2.0)
-        return Precision(unit=max(roundoff, epsilon / 2), noise=0.0, factor=10.0)
-
-    @property
-    def cause(self) -> str:
-        """The yardstick in words."""
-        noisy = f"that weight noise of {self.noise:.1e} causes" if self.noise else "of eager"
-        return f"{self.factor:g} x the error {noisy}"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -58,31 +31,31 @@ class Deviation:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """The fp64 reference, eager, and the runs whose distance from the reference is the yardstick."""
+    """The fp64 reference, eager, and the steps whose distance from the reference sets what is allowed."""
 
-    reference: Snapshot
-    eager: Snapshot
-    samples: tuple[Snapshot, ...]
-    precision: Precision
-    origin: Origin
+    reference: RecordedStep
+    eager: RecordedStep
+    samples: tuple[RecordedStep, ...]
+    tolerance: StepTolerance
+    start_state: JobState
 
     @staticmethod
     def measure(build: Build, roundoff: float) -> "Calibration":
         """Takes the reference step, the eager step and, for reduced precision, the noisy ones."""
-        origin = origin_of(build)
-        eager = take_step(build, origin=origin)
-        precision = Precision.of(roundoff, epsilon=eager.epsilon)
-        seeds = range(1, NOISES + 1) if precision.noise else ()
-        noisy = [take_step(build, perturb=precision.noise, perturb_seed=seed, origin=origin) for seed in seeds]
+        start = find_start_state(build)
+        eager = record_step(build, start_state=start)
+        tolerance = StepTolerance.of(roundoff, epsilon=eager.epsilon)
+        seeds = range(1, NOISES + 1) if tolerance.noise else ()
+        noisy = [record_step(build, noise=tolerance.noise, noise_seed=seed, start_state=start) for seed in seeds]
         return Calibration(
-            reference=take_step(build, dtype=torch.float64, origin=origin),
+            reference=record_step(build, dtype=torch.float64, start_state=start),
             eager=eager,
             samples=tuple(noisy) or (eager,),
-            precision=precision,
-            origin=origin,
+            tolerance=tolerance,
+            start_state=start,
         )
 
-    def deviations(self, candidate: Snapshot) -> list[Deviation]:
+    def deviations(self, candidate: RecordedStep) -> list[Deviation]:
         """Errors of loss, gradients, updates, buffers and optimizer state, each with what is allowed."""
         masks = self.significant()
         truths = _quantities(self.reference, masks)
@@ -106,13 +79,15 @@ class Calibration:
             masks[name] = truth.abs() > 10 * torch.maximum(noise, noise.square().mean().sqrt())
         return masks
 
-    def _loss(self, candidate: Snapshot) -> Deviation:
+    def _loss(self, candidate: RecordedStep) -> Deviation:
         truth = self.reference.loss
         size = max(abs(truth), 1e-12)
         own = max(abs(sample.loss - truth) / size for sample in self.samples)
         return Deviation(quantity="loss", error=abs(candidate.loss - truth) / size, allowed=self._allowed(own))
 
-    def _compare(self, quantity: str, values: Named, truth: Named, samples: list[Named]) -> list[Deviation]:
+    def _compare(
+        self, quantity: str, values: TensorsByName, truth: TensorsByName, samples: list[TensorsByName]
+    ) -> list[Deviation]:
         size = _norm(truth)
         if size == 0.0:
             return []
@@ -146,19 +121,19 @@ class Calibration:
     def _allowed(self, own: float, truth: Tensor | None = None, size: float = 1.0) -> float:
         # Autocast rounds both operands of a product where the noise touches one: hence two units on top.
         share = 1.0 if truth is None else float(truth.norm()) / size + 0.1
-        return self.precision.factor * (own + 2 * self.precision.unit * share)
+        return self.tolerance.factor * (own + 2 * self.tolerance.unit * share)
 
 
-def _quantities(snapshot: Snapshot, masks: Named) -> dict[str, dict[str, Tensor]]:
-    updates = {name: value * masks[name] if name in masks else value for name, value in snapshot.updates.items()}
-    found = {"gradient": dict(snapshot.gradients), "update": updates, "buffer change": dict(snapshot.buffers)}
-    for name, value in snapshot.state.items():
+def _quantities(step: RecordedStep, masks: TensorsByName) -> dict[str, dict[str, Tensor]]:
+    updates = {name: value * masks[name] if name in masks else value for name, value in step.updates.items()}
+    found = {"gradient": dict(step.gradients), "update": updates, "buffer change": dict(step.buffers)}
+    for name, value in step.state.items():
         parameter, _, key = name.rpartition(".")
         found.setdefault(f"optimizer state {key}", {})[parameter] = value
     return found
 
 
-def _errors(values: Named, truth: Named) -> dict[str, float]:
+def _errors(values: TensorsByName, truth: TensorsByName) -> dict[str, float]:
     return {name: float((values[name] - true).norm()) for name, true in truth.items() if name in values}
 
 
@@ -166,11 +141,11 @@ def _length(errors: Mapping[str, float]) -> float:
     return math.sqrt(math.fsum(error**2 for error in errors.values()))
 
 
-def _norm(values: Named) -> float:
+def _norm(values: TensorsByName) -> float:
     return _length({name: float(value.norm()) for name, value in values.items()})
 
 
-def _scale(values: Named, truth: Named) -> float:
+def _scale(values: TensorsByName, truth: TensorsByName) -> float:
     # How much longer than the truth, along the truth: noise hardly shows here, a factor does.
     along = math.fsum(float((values[name] * true).sum()) for name, true in truth.items() if name in values)
     whole = math.fsum(float(true.square().sum()) for name, true in truth.items() if name in values)

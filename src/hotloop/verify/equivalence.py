@@ -7,18 +7,11 @@ import torch
 from hotloop.transform import Promise
 from hotloop.verdict import Outcome, Verdict
 from hotloop.verify.calibration import Calibration, Deviation
-from hotloop.verify.snapshot import (
-    Build,
-    Named,
-    Origin,
-    Prepare,
-    Snapshot,
-    losses_of_seeds,
-    modes,
-    preserved_settings,
-    start,
-    take_step,
-)
+from hotloop.verify.dropout import modes
+from hotloop.verify.fresh_job import Build, Prepare, fresh_job
+from hotloop.verify.job_state import JobState, TensorsByName
+from hotloop.verify.recorded_step import RecordedStep, losses_of_seeds, record_step
+from hotloop.verify.torch_settings import preserved_settings
 
 SPREAD = 1e-6  # relative; two losses that are nearer than this were not drawn with dropout
 ULPS = 4  # what EXACT may differ from eager by, counted in ulp of a tensor's largest element
@@ -34,8 +27,8 @@ def check_equivalence(build: Build, plan_apply: Prepare, *, promise: Promise, ro
     doubt = _doubt(calibration, build)
     if doubt:
         return Verdict(gate="step", outcome=Outcome.INCONCLUSIVE, message=doubt)
-    candidate = take_step(build, prepare=plan_apply, origin=calibration.origin)
-    faults = [*_structure(calibration.eager, candidate), *_dropout(build, plan_apply, calibration.origin)]
+    candidate = record_step(build, prepare=plan_apply, start_state=calibration.start_state)
+    faults = [*_structure(calibration.eager, candidate), *_dropout(build, plan_apply, calibration.start_state)]
     deviations = calibration.deviations(candidate)
     if promise is Promise.EXACT:
         faults += _differences(calibration, candidate)
@@ -49,7 +42,7 @@ def _verdict(calibration: Calibration, deviations: list[Deviation], faults: list
     numbers |= {f"{deviation.quantity} allowed": deviation.allowed for deviation in whole}
     numbers["worst excess"] = worst.excess
     figures = f"{worst.quantity} is off by {worst.error:.1e}, allowed is {worst.allowed:.1e}"
-    reason = f"({calibration.precision.cause}, plus rounding)"
+    reason = f"({calibration.tolerance.reason}, plus rounding)"
     if faults:
         more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
         return Verdict(gate="step", outcome=Outcome.FAIL, message=f"{faults[0]}{more}", numbers=numbers)
@@ -59,11 +52,11 @@ def _verdict(calibration: Calibration, deviations: list[Deviation], faults: list
 
 
 def _doubt(calibration: Calibration, build: Build) -> str:
-    for name, snapshot in (("the fp64 reference", calibration.reference), ("eager", calibration.eager)):
-        fault = _not_finite(snapshot)
+    for name, step in (("the fp64 reference", calibration.reference), ("eager", calibration.eager)):
+        fault = _not_finite(step)
         if fault:
             return f"{name} itself is not finite ({fault}), so nothing can be compared; train from another seed"
-    again = take_step(build, rng_seed=1, origin=calibration.origin).loss
+    again = record_step(build, rng_seed=1, start_state=calibration.start_state).loss
     spread = abs(again - calibration.eager.loss) / max(abs(again), 1e-12)
     if spread > 1e-5:
         return (
@@ -73,7 +66,7 @@ def _doubt(calibration: Calibration, build: Build) -> str:
     return ""
 
 
-def _structure(eager: Snapshot, candidate: Snapshot) -> list[str]:
+def _structure(eager: RecordedStep, candidate: RecordedStep) -> list[str]:
     fault = _not_finite(candidate)
     found = [f"the candidate's step is not finite: {fault}"] if fault else []
     found += [f"parameter {name} is gone" for name in eager.weights if name not in candidate.weights]
@@ -87,7 +80,7 @@ def _structure(eager: Snapshot, candidate: Snapshot) -> list[str]:
     return found
 
 
-def _missing_gradients(eager: Snapshot, candidate: Snapshot) -> list[str]:
+def _missing_gradients(eager: RecordedStep, candidate: RecordedStep) -> list[str]:
     if candidate.gradients or not eager.gradients:
         return [f"parameter {name} gets no gradient" for name in eager.gradients if name not in candidate.gradients]
     # A captured step keeps its gradients to itself; the optimizer's state then shows them.
@@ -96,7 +89,7 @@ def _missing_gradients(eager: Snapshot, candidate: Snapshot) -> list[str]:
     ]
 
 
-def _stillness(kind: str, eager: Named, candidate: Named) -> list[str]:
+def _stillness(kind: str, eager: TensorsByName, candidate: TensorsByName) -> list[str]:
     found: list[str] = []
     for name, change in eager.items():
         moved, here = bool(change.any()), bool(candidate[name].any()) if name in candidate else False
@@ -107,27 +100,27 @@ def _stillness(kind: str, eager: Named, candidate: Named) -> list[str]:
     return found
 
 
-def _dropout(build: Build, plan_apply: Prepare, origin: Origin) -> list[str]:
+def _dropout(build: Build, plan_apply: Prepare, start_state: JobState) -> list[str]:
     with preserved_settings():
-        eager = modes(start(build, silent=False).model)
-        candidate = modes(start(build, prepare=plan_apply, silent=False).model)
+        eager = modes(fresh_job(build, silent=False).model)
+        candidate = modes(fresh_job(build, prepare=plan_apply, silent=False).model)
     found = [
         f"dropout {key} of module {name or 'root'} is {mode.rates[key]:g} in eager and {rate:g} here"
         for name, mode in eager.items()
         for key, rate in candidate.get(name, mode).rates.items()
         if rate != mode.rates.get(key, rate)
     ]
-    if _spread(build, None, origin) > SPREAD >= _spread(build, plan_apply, origin):
+    if _spread(build, None, start_state) > SPREAD >= _spread(build, plan_apply, start_state):
         found.append("two random seeds give two losses in eager and the same loss here: dropout is off")
     return found
 
 
-def _spread(build: Build, prepare: Prepare | None, origin: Origin) -> float:
-    one, other = losses_of_seeds(build, prepare=prepare, origin=origin)
+def _spread(build: Build, prepare: Prepare | None, start_state: JobState) -> float:
+    one, other = losses_of_seeds(build, prepare=prepare, start_state=start_state)
     return abs(one - other) / max(abs(one), 1e-12)
 
 
-def _differences(calibration: Calibration, candidate: Snapshot) -> list[str]:
+def _differences(calibration: Calibration, candidate: RecordedStep) -> list[str]:
     eager, masks = calibration.eager, calibration.significant()
     epsilon = eager.epsilon
     largest = max((float(gradient.abs().max()) for gradient in eager.gradients.values()), default=0.0)
@@ -144,10 +137,10 @@ def _differences(calibration: Calibration, candidate: Snapshot) -> list[str]:
     return found
 
 
-def _not_finite(snapshot: Snapshot) -> str:
-    if not math.isfinite(snapshot.loss):
-        return f"loss {snapshot.loss}"
-    for kind, tensors in (("gradient", snapshot.gradients), ("parameter", snapshot.weights)):
+def _not_finite(step: RecordedStep) -> str:
+    if not math.isfinite(step.loss):
+        return f"loss {step.loss}"
+    for kind, tensors in (("gradient", step.gradients), ("parameter", step.weights)):
         for name, tensor in tensors.items():
             if not bool(torch.isfinite(tensor).all()):
                 return f"{kind} {name}"

@@ -1,4 +1,7 @@
-"""Drift gate of recipes: many steps under a plan stay as near to eager's as eager with noisy weights stays."""
+"""Many steps of a recipe under a change, held against eager's: as near as eager with noisy weights stays.
+
+What `calibrate.py` measures drift by. hotloop itself judges drift in worker processes (`hotloop.verify.drift`).
+"""
 
 import math
 from collections.abc import Sequence
@@ -9,8 +12,11 @@ from torch import Tensor
 
 from hotloop.train.loop import train
 from hotloop.verdict import Outcome, Verdict
-from hotloop.verify.calibration import REDUCED, Deviation
-from hotloop.verify.snapshot import Build, Prepare, perturb_weights, preserved_settings, start
+from hotloop.verify.calibration import Deviation
+from hotloop.verify.fresh_job import Build, Prepare, fresh_job
+from hotloop.verify.tolerance import is_reduced
+from hotloop.verify.torch_settings import preserved_settings
+from hotloop.worker.noise import add_weight_noise
 
 WINDOW = 10
 LOST = 0.02  # share of the elements that may stand still though eager moves them; pure bf16 loses 6 to 28 %
@@ -28,7 +34,7 @@ class Path:
 
 @dataclass(frozen=True, kw_only=True)
 class Band:
-    """What a class of precision may add: noise for the calibration, the factor over it, floors in relative terms."""
+    """What a precision may add: noise for the calibration, the factor over it, floors in relative terms."""
 
     noise: float
     factor: float
@@ -44,21 +50,19 @@ class Band:
         rounding (it is a mean over many roundings); that of a length covers parameters whose gradient is pure
         rounding noise, which Adam turns into steps of random sign.
         """
-        if roundoff > REDUCED:
+        if is_reduced(roundoff):
             return Band(noise=roundoff, factor=3.0, loss_floor=roundoff / 8, length_floor=2 * roundoff)
         return Band(noise=2.0**-18, factor=10.0, loss_floor=2.0**-20, length_floor=2.0**-11)
 
 
-def walk(
-    build: Build, *, steps: int, prepare: Prepare | None = None, perturb: float = 0.0, perturb_seed: int = 0
-) -> Path:
+def walk(build: Build, *, steps: int, prepare: Prepare | None = None, noise: float = 0.0, noise_seed: int = 0) -> Path:
     """The path of a fresh job over `steps` steps with dropout silent, under the changes that `prepare` makes."""
     losses: list[float] = []
     lengths: list[float] = []
     moved: list[float] = []
     with preserved_settings():
-        job = start(build, prepare=prepare)
-        perturb_weights(job.model, perturb, perturb_seed)
+        job = fresh_job(build, prepare=prepare)
+        add_weight_noise(job.model, noise, noise_seed, dtype=torch.float64)
         before = _flat(job.model)
 
         def on_step(loss: Tensor) -> None:
@@ -98,7 +102,7 @@ def check_trajectory(
         raise ValueError(f"got {len(seeds)} seeds and {steps} steps; at least 2 and {WINDOW} are needed: give more")
     band = Band.of(roundoff)
     eager = walk(build, steps=steps)
-    noisy = [walk(build, steps=steps, perturb=band.noise, perturb_seed=seed) for seed in seeds]
+    noisy = [walk(build, steps=steps, noise=band.noise, noise_seed=seed) for seed in seeds]
     doubt = _doubt(eager, noisy)
     if doubt:
         return Verdict(gate="drift", outcome=Outcome.INCONCLUSIVE, message=doubt)

@@ -1,7 +1,7 @@
-"""How far one watched run is from another, as plain numbers and as words; no run is started here."""
+"""How far one observed run is from another, as plain numbers and as words; no run is started here."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,8 @@ from hotloop.worker.observation import Observation
 
 Curve = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+SAME = 1e-6  # root mean square of relative differences of losses
+
 _WINDOW = 10
 _CLEAR = 1e-3  # share of the whole gradient below which a parameter's own is left out of the scale
 _TINY = 1e-300
@@ -54,8 +56,32 @@ def distance(run: Observation, baseline: Observation, *, clear: float = 0.0) -> 
 
 def farthest(distances: Sequence[Distance]) -> Distance:
     """The largest of each figure."""
-    names = ("loss", "gradients", "scale", "updates", "early", "late")
-    return Distance(**{name: max(getattr(d, name) for d in distances) for name in names})
+    return Distance(**{field.name: max(getattr(d, field.name) for d in distances) for field in fields(Distance)})
+
+
+def are_same(runs: Sequence[Observation]) -> bool:
+    """Whether their first losses are equal but for what is far below any noise."""
+    return all(distance(run, runs[0]).early <= SAME for run in runs[1:])
+
+
+def mean_run(runs: Sequence[Observation]) -> Observation:
+    """The mean of losses, norms and shares over the steps that all made, without sketches."""
+    steps = min(len(run.losses) for run in runs)
+
+    def rows(name: str) -> tuple[tuple[float, ...], ...]:
+        stacked = np.mean([np.asarray(getattr(run, name)[:steps]) for run in runs], axis=0)
+        return tuple(tuple(row) for row in stacked.tolist())
+
+    return replace(
+        runs[0],
+        losses=tuple(np.mean([run.losses[:steps] for run in runs], axis=0).tolist()),
+        gradients=rows("gradients"),
+        updates=rows("updates"),
+        buffers=rows("buffers"),
+        moved=tuple(np.mean([run.moved[:steps] for run in runs], axis=0).tolist()),
+        graphs=0,
+        sketches=(),
+    )
 
 
 def relative_losses(run: Observation, baseline: Observation) -> Curve:

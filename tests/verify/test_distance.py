@@ -2,8 +2,16 @@ import math
 from dataclasses import asdict, replace
 
 import pytest
+from observations import make_run
 
-from hotloop.verify.comparison import differences_in_kind, distance, farthest, relative_losses
+from hotloop.verify.distance import (
+    are_same,
+    differences_in_kind,
+    distance,
+    farthest,
+    mean_run,
+    relative_losses,
+)
 from hotloop.worker.observation import Observation
 
 STEPS = 12
@@ -120,3 +128,15 @@ def test_a_parameter_may_stand_still_in_a_step_in_which_it_hardly_moves_anyway(b
     still = replace(baseline, updates=at_step(baseline.updates, 3, (0.3, 0.0)))
     assert list(differences_in_kind(still, rare)) == []
     assert len(list(differences_in_kind(still, baseline))) == 1
+
+
+def test_the_mean_of_runs_is_taken_over_the_steps_that_all_made():
+    short = replace(make_run(), losses=make_run().losses[:7])
+    mean = mean_run([short, make_run(level=3.0)])
+    assert len(mean.losses) == len(mean.updates) == len(mean.moved) == 7
+    assert mean.losses[0] == pytest.approx(2.0)
+
+
+def test_where_single_steps_differ_from_stream_to_stream_runs_are_not_the_same():
+    assert are_same([make_run(), make_run()])
+    assert not are_same([make_run(), make_run(noise=0.01)])

@@ -1,0 +1,73 @@
+"""What a precision may cost: the noise that stands for it, multiples of that noise's effect, and floors."""
+
+from dataclasses import dataclass
+
+_REDUCED = 2.0**-12
+
+
+def is_reduced(roundoff: float) -> bool:
+    """Whether one rounding is that of a reduced precision: bf16 2**-9, TF32 and fp16 2**-11; fp32 has 2**-24."""
+    return roundoff > _REDUCED
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tolerance:
+    """What may separate a program under a plan from the baseline, over its first step and over the run.
+
+    `noise` is what the baseline's weights get, relative to them. `scale` is how far the size of the gradients may be
+    off, whatever the noise does.
+    """
+
+    noise: float
+    step_factor: float
+    drift_factor: float
+    floor: float
+    scale: float
+    update_floor: float
+
+    @staticmethod
+    def of(roundoff: float) -> "Tolerance":
+        """That of reduced precision, or of fp32."""
+        return REDUCED if is_reduced(roundoff) else FP32
+
+
+# Factors: ten times fp32's own error or three times bf16's, since noise on the weights stands for the rounding inside:
+# autocast moved the gradient by 0.6 to 1.5 times what it does on an MLP, a GPT, a conv net and a ResNet (by a third of
+# the gradient there: batch-norm makes rounding chaotic).
+# The scale of the gradients has a fixed limit: autocast moved it by 0.7 % at most, and gradients times 1.05 under
+# autocast by 4.6 to 5.2 %. Updates have a floor of their own: gradients that are zero but for rounding (the bias of
+# attention's keys) become Adam steps of any size.
+# fp32: noise of 2**-22 gave drifts from 2e-6 to 1.3e-2 over three seeds on a ResNet, 2**-18 gave even ones.
+FP32 = Tolerance(noise=2.0**-18, step_factor=10.0, drift_factor=3.0, floor=1e-5, scale=0.01, update_floor=2.0**-11)
+REDUCED = Tolerance(noise=2.0**-9, step_factor=3.0, drift_factor=3.0, floor=1e-3, scale=0.02, update_floor=0.02)
+# Where the noise is that of random streams, or of a program that repeats nothing: nothing is added to the weights.
+OWN_NOISE = Tolerance(noise=0.0, step_factor=3.0, drift_factor=3.0, floor=1e-3, scale=0.02, update_floor=0.02)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepTolerance:
+    """How far one step may be from fp64: `unit` is one rounding, `noise` what the weights get, `factor` the multiple.
+
+    Source of the rule and its factors: ten workloads, gradient error of autocast 0.7 to 1.6 times that of weight noise
+    of one bf16 rounding; a fixed tolerance cannot serve a net whose gradient moves by 0.4 % and one that moves by 37 %.
+    """
+
+    unit: float
+    noise: float
+    factor: float
+
+    @staticmethod
+    def of(roundoff: float, *, epsilon: float) -> "StepTolerance":
+        """Reduced: twice the error of weights with one rounding of noise; else: ten times eager's own error.
+
+        `epsilon` is that of the weights' dtype: no step can be nearer to fp64 than its half.
+        """
+        if is_reduced(roundoff):
+            return StepTolerance(unit=roundoff, noise=roundoff, factor=2.0)
+        return StepTolerance(unit=max(roundoff, epsilon / 2), noise=0.0, factor=10.0)
+
+    @property
+    def reason(self) -> str:
+        """What the allowed error is a multiple of, in words."""
+        noisy = f"that weight noise of {self.noise:.1e} causes" if self.noise else "of eager"
+        return f"{self.factor:g} x the error {noisy}"
