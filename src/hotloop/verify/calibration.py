@@ -88,7 +88,7 @@ class Calibration:
     def _compare(
         self, quantity: str, values: TensorsByName, truth: TensorsByName, samples: list[TensorsByName]
     ) -> list[Deviation]:
-        size = _norm(truth)
+        size = _length({name: float(value.norm()) for name, value in truth.items()})
         if size == 0.0:
             return []
         # Second moments hold the square of a gradient, so twice its error.
@@ -139,10 +139,6 @@ def _errors(values: TensorsByName, truth: TensorsByName) -> dict[str, float]:
 
 def _length(errors: Mapping[str, float]) -> float:
     return math.sqrt(math.fsum(error**2 for error in errors.values()))
-
-
-def _norm(values: TensorsByName) -> float:
-    return _length({name: float(value.norm()) for name, value in values.items()})
 
 
 def _scale(values: TensorsByName, truth: TensorsByName) -> float:
