@@ -1,10 +1,10 @@
-"""Was a bound that the diagnosis gave ever beaten by what `tune` then measured?
+"""Was an Amdahl limit that the diagnosis gave ever beaten by what `tune` then measured?
 
     python benchmarks/diagnose/amdahl_limits.py
 
 Reads the runs of `tune` on the examples that benchmarks/tune/bench_examples.py has stored. For each change that was
-raced, the lower end of the measured interval is held against the bound that was printed before the race. Leaves with 1
-where a bound was beaten, with 2 where there is nothing to compare.
+measured, the lower end of the interval is compared with the limit that was printed before. Exits with 1 where a limit
+was beaten, with 2 where there is nothing to compare.
 """
 
 import json
@@ -20,8 +20,8 @@ RESULTS = Path(__file__).parents[1] / "results"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bounded:
-    """One raced change with the most that the diagnosis said it could win."""
+class LimitedChange:
+    """One measured change with the most that the diagnosis said it could win."""
 
     example: str
     change: str
@@ -31,7 +31,7 @@ class Bounded:
 
     @property
     def is_beaten(self) -> bool:
-        """Whether the whole measured interval lies above the bound."""
+        """Whether the whole measured interval lies above the limit."""
         return self.measured.low > self.amdahl_limit
 
     def __str__(self) -> str:
@@ -42,13 +42,13 @@ class Bounded:
         )
 
 
-def stored() -> Iterator[Bounded]:
-    """Every bounded race of every stored run."""
+def stored() -> Iterator[LimitedChange]:
+    """Every change with a limit of every stored run."""
     for path in sorted(RESULTS.glob("*/tune/*.json")):
         result = read_result(json.loads(path.read_text(encoding="utf-8")))
         for trial in result.trials:
             if trial.amdahl_limit is not None and trial.speedup is not None:
-                yield Bounded(
+                yield LimitedChange(
                     example=path.stem,
                     change=trial.change,
                     against=trial.against,

@@ -78,7 +78,8 @@ class CallSites:
         if found is None:
             return CallSite(NOWHERE, tuple(frames))
         source = SourceLine(self.original(found.f_code.co_filename), found.f_lineno)
-        return CallSite(source, tuple(frames), _is_branch(found))
+        is_branch = dis.opname[found.f_code.co_code[found.f_lasti]].startswith(_BRANCHES)
+        return CallSite(source, tuple(frames), is_branch)
 
     def original(self, file: str) -> str:
         """The user's own path of a file."""
@@ -118,7 +119,3 @@ def _folder(package: object) -> str:
 def _library_folders() -> tuple[str, ...]:
     own = (str(_PACKAGE / "worker"), str(_PACKAGE / "workloads" / "program.py"))
     return (*(sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib")), *own)
-
-
-def _is_branch(frame: FrameType) -> bool:
-    return dis.opname[frame.f_code.co_code[frame.f_lasti]].startswith(_BRANCHES)

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from hotloop.diagnose.call_sites import CallSite, SourceLine
 from hotloop.diagnose.phase_times import PhaseTimes
@@ -34,9 +33,10 @@ class CastCounts:
         tensor, dtype = args[0], kwargs.get("dtype")
         if dtype is None or dtype is tensor.dtype or not (dtype.is_floating_point and tensor.is_floating_point()):
             return
+        is_upcast = tensor.dtype in (torch.bfloat16, torch.float16) and dtype is torch.float32
         is_weight = isinstance(tensor, torch.nn.Parameter)
-        if not is_weight and (site.frames or not _raises(tensor, dtype)):
-            return  # autocast's own business
+        if not is_weight and (site.frames or not is_upcast):
+            return  # one of autocast's own
         casts = self._lines.setdefault(site.source, _Casts())
         casts.count += 1
         casts.seconds += seconds
@@ -68,7 +68,3 @@ class CastCounts:
                 )
             )
         return findings
-
-
-def _raises(tensor: Tensor, dtype: torch.dtype) -> bool:
-    return tensor.dtype in (torch.bfloat16, torch.float16) and dtype is torch.float32

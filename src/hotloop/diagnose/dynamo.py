@@ -46,16 +46,16 @@ def graph_breaks(call_sites: CallSites) -> list[tuple[SourceLine, str]]:
 
 
 def has_entries(code: Any) -> bool:
-    """Whether anything was compiled for this code object; where Dynamo cannot be asked, the benefit of the doubt."""
+    """Whether anything was compiled for this code object; True where Dynamo cannot be asked."""
     frames = sys.modules.get("torch._dynamo.eval_frame")
     entries = getattr(frames, "_debug_get_cache_entry_list", None)
     return True if entries is None else bool(entries(code))
 
 
 @contextmanager
-def hearing_recompiles(call_sites: CallSites, tell: Callable[[SourceLine, str], None]) -> Generator[None]:
-    """`tell` is called with the line and the failed guard of each recompile."""
-    listener = _Listener(call_sites, tell)
+def listening_for_recompiles(call_sites: CallSites, on_recompile: Callable[[SourceLine, str], None]) -> Generator[None]:
+    """`on_recompile` is called with the line and the failed guard of each recompile."""
+    listener = _Listener(call_sites, on_recompile)
     logging.getLogger(_RECOMPILES).addHandler(listener)
     torch._logging.set_logs(recompiles=True)  # pyright: ignore[reportPrivateUsage]
     try:
@@ -65,13 +65,15 @@ def hearing_recompiles(call_sites: CallSites, tell: Callable[[SourceLine, str], 
 
 
 class _Listener(logging.Handler):
-    def __init__(self, call_sites: CallSites, tell: Callable[[SourceLine, str], None]) -> None:
+    def __init__(self, call_sites: CallSites, on_recompile: Callable[[SourceLine, str], None]) -> None:
         super().__init__()
-        self._call_sites, self._tell = call_sites, tell
+        self._call_sites, self._on_recompile = call_sites, on_recompile
 
     def emit(self, record: logging.LogRecord) -> None:
         message = record.getMessage()
         found = _RECOMPILED.search(message)
         if found is not None:
             guards = (line.strip(" -") for line in message.splitlines() if line.strip().startswith("- "))
-            self._tell(SourceLine(self._call_sites.original(found["path"]), int(found["line"])), next(guards, ""))
+            self._on_recompile(
+                SourceLine(self._call_sites.original(found["path"]), int(found["line"])), next(guards, "")
+            )

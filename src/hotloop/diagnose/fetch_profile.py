@@ -50,7 +50,8 @@ class FetchProfile:
     def __init__(self, folder: Path, call_sites: CallSites) -> None:
         self._folder = folder
         self._call_sites = call_sites
-        self._flag = _mapped(folder / FLAG)
+        with (folder / FLAG).open("rb") as file:
+            self._flag = mmap.mmap(file.fileno(), 1, access=mmap.ACCESS_READ)
         self._samples = StackSamples(call_sites)
         self._timer = SampleTimer()
         self._caches: DatasetCaches | None = None
@@ -106,8 +107,3 @@ def _profiled(profile: FetchProfile, original: Callable[[Any, Any], Any]) -> Any
         return profile.fetch(original, fetcher, index)
 
     return fetch_profiled
-
-
-def _mapped(path: Path) -> mmap.mmap:
-    with path.open("rb") as file:
-        return mmap.mmap(file.fileno(), 1, access=mmap.ACCESS_READ)

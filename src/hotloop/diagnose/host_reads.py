@@ -19,20 +19,10 @@ CURES = {
     "SY06": "log every so many steps, and format only what is logged",
     "SY07": "torch._foreach_norm, stack, and one read for all parameters",
 }
-_BY_FUNCTION = {
-    "item": "SY01",
-    "float": "SY01",
-    "int": "SY01",
-    "index": "SY01",
-    "bool": "SY03",
-    "equal": "SY03",
-    "contains": "SY03",
-    "cpu": "SY02",
-    "numpy": "SY02",
-    "tolist": "SY02",
-    "array": "SY02",
-    "to(cpu)": "SY02",
-    "copy to host": "SY02",
+_CODES = {
+    **dict.fromkeys(("item", "float", "int", "index"), "SY01"),
+    **dict.fromkeys(("bool", "equal", "contains"), "SY03"),
+    **dict.fromkeys(("cpu", "numpy", "tolist", "array", "to(cpu)", "copy to host"), "SY02"),
     "format": "SY06",
 }
 _METHODS: Mapping[Any, str] = {
@@ -100,7 +90,7 @@ def code_of(kind: str, site: CallSite) -> str:
         return "SY06"
     if kind == "bool":
         return "SY03" if site.is_branch else "SY01"
-    return _BY_FUNCTION.get(kind, "SY04")
+    return _CODES.get(kind, "SY04")
 
 
 def is_internal(site: CallSite, tensor: Tensor | None) -> bool:

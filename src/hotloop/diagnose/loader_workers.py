@@ -1,4 +1,4 @@
-"""The loaders' worker processes, seen from the diagnosed process: told when to profile, and asked what they saw."""
+"""The loaders' worker processes, seen from the diagnosed process: when they profile, and what they have seen."""
 
 import json
 import mmap
@@ -52,7 +52,9 @@ class LoaderWorkers:
         """Loaders give their workers our worker_init_fn, which calls their own."""
         scratch = self._context.call_sites.scratch
         folder = Path(tempfile.mkdtemp(prefix="loading-", dir=scratch.folder))
-        self._folder, self._flag = folder, _flag(folder)
+        (folder / FLAG).write_bytes(b"\0")
+        with (folder / FLAG).open("r+b") as file:
+            self._folder, self._flag = folder, mmap.mmap(file.fileno(), 1)
         original = _MultiProcessingDataLoaderIter.__init__
 
         def init(iterator: Any, loader: Any) -> None:
@@ -82,10 +84,3 @@ class LoaderWorkers:
         for path in sorted(self._folder.glob("*.json")) if self._folder else ():
             found.add(json.loads(path.read_text(encoding="utf-8")))
         return found
-
-
-def _flag(folder: Path) -> mmap.mmap:
-    path = folder / FLAG
-    path.write_bytes(b"\0")
-    with path.open("r+b") as file:
-        return mmap.mmap(file.fileno(), 1)

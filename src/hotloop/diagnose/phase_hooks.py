@@ -19,7 +19,7 @@ from hotloop.workloads.patched import patched
 
 
 class PhaseHooks:
-    """Marks on a timeline which phase is at work, innermost first, while it records; tells the context at all times.
+    """Marks on a timeline which phase is at work, innermost first, while it records; always keeps the context current.
 
     `unsure_line` is the first line seen to call a root in evaluation mode with gradients.
     """

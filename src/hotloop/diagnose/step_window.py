@@ -27,5 +27,5 @@ class StepWindow:
         return seconds >= self.most * budget or (steps >= wanted and seconds >= self.least * budget)
 
 
-# The timed steps get the most time, since all else is weighed by them; only the hooks that time them are at work.
+# The timed steps get the most time, since every share is one of theirs; only cheap hooks are at work in them.
 TIMED = StepWindow(order=10, least=0.05, most=0.3)

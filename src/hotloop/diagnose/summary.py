@@ -24,6 +24,11 @@ def summarize(
     `ready` is the time of day at which the program was ready to train.
     """
     seen = {name: report.data for name, report in reports.items() if report.data is not None}
+    outside = {
+        name: {"seconds": seconds * times.steps, "share": times.share_of_all(seconds)}
+        for name in OUTSIDE
+        if (seconds := times.all.get(name))
+    }
     times = _with_copies(times, seen.get("trace"))
     return {
         "step_seconds": times.seconds,
@@ -32,7 +37,7 @@ def summarize(
             name: {"ms": 1e3 * times.ordinary.get(name, 0.0), "share": times.shares.get(name, 0.0)}
             for name in dict.fromkeys((*PHASES, *times.ordinary))
         },
-        "outside": {**_outside(times), "start_up": {"seconds": max(0.0, ready - psutil.Process().create_time())}},
+        "outside": {**outside, "start_up": {"seconds": max(0.0, ready - psutil.Process().create_time())}},
         "share_by_phase": times.share_by_phase,
         "findings": [finding_data(f) for f in by_gain([f for report in reports.values() for f in report.findings])],
         "modules": seen.pop("modules", []),
@@ -50,11 +55,3 @@ def _with_copies(times: PhaseTimes, trace: Mapping[str, float] | None) -> PhaseT
         return times
     before = times.ordinary.get("host_to_device", 0.0)
     return replace(times, ordinary={**times.ordinary, "host_to_device": before + copying, "other": other - copying})
-
-
-def _outside(times: PhaseTimes) -> dict[str, dict[str, float]]:
-    return {
-        name: {"seconds": seconds * times.steps, "share": times.share_of_all(seconds)}
-        for name in OUTSIDE
-        if (seconds := times.all.get(name))
-    }

@@ -51,7 +51,7 @@ class CompileProbe(Probe):
 
         compile_remembered.__doc__ = original.__doc__
         with (
-            dynamo.hearing_recompiles(self.context.call_sites, self._recompiled),
+            dynamo.listening_for_recompiles(self.context.call_sites, self._recompiled),
             patched(torch, "compile", compile_remembered),
         ):
             yield
@@ -88,7 +88,7 @@ class CompileProbe(Probe):
     def _recompiled(self, at: SourceLine, guard: str) -> None:
         if self._is_active:
             self._late_recompiles.append((at, guard))
-        elif not self.steps:  # later ones are the doing of other probes
+        elif not self.steps:  # later ones are caused by other probes
             self._recompiles.append((at, guard))
 
     def _late(self, times: PhaseTimes) -> list[Finding]:
@@ -157,7 +157,7 @@ class _CompileCall:
 
     @property
     def has_run(self) -> bool:
-        """Whether it was ever called; where nobody can tell, the benefit of the doubt."""
+        """Whether it was ever called; True where that cannot be known."""
         if self.use is not None:
             return self.use.is_called
         code = getattr(self.target, "__code__", None)

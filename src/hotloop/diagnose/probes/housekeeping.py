@@ -6,13 +6,14 @@ import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
 import torch
 
 from hotloop.diagnose.call_sites import NOWHERE, SourceLine
+from hotloop.diagnose.line_events import LineEvents, frequent
 from hotloop.diagnose.phase_times import PhaseTimes
 from hotloop.diagnose.probe import Probe, ProbeReport, measured_finding
 from hotloop.diagnose.step_window import StepWindow
@@ -30,15 +31,6 @@ _CURES = {
 }
 
 
-@dataclass(kw_only=True)
-class _Calls:
-    """What one line called: how often, in which steps, for how many seconds."""
-
-    count: int = 0
-    seconds: float = 0.0
-    steps: set[int] = field(default_factory=set[int])
-
-
 class HousekeepingProbe(Probe):
     """Replaces the functions while its window is open, wherever a module of the program has their name.
 
@@ -50,7 +42,7 @@ class HousekeepingProbe(Probe):
 
     def __init__(self, context: TraceContext) -> None:
         super().__init__(context)
-        self._calls: dict[tuple[SourceLine, str], _Calls] = {}
+        self._calls: dict[tuple[SourceLine, str], LineEvents] = {}
         self._depth = 0
 
     @contextmanager
@@ -71,28 +63,25 @@ class HousekeepingProbe(Probe):
     def report(self, times: PhaseTimes) -> ProbeReport:
         """A finding for each line that does it in nearly every step."""
         lines = [
-            [line.path, line.line, title, calls.count / self.steps, calls.seconds / self.steps]
+            [line.path, line.line, title, calls.kinds.total() / self.steps, calls.seconds / self.steps]
             for (line, title), calls in self._calls.items()
         ]
-        findings = [
-            self._finding(line, title, calls, times)
-            for (line, title), calls in self._calls.items()
-            if len(calls.steps) >= _FREQUENT * self.steps
-        ]
+        calls = frequent(self._calls, share=_FREQUENT, steps=self.steps)
+        findings = [self._finding(line, title, calls[line, title], times) for line, title in calls]
         return ProbeReport(findings=findings, data={"steps": self.steps, "lines": lines})
 
-    def _finding(self, line: SourceLine, title: str, calls: _Calls, times: PhaseTimes) -> Finding:
+    def _finding(self, line: SourceLine, title: str, calls: LineEvents, times: PhaseTimes) -> Finding:
         seconds = calls.seconds / self.steps
         share = times.share(seconds)
         name = title.rpartition(".")[2]
         finding = measured_finding(
             line,
             code="SY08",
-            per_step=calls.count / self.steps,
+            per_step=calls.kinds.total() / self.steps,
             share=share,
             cure=_CURES[name],
             message=(
-                f"{title}() runs {calls.count / self.steps:.3g} times a step and takes {1e3 * seconds:.3g} ms, "
+                f"{title}() runs {calls.kinds.total() / self.steps:.3g} times a step and takes {1e3 * seconds:.3g} ms, "
                 f"{share:.1%} of it"
             ),
             evidence={"call": title, "ms": 1e3 * seconds},
@@ -129,10 +118,7 @@ class HousekeepingProbe(Probe):
     def _note(self, title: str, seconds: float) -> None:
         line = self.context.call_sites.current().source
         if line != NOWHERE:
-            calls = self._calls.setdefault((line, title), _Calls())
-            calls.count += 1
-            calls.seconds += seconds
-            calls.steps.add(self.steps)
+            self._calls.setdefault((line, title), LineEvents()).add(title, self.steps, seconds)
 
 
 def _functions() -> dict[str, Callable[..., Any]]:

@@ -60,7 +60,7 @@ class LoadingProbe(Probe):
                 self._timer.stop()
 
     def report(self, times: PhaseTimes) -> ProbeReport:
-        """Stages with the share of a step that each could win, and findings on lines and caches worth a look.
+        """Stages with the share of a step that each could win, and findings on lines and caches.
 
         Making a stage of the loading free wins at most the time that it takes, and at most the whole wait.
         """

@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
 from hotloop.diagnose.call_sites import NOWHERE
+from hotloop.diagnose.dispatch_observer import DispatchObserver
 from hotloop.diagnose.module_hooks import hook_calls
 from hotloop.diagnose.phase_times import PhaseTimes
 from hotloop.diagnose.probe import Probe, ProbeReport
@@ -48,17 +48,8 @@ class MemoryProbe(Probe):
                     if not isinstance(module, torch.jit.ScriptModule):
                         title = f"{type(root).__name__}.{name}".rstrip(".")
                         stack.callback(hook_calls(module, partial(self._enter, title), self._leave))
-            with _MadeTensors(self):
+            with DispatchObserver(self.context, self._made):
                 yield
-
-    def note(self, result: Any) -> None:
-        """An operator has made these."""
-        for value in tree_iter(result):
-            if isinstance(value, Tensor) and self._add(value) and self._live > self._peak:
-                self._peak = self._live
-                self._peak_module = self._stack[-1] if self._stack else ""
-                self._peak_line = self.context.call_sites.current().source
-        self._timeline.append(self._live)
 
     def report(self, times: PhaseTimes) -> ProbeReport:
         """Peak in bytes, its owner, and the timeline in at most 200 points."""
@@ -82,6 +73,14 @@ class MemoryProbe(Probe):
         for optimizer in self.context.optimizers:
             found += [value for value in tree_iter(list(optimizer.state.values())) if isinstance(value, Tensor)]
         return found
+
+    def _made(self, _func: Any, _args: Any, _kwargs: Any, result: Any, _seconds: float) -> None:
+        for value in tree_iter(result):
+            if isinstance(value, Tensor) and self._add(value) and self._live > self._peak:
+                self._peak = self._live
+                self._peak_module = self._stack[-1] if self._stack else ""
+                self._peak_line = self.context.call_sites.current().source
+        self._timeline.append(self._live)
 
     def _add(self, tensor: Tensor) -> bool:
         """Count a storage once for as long as it lives; whether it is new."""
@@ -107,15 +106,3 @@ class MemoryProbe(Probe):
     def _freed(self, key: int, size: int) -> None:
         self._known.discard(key)
         self._live -= size
-
-
-class _MadeTensors(TorchDispatchMode):
-    def __init__(self, probe: MemoryProbe) -> None:
-        super().__init__()
-        self._probe = probe
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        if not self._probe.context.is_forked:
-            self._probe.note(result)
-        return result

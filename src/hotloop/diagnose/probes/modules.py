@@ -45,7 +45,6 @@ class ModuleProbe(Probe):
             yield
 
     def step(self) -> None:
-        """Another step begins."""
         super().step()
         self._calls.step()
 

@@ -1,6 +1,5 @@
 """Operators of a step: how many, from which lines, how many too small to be worth a call; casts; growing tensors."""
 
-import time
 from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -8,11 +7,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from hotloop.diagnose.call_sites import SourceLine
 from hotloop.diagnose.casts import CastCounts
 from hotloop.diagnose.concatenations import Concatenations
+from hotloop.diagnose.dispatch_observer import DispatchObserver, median_seconds
 from hotloop.diagnose.phase_times import PhaseTimes
 from hotloop.diagnose.probe import Probe, ProbeReport, measured_finding
 from hotloop.diagnose.step_window import StepWindow
@@ -64,26 +63,11 @@ class OperatorProbe(Probe):
 
     @contextmanager
     def active(self) -> Generator[None]:
-        """Count operators; then time one small operator without the mode."""
-        with _CountingMode(self):
+        """Count operators; then time what one call takes whatever its size, without the mode."""
+        with DispatchObserver(self.context, self._count):
             yield
-        self._call_seconds = _seconds_of_a_small_operator()
-
-    def count(self, func: Any, args: Any, kwargs: Any, result: Any, seconds: float) -> None:
-        """One operator has run."""
-        packet = getattr(func, "overloadpacket", func)
-        site = self.context.call_sites.current()
-        if packet in _NO_KERNEL or site.passes("/torch/utils/data/"):
-            return
-        at = site.source
-        self._names[str(packet).removeprefix("aten.")] += 1
-        self._line_seconds[at] = self._line_seconds.get(at, 0.0) + seconds
-        if _bytes(args) + _bytes([result]) <= _TINY_BYTES:
-            self._tiny[at] += 1
-        if packet is _aten.cat:
-            self._concatenations.note(at, args, result, seconds)
-        elif packet is _aten._to_copy:
-            self._casts.note(site, args, kwargs, seconds)
+        value = torch.ones(64, requires_grad=True)  # autograd follows the call, as it does most of a program's
+        self._call_seconds = median_seconds(lambda: value * 1.0, repeats=_REPEATS)
 
     def report(self, times: PhaseTimes) -> ProbeReport:
         """Counts, and findings on small operators, casts and growing tensors."""
@@ -104,6 +88,23 @@ class OperatorProbe(Probe):
             *self._casts.findings(times, self.steps),
         ]
         return ProbeReport(findings=findings, data=data)
+
+    def _count(self, func: Any, args: Any, kwargs: Any, result: Any, seconds: float) -> None:
+        if self.context.fetch_depth:
+            return
+        packet = getattr(func, "overloadpacket", func)
+        site = self.context.call_sites.current()
+        if packet in _NO_KERNEL or site.passes("/torch/utils/data/"):
+            return
+        at = site.source
+        self._names[str(packet).removeprefix("aten.")] += 1
+        self._line_seconds[at] = self._line_seconds.get(at, 0.0) + seconds
+        if _bytes(args) + _bytes([result]) <= _TINY_BYTES:
+            self._tiny[at] += 1
+        if packet is _aten.cat:
+            self._concatenations.note(at, args, result, seconds)
+        elif packet is _aten._to_copy:
+            self._casts.note(site, args, kwargs, seconds)
 
     def _lines(self, times: PhaseTimes) -> list[list[str | int | float]]:
         """The lines whose operators take most of the host's time; on a GPU that is the time to start them."""
@@ -127,21 +128,6 @@ class OperatorProbe(Probe):
         )
 
 
-class _CountingMode(TorchDispatchMode):
-    def __init__(self, probe: OperatorProbe) -> None:
-        super().__init__()
-        self._probe = probe
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        if self._probe.context.is_forked or self._probe.context.fetch_depth:
-            return func(*args, **kwargs)
-        began = time.perf_counter()
-        result = func(*args, **kwargs)
-        self._probe.count(func, args, kwargs, result, time.perf_counter() - began)
-        return result
-
-
 def _bytes(values: Any) -> int:
     """Bytes of the tensors among these, lists of them opened."""
     total = 0
@@ -151,14 +137,3 @@ def _bytes(values: Any) -> int:
         elif isinstance(value, (list, tuple)):
             total += _bytes(value)
     return total
-
-
-def _seconds_of_a_small_operator() -> float:
-    """Seconds that one call takes whatever its size: a product of 64 numbers that autograd follows."""
-    value = torch.ones(64, requires_grad=True)
-    times: list[float] = []
-    for _ in range(_REPEATS):
-        began = time.perf_counter()
-        _ = value * 1.0
-        times.append(time.perf_counter() - began)
-    return sorted(times)[len(times) // 2]

@@ -23,7 +23,7 @@ _WORTH_A_WORKER = 2e-3
 
 
 class PhaseProbe(Probe):
-    """Times the steps by which all else is weighed."""
+    """Times the steps that every share refers to."""
 
     name = "phases"
     window = TIMED
@@ -48,7 +48,6 @@ class PhaseProbe(Probe):
         self.context.times = split_steps(self._hooks.spans())
 
     def step(self) -> None:
-        """Another step begins."""
         super().step()
         self._hooks.step()
 

@@ -1,6 +1,5 @@
 """Host reads: where the host waits for a tensor's value or a size that depends on it, by line and count a step."""
 
-import time
 from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -10,7 +9,9 @@ from typing import Any
 import torch
 
 from hotloop.diagnose.call_sites import SourceLine
+from hotloop.diagnose.dispatch_observer import median_seconds
 from hotloop.diagnose.host_reads import CURES, code_of, names_the_host
+from hotloop.diagnose.line_events import LineEvents, frequent
 from hotloop.diagnose.phase_times import PhaseTimes
 from hotloop.diagnose.probe import Probe, ProbeReport, measured_finding
 from hotloop.diagnose.read_modes import ReadModes, SeenRead
@@ -23,13 +24,10 @@ _REPEATS = 20
 
 
 @dataclass(kw_only=True)
-class _Reads:
-    """What was read at one line: by kind, in which steps, and a call of each kind to time again."""
+class _Reads(LineEvents):
+    """What was read at one line, the rules that it broke, and a call of each kind to time again."""
 
-    kinds: Counter[str] = field(default_factory=Counter[str])
     codes: Counter[str] = field(default_factory=Counter[str])
-    steps: set[int] = field(default_factory=set[int])
-    seconds: float = 0.0
     again: dict[str, Callable[[], Any]] = field(default_factory=dict[str, Callable[[], Any]])
 
 
@@ -50,22 +48,24 @@ class HostReadProbe(Probe):
         """See every read; on the CPU time the reads again when the modes no longer slow them down."""
         with self._modes.active():
             yield
+        if not self.context.is_on_cuda:
+            with torch.no_grad(), torch.random.fork_rng(devices=[]):
+                for reads in self._lines.values():
+                    median = {kind: median_seconds(call, repeats=_REPEATS) for kind, call in reads.again.items()}
+                    reads.seconds = sum(count * median[kind] for kind, count in reads.kinds.items())
         for reads in self._lines.values():
-            if not self.context.is_on_cuda:
-                reads.seconds = sum(count * _seconds(reads.again[kind]) for kind, count in reads.kinds.items())
             reads.again.clear()
 
     def step(self) -> None:
-        """Another step begins."""
         super().step()
         self._modes.operations.clear()
 
     def report(self, times: PhaseTimes) -> ProbeReport:
         """A finding for each line that reads in at least every second step."""
-        frequent = {at: reads for at, reads in self._lines.items() if len(reads.steps) >= _FREQUENT * self.steps}
-        total = sum(reads.kinds.total() for reads in frequent.values())
+        lines = frequent(self._lines, share=_FREQUENT, steps=self.steps)
+        total = sum(reads.kinds.total() for reads in lines.values())
         return ProbeReport(
-            findings=[self._finding(at, reads, times) for at, reads in frequent.items()],
+            findings=[self._finding(at, reads, times) for at, reads in lines.items()],
             data={"steps": self.steps, "per_step": total / self.steps if self.steps else 0.0},
         )
 
@@ -77,10 +77,8 @@ class HostReadProbe(Probe):
             return  # the copy to the host was the read; this one only looks at it
         self._copied = (at, id(tensor)) if kind in ("cpu", "to(cpu)") else None
         reads = self._lines.setdefault(at, _Reads())
-        reads.kinds[kind] += 1
+        reads.add(kind, self.steps, read.seconds)
         reads.codes[code_of(kind, read.site)] += 1
-        reads.steps.add(self.steps)
-        reads.seconds += read.seconds
         if kind not in reads.again:
             reads.again[kind] = read.call.again()
 
@@ -107,14 +105,3 @@ class HostReadProbe(Probe):
         if code == "SY01" and per_step >= 4 and per_step == self.context.num_parameters:
             return "SY07"
         return "SY05" if code == "SY01" and per_step >= 8 else code
-
-
-def _seconds(call: Callable[[], Any]) -> float:
-    """Seconds of one read, without modes: the median of a few."""
-    times: list[float] = []
-    with torch.no_grad(), torch.random.fork_rng(devices=[]):
-        for _ in range(_REPEATS):
-            began = time.perf_counter()
-            call()
-            times.append(time.perf_counter() - began)
-    return sorted(times)[len(times) // 2]

@@ -1,10 +1,9 @@
 """Copies to an accelerator that do only half of what lets them overlap with the host's work."""
 
 import time
-from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,6 +11,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from hotloop.diagnose.call_sites import SourceLine
+from hotloop.diagnose.line_events import LineEvents, frequent
 from hotloop.diagnose.phase_times import PhaseTimes
 from hotloop.diagnose.probe import Probe, ProbeReport, measured_finding
 from hotloop.diagnose.step_window import StepWindow
@@ -48,12 +48,9 @@ class DeviceCopy:
 
 
 @dataclass(kw_only=True)
-class _Copies:
-    """What one line copied: by fault, in which steps, for how many seconds, how many bytes."""
+class _Copies(LineEvents):
+    """What one line copied, by fault."""
 
-    faults: Counter[str] = field(default_factory=Counter[str])
-    steps: set[int] = field(default_factory=set[int])
-    seconds: float = 0.0
     num_bytes: int = 0
 
 
@@ -84,27 +81,25 @@ class TransferProbe(Probe):
         fault = copy.fault(self._accelerators)
         if fault is not None:
             copies = self._lines.setdefault(self.context.call_sites.current().source, _Copies())
-            copies.faults[fault] += 1
-            copies.steps.add(self.steps)
-            copies.seconds += seconds
+            copies.add(fault, self.steps, seconds)
             copies.num_bytes += num_bytes
 
     def report(self, times: PhaseTimes) -> ProbeReport:
         """A finding for each line that does so in at least every second step."""
-        frequent = [(at, line) for at, line in self._lines.items() if len(line.steps) >= _FREQUENT * self.steps]
+        lines = frequent(self._lines, share=_FREQUENT, steps=self.steps)
         return ProbeReport(
-            findings=[self._finding(at, copies, times) for at, copies in frequent],
+            findings=[self._finding(at, copies, times) for at, copies in lines.items()],
             data={"steps": self.steps, "lines": len(self._lines)},
         )
 
     def _finding(self, at: SourceLine, copies: _Copies, times: PhaseTimes) -> Finding:
-        fault = copies.faults.most_common(1)[0][0]
+        fault = copies.kinds.most_common(1)[0][0]
         share = times.share(copies.seconds / self.steps)
         num_bytes = copies.num_bytes / self.steps
         return measured_finding(
             at,
             code="SY09",
-            per_step=copies.faults.total() / self.steps,
+            per_step=copies.kinds.total() / self.steps,
             share=share,
             cure=_CURES[fault],
             message=f"{num_bytes / 2**20:.3g} MiB a step {_MESSAGES[fault]}: {share:.1%} of a step",
