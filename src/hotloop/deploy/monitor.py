@@ -10,14 +10,14 @@ from torch.optim.optimizer import Optimizer
 
 from hotloop.workloads.started_plan import StartedPlan
 
-_LOOK_EVERY = 100
-_SETTLED_AFTER = 10
-_GRAPHS_OF_A_STORM = 4
+_CHECK_EVERY = 100
+_WARMUP_STEPS = 10
+_MANY_GRAPHS = 4
 _SLOWER = 1.25
 
 
 class TrainingMonitor:
-    """Reports on stderr: transforms that did not apply, recompile storms, losses that are not finite, lost speed.
+    """Reports on stderr: transforms that did not apply, many recompiles, losses that are not finite, slower steps.
 
     Costs two clock reads and two small operations a step; the device is read once in a hundred steps.
     `proven_step` is the slowest step time, in seconds, that the proof allows for.
@@ -34,10 +34,10 @@ class TrainingMonitor:
         self._said: set[str] = set()
 
     def before_training(self) -> None:
-        """Nothing to wait for."""
+        """Nothing to do."""
 
     def root(self, module: nn.Module) -> None:
-        """Nothing to note."""
+        """Nothing to do."""
 
     def loss(self, value: Tensor) -> None:
         """Count losses that are not finite, on their device."""
@@ -45,51 +45,51 @@ class TrainingMonitor:
         self._bad = bad if self._bad is None else self._bad.to(bad.device) | bad
 
     def step(self, optimizer: Optimizer) -> None:
-        """Keep the time; look at everything after ten steps and then after every hundred."""
+        """Keep the time; check everything after ten steps and then after every hundred."""
         now = time.perf_counter()
         self._times.append(now - self._last)
         self._last = now
         self._steps += 1
-        if self._steps == _SETTLED_AFTER or self._steps % _LOOK_EVERY == 0:
-            self._look()
+        if self._steps == _WARMUP_STEPS or self._steps % _CHECK_EVERY == 0:
+            self._check()
             self._last = time.perf_counter()
 
     def close(self) -> None:
-        """Look once more and sum up the run in one line."""
-        self._look()
+        """Check once more and sum up the run in one line."""
+        self._check()
         typical = 1e3 * statistics.median(self._times) if self._times else 0.0
         self._say("end", f"{self._steps} steps under {self._started.plan.title}, the last ones {typical:.2f} ms each")
 
-    def _look(self) -> None:
-        if self._steps <= _SETTLED_AFTER:
-            self._look_at_plan()
-        self._look_at_graphs()
+    def _check(self) -> None:
+        if self._steps <= _WARMUP_STEPS:
+            self._check_plan()
+        self._check_graphs()
         if self._bad is not None and bool(self._bad):
             self._say("finite", f"a loss was not finite within the first {self._steps} steps")
-        if self._steps >= _LOOK_EVERY:
-            self._look_at_speed()
-        del self._times[:-_LOOK_EVERY]
+        if self._steps >= _CHECK_EVERY:
+            self._check_speed()
+        del self._times[:-_CHECK_EVERY]
 
-    def _look_at_plan(self) -> None:
+    def _check_plan(self) -> None:
         for name, reason in self._started.not_applied().items():
             self._say(name, f"{name} of the plan does not apply: {reason}")
 
-    def _look_at_graphs(self) -> None:
+    def _check_graphs(self) -> None:
         dynamo = sys.modules.get("torch._dynamo.utils")
         if dynamo is None:
             return
         graphs = dynamo.counters["stats"]["unique_graphs"]
-        if self._steps > _SETTLED_AFTER and graphs - self._graphs >= _GRAPHS_OF_A_STORM:
+        if self._steps > _WARMUP_STEPS and graphs - self._graphs >= _MANY_GRAPHS:
             self._say(
-                "storm", f"recompile storm: {graphs - self._graphs} graphs were compiled after step {_SETTLED_AFTER}"
+                "storm", f"recompile storm: {graphs - self._graphs} graphs were compiled after step {_WARMUP_STEPS}"
             )
-        if self._steps <= _SETTLED_AFTER:
+        if self._steps <= _WARMUP_STEPS:
             self._graphs = graphs
 
-    def _look_at_speed(self) -> None:
+    def _check_speed(self) -> None:
         if self._proven_step is None:
             return
-        typical = statistics.median(self._times[-_LOOK_EVERY:])
+        typical = statistics.median(self._times[-_CHECK_EVERY:])
         if typical > _SLOWER * self._proven_step:
             self._say(
                 "speed",

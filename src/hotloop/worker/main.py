@@ -1,6 +1,6 @@
-"""The worker process: `python -P -m hotloop.worker.main FD`. Trains under one plan and obeys messages on FD.
+"""The worker process: `python -P -m hotloop.worker.main FD`. Trains under one plan, as messages on FD say.
 
-One of the two places that may catch everything: what the program raises becomes its last word, with the traceback.
+One of the two places that may catch everything: what the program raises becomes its last message, with the traceback.
 A room above that wants a program run its own way has a module of its own, which calls `serve`.
 """
 
@@ -50,7 +50,7 @@ def serve(train: Callable[[WorkerSpec, Channel], dict[str, Any]]) -> None:
         last = _crash(error, str(error) or type(error).__name__)
     sys.stdout.flush()
     sys.stderr.flush()
-    if os.getpid() != worker:  # a child that the program forked came to its end: that is no word of the worker's
+    if os.getpid() != worker:  # a child that the program forked has ended, not the worker
         os._exit(1 if last["event"] == "crashed" else 0)
     _say(channel, last)
 
@@ -62,7 +62,7 @@ def _say(channel: Channel, message: dict[str, Any]) -> NoReturn:
 
 
 def _crash(error: BaseException, message: str) -> dict[str, Any]:
-    """The last word for what was raised; a program that only left had its say on stderr, and has no traceback."""
+    """The last message for what was raised; a program that calls sys.exit has written why, and has no traceback."""
     text = "" if isinstance(error, SystemExit) else "".join(traceback.format_exception(error))
     sys.stderr.write(text)
     return {"event": "crashed", "kind": type(error).__name__, "message": message, "traceback": text}
@@ -110,7 +110,7 @@ def inside(spec: WorkerSpec) -> Script | Recipe:
 
 
 def enter_scratch(spec: WorkerSpec, channel: Channel) -> None:
-    """Go to the scratch copy, and protect the user's files from the program for the rest of this process."""
+    """Change to the scratch copy, and protect the user's files from the program for the rest of this process."""
     from hotloop.workloads.protect import MADE, protect
 
     os.chdir(spec.scratch.copy_of(spec.workload.folder))

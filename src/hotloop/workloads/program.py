@@ -22,17 +22,18 @@ def run(
     with hooked(started, callbacks, around_roots=around_roots):
         if isinstance(workload, Recipe):
             _run_recipe(workload, started, callbacks)
-            return
-        with steps_seen(started, callbacks):
-            run_script(workload.folder / workload.path, workload.arguments)
+        else:
+            with steps_seen(started, callbacks):
+                _run_script(workload)
 
 
-def run_script(path: Path, arguments: tuple[str, ...]) -> None:
+def _run_script(script: Script) -> None:
     """Run a program as `python path arguments` would: its folder first on sys.path, its name `__main__`.
 
-    The current directory and the environment are the caller's business. SystemExit propagates.
+    The current directory and the environment are set by the caller.
     """
-    sys.argv = [str(path), *arguments]
+    path = script.folder / script.path
+    sys.argv = [str(path), *script.arguments]
     sys.path.insert(0, str(path.resolve().parent))
     runpy.run_path(str(path), run_name="__main__")
 

@@ -1,8 +1,8 @@
 """Stops a trial that would change or delete a file that existed before it, by an audit hook in the worker.
 
 Python raises an audit event before it opens, removes or renames; torch.save opens its file from C++, so that an event
-is raised for it here. Caches and what the trial made itself may be written; what it made outside of its scratch copy is
-listed, so that the session's other trials may write it too and the report can name it.
+is raised for it here. Caches and files that the trial made itself may be written; those that it made outside of its
+scratch copy are listed, so that the session's other trials may write them too and the report can name them.
 """
 
 import os
@@ -21,10 +21,9 @@ MADE = "made-outside"
 def protect(scratch: Scratch, *, caches: tuple[Path, ...], made: Path, stop: Stop) -> None:
     """Install the hook for the rest of this process; `stop` receives the reason and must not return.
 
-    `made` is the list of what trials of this session made outside of their scratch copies.
+    `made` is the file that lists what trials of this session made outside of their scratch copies.
     """
-    guard = WriteGuard(scratch, caches=caches, made=Made(made), stop=stop)
-    sys.addaudithook(guard.audit)
+    sys.addaudithook(WriteGuard(scratch, caches=caches, made=Made(made), stop=stop).audit)
     announce_torch_writes()
 
 
@@ -34,23 +33,25 @@ class Made:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def add(self, place: str) -> None:
-        """One path more."""
+    def add(self, path: str) -> None:
+        """List one path more."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with open(self._path, "ab") as listed:
-            listed.write(os.fsencode(place) + b"\0")
+            listed.write(os.fsencode(path) + b"\0")
 
-    def places(self) -> list[str]:
+    def paths(self) -> list[str]:
         """All paths, oldest first."""
         listed = self._path.read_bytes().split(b"\0") if self._path.exists() else []
-        return [os.fsdecode(place) for place in listed if place]
+        return [os.fsdecode(path) for path in listed if path]
 
     def remaining(self) -> list[str]:
-        """Those files that are still there; folders are not told."""
-        return [place for place in dict.fromkeys(self.places()) if os.path.isfile(place)]
+        """The files that still exist, without folders."""
+        return [path for path in dict.fromkeys(self.paths()) if os.path.isfile(path)]
 
 
 class WriteGuard:
+    """Decides for each audit event whether the trial may go on; `stop` is called where it may not."""
+
     def __init__(self, scratch: Scratch, *, caches: tuple[Path, ...], made: Made, stop: Stop) -> None:
         self._scratch = scratch
         self._made = made
@@ -62,57 +63,58 @@ class WriteGuard:
         self._is_checking = False
 
     def audit(self, event: str, args: tuple[Any, ...]) -> None:
+        """The audit hook."""
         if event == "os.mkdir":
             self._note_folder(_at(args[0], args[2]))
-        check = _CHECKS.get(event)
-        if check is None or self._is_checking:
+        targets = _TARGETS.get(event)
+        if targets is None or self._is_checking:
             return
-        self._is_checking = True  # our own look at the file raises events too
+        self._is_checking = True  # looking at the file raises events too
         try:
-            for action, path in check(args):
-                self._look(action, path)
+            for action, path in targets(args):
+                self._check(action, path)
         finally:
             self._is_checking = False
 
     def _note_folder(self, path: str) -> None:
-        """What the trial puts into a folder of its own making, from C++ or a subprocess too, is its own."""
-        place = os.path.abspath(path)
-        if not os.path.lexists(place) and not self._is_checking:
-            self._own_folders += (place + os.sep,)
-            self._list(place)
+        """A folder that the trial makes is its own, with all that it, C++ code or a subprocess puts there."""
+        path = os.path.abspath(path)
+        if not os.path.lexists(path) and not self._is_checking:
+            self._own_folders += (path + os.sep,)
+            self._list(path)
 
-    def _look(self, action: str, path: str) -> None:
-        place = os.path.abspath(path)
-        if action == "write" and os.path.isdir(place):  # tempfile opens the folder, and a file in it in its stead
+    def _check(self, action: str, path: str) -> None:
+        path = os.path.abspath(path)
+        if action == "write" and os.path.isdir(path):  # tempfile tries to open the folder, then a file in it
             return
-        if place in self._own or (place + os.sep).startswith((*self._caches, *self._own_folders)):
+        if path in self._own or (path + os.sep).startswith((*self._caches, *self._own_folders)):
             return
-        original = str(self._scratch.original_of(Path(place)))
-        if self._scratch.is_writable(Path(original)) and self._is_private(place):
+        original = str(self._scratch.original_of(Path(path)))
+        if self._scratch.is_writable(Path(original)) and self._is_private(path):
             return
         real = os.path.realpath(original)
         if not (os.path.lexists(original) and _is_regular(original)):
-            self._own.update((place, real))
-            self._list(place)
-        elif real not in self._own and not real.startswith(self._caches) and real not in self._made.places():
-            self._stop(f"the trial would {action} {original}, which existed before it; {self._cure(place, original)}")
+            self._own.update((path, real))
+            self._list(path)
+        elif real not in self._own and not real.startswith(self._caches) and real not in self._made.paths():
+            self._stop(f"the trial would {action} {original}, which existed before it; {self._advice(path, original)}")
 
-    def _is_private(self, place: str) -> bool:
+    def _is_private(self, path: str) -> bool:
         """Whether a path leads into the scratch copy, and not through a link out of it."""
-        return os.path.realpath(place).startswith(self._private)
+        return os.path.realpath(path).startswith(self._private)
 
-    def _cure(self, place: str, original: str) -> str:
+    def _advice(self, path: str, original: str) -> str:
         if self._scratch.is_writable(Path(original)):
             return "a private copy is made of files inside the script's folder only: write it there by a relative path"
         name = os.path.basename(original)
         return f"trials may not touch your files: move it away, or allow a private copy with --may-overwrite '{name}'"
 
-    def _list(self, place: str) -> None:
-        if self._is_private(place):
+    def _list(self, path: str) -> None:
+        if self._is_private(path):
             return
         outer, self._is_checking = self._is_checking, True
         try:
-            self._made.add(os.path.realpath(place))
+            self._made.add(os.path.realpath(path))
         finally:
             self._is_checking = outer
 
@@ -152,7 +154,7 @@ def _truncated(args: tuple[Any, ...]) -> list[tuple[str, str]]:
     return [] if isinstance(args[0], int) else [("truncate", os.fsdecode(args[0]))]
 
 
-_CHECKS: dict[str, Callable[[tuple[Any, ...]], list[tuple[str, str]]]] = {
+_TARGETS: dict[str, Callable[[tuple[Any, ...]], list[tuple[str, str]]]] = {
     "open": _opened,
     "os.remove": _removed,
     "os.rmdir": _removed,
@@ -162,6 +164,7 @@ _CHECKS: dict[str, Callable[[tuple[Any, ...]], list[tuple[str, str]]]] = {
 
 
 def announce_torch_writes() -> None:
+    """Let torch.save raise the audit event of a file that is opened for writing."""
     import torch
 
     original = torch.save
