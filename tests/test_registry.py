@@ -26,6 +26,12 @@ def test_the_name_of_a_built_in_is_that_of_its_file():
     assert set(registry.names("transforms")) == {path.stem for path in folder.glob("[a-z]*.py")}
 
 
+def test_rules_are_found_in_the_folders_of_their_families():
+    folder = Path(registry.__file__).parent / "lint" / "rules"
+    assert set(registry.names("rules")) == {path.stem for path in folder.glob("*/[a-z]*.py")}
+    assert registry.load("rules", "item_in_loop").code == "SY01"
+
+
 @pytest.mark.parametrize("name", registry.names("transforms"))
 def test_what_is_loaded_bears_the_name_it_was_asked_for(name):
     assert registry.load("transforms", name).name == name

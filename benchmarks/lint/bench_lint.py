@@ -19,9 +19,10 @@ import time
 from pathlib import Path
 from statistics import median
 
-from hotloop.lint.engine import Dispatch, rules
-from hotloop.lint.lint import python_files
-from hotloop.lint.source import read_source
+from hotloop.lint.catalogue import rules
+from hotloop.lint.dispatch import Dispatch
+from hotloop.lint.run import python_files
+from hotloop.lint.source_model.source_file import read_source
 from hotloop.machine.environment import record_environment
 from hotloop.whole_file import write_whole
 

@@ -1,8 +1,9 @@
 """Finds what can be named: built-ins by file name, third parties by entry point.
 
-A built-in of kind K named N is the file N.py in K's folder. In it, the object whose `name` attribute equals N is
-registered; where there is none (recipes), the function `build` is. A third party declares an entry point
-`hotloop.K` of that name; it is loaded only when it is asked for.
+A built-in of kind K named N is the file N.py in K's folder (rules: in a folder for each family there). In it, the
+object whose `name` attribute equals N is registered, or the class of a rule, which has a `code`; where there is neither
+(recipes), the function `build` is. A third party declares an entry point `hotloop.K` of that name; it is loaded only
+when it is asked for.
 """
 
 import importlib
@@ -14,7 +15,7 @@ from hotloop.errors import RegistryError
 
 _FOLDERS = {
     "transforms": "hotloop.transforms",
-    "rules": "hotloop.lint.rules",
+    "rules": "hotloop.lint.rules.*",  # a folder for each family
     "workloads": "hotloop.workloads.recipes",
     "strategies": "hotloop.train.strategies",
     "rewards": "hotloop.train.rewards",
@@ -30,29 +31,40 @@ def names(kind: str) -> tuple[str, ...]:
 
 def load(kind: str, name: str) -> Any:
     """The object registered under `name`. Raises RegistryError with the known names where there is none."""
-    if name in _built_in(kind):
-        return _registered(importlib.import_module(f"{_FOLDERS[kind]}.{name}"), name)
+    module = _built_in(kind).get(name)
+    if module is not None:
+        return _registered(importlib.import_module(module), name)
     for point in entry_points(group=f"hotloop.{kind}", name=name):
         return point.load()
     known = ", ".join(names(kind)) or "none"
     raise RegistryError(f"no {kind.removesuffix('s')} is named {name!r}; known are: {known}")
 
 
-def _built_in(kind: str) -> set[str]:
+def _built_in(kind: str) -> dict[str, str]:
+    """The full name of each built-in's module, by the name of its file."""
     if kind not in _FOLDERS:
         raise RegistryError(f"{kind!r} is not a kind of plug-in; kinds are: {', '.join(_FOLDERS)}")
+    folder = _FOLDERS[kind].removesuffix(".*")
     try:
-        folder = importlib.import_module(_FOLDERS[kind])
+        modules = _modules_in(folder)
     except ModuleNotFoundError as error:
-        if error.name is None or not _FOLDERS[kind].startswith(error.name):
+        if error.name is None or not folder.startswith(error.name):
             raise
-        return set()
-    return {module.name for module in pkgutil.iter_modules(folder.__path__) if not module.name.startswith("_")}
+        return {}
+    if folder != _FOLDERS[kind]:
+        modules = [module for family in modules for module in _modules_in(family)]
+    return {module.rpartition(".")[2]: module for module in modules}
+
+
+def _modules_in(package: str) -> list[str]:
+    found = pkgutil.iter_modules(importlib.import_module(package).__path__)
+    return [f"{package}.{module.name}" for module in found if not module.name.startswith("_")]
 
 
 def _registered(module: Any, name: str) -> Any:
     for value in vars(module).values():
-        if getattr(value, "name", None) == name and getattr(value, "__module__", None) == module.__name__:
+        is_own = getattr(value, "__module__", None) == module.__name__
+        if is_own and (getattr(value, "name", None) == name or hasattr(value, "code")):
             return value
     if hasattr(module, "build"):
         return module.build

@@ -24,3 +24,9 @@ def test_workloads_are_listed_for_people(hotloop) -> None:
     done = hotloop("list", "workloads")
     assert done.returncode == 0, done.stderr
     assert "convnet" in done.stdout.split()
+
+
+def test_rules_are_listed_with_the_code_that_selects_them(hotloop) -> None:
+    lines = hotloop("list", "rules").stdout.splitlines()
+    assert "SY01  item_in_loop" in lines
+    assert lines == sorted(lines)

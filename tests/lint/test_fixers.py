@@ -1,28 +1,32 @@
 """Fixes change no number: the patched file parses, the rule is silent on it, and the program computes the same bits."""
 
 import ast
+import importlib
 import os
 import subprocess
 import sys
 from pathlib import Path
+from pkgutil import iter_modules
 
 import pytest
 import torch
 
 from hotloop.errors import SourceError
-from hotloop.lint.fixers import fixable, propose
-from hotloop.lint.lint import LintOptions, lint
+from hotloop.lint import fixers
+from hotloop.lint.catalogue import catalogue
+from hotloop.lint.patches.propose import fixable, propose_patches
+from hotloop.lint.run import LintOptions, lint_paths
 
 PROGRAM = Path(__file__).parent / "programs" / "fixable.py"
 OPTIONS = LintOptions(torchfix=False)
 
 
 def findings(path, *codes):
-    return [found for found in lint([path], OPTIONS).findings if not codes or found.code in codes]
+    return [found for found in lint_paths([path], OPTIONS).findings if not codes or found.code in codes]
 
 
 def patch_of(path):
-    return propose(findings(path, path.stem[:4].upper()))[0]
+    return propose_patches(findings(path, path.stem[:4].upper()))[0]
 
 
 def losses(path):
@@ -40,7 +44,7 @@ def result_of(text):
 def copy(tmp_path_factory):
     path = tmp_path_factory.mktemp("fixed") / "fixable.py"
     path.write_bytes(PROGRAM.read_bytes())
-    for patch in propose(findings(path)):
+    for patch in propose_patches(findings(path)):
         patch.write()
     return path
 
@@ -49,9 +53,18 @@ FIXED = ("DA02", "DA11", "DA12", "OP01", "SY06", "SY10")
 
 
 def test_the_program_has_a_finding_for_each_fixer():
-    fixers = {path.stem.upper() for path in Path(sys.modules["hotloop.lint.fixers"].__file__).parent.glob("*.py")}
-    assert {code for code in fixers if fixable(code)} == set(FIXED)
+    assert {entry.code for entry in catalogue() if fixable(entry.code)} == set(FIXED)
     assert {found.code for found in findings(PROGRAM)} >= set(FIXED)
+
+
+def test_a_fixer_has_the_file_name_and_the_code_of_its_rule():
+    names = {entry.name: entry.code for entry in catalogue()}
+    modules = [importlib.import_module(f"{fixers.__name__}.{found.name}") for found in iter_modules(fixers.__path__)]
+    for module in modules:
+        own = [value for value in vars(module).values() if getattr(value, "__module__", None) == module.__name__]
+        codes = [value.code for value in own if hasattr(value, "code")]
+        assert codes == [names[module.__name__.rpartition(".")[2]]]
+    assert len(modules) == len(FIXED)
 
 
 def test_the_patched_file_parses_and_the_rules_are_silent_on_it(copy):
@@ -110,9 +123,9 @@ def test_workers_that_stay_draw_other_numbers_so_there_is_no_fixer_for_them():
 def test_without_libcst_the_message_says_what_to_install():
     code = (
         "import sys; sys.modules['libcst'] = None\n"
-        "from pathlib import Path\nfrom hotloop.lint.fixers import propose\n"
-        "from hotloop.lint.lint import LintOptions, lint\n"
-        f"propose(lint([Path({str(PROGRAM)!r})], LintOptions(torchfix=False)).findings)"
+        "from pathlib import Path\nfrom hotloop.lint.patches.propose import propose_patches\n"
+        "from hotloop.lint.run import LintOptions, lint_paths\n"
+        f"propose_patches(lint_paths([Path({str(PROGRAM)!r})], LintOptions(torchfix=False)).findings)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "pip install 'hotloop[lint]'" in done.stderr
@@ -121,7 +134,7 @@ def test_without_libcst_the_message_says_what_to_install():
 def test_a_file_that_changed_meanwhile_is_not_overwritten(tmp_path):
     path = tmp_path / "code.py"
     path.write_bytes(PROGRAM.read_bytes())
-    patch = propose(findings(path))[0]
+    patch = propose_patches(findings(path))[0]
     path.write_text("x = 1\n")
     with pytest.raises(SourceError, match="changed since it was read"):
         patch.write()

@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("torchfix")
 
-from hotloop.lint.lint import LintOptions, lint
+from hotloop.lint.run import LintOptions, lint_paths
 
 TEXT = "import torch\nfrom torch.utils.data import DataLoader\nloader = DataLoader(data)\nw = torch.load('w.pt')\n"
 
@@ -17,7 +17,7 @@ def path(tmp_path):
 
 
 def codes(path, **options):
-    return [(finding.code, finding.line) for finding in lint([path], LintOptions(**options)).findings]
+    return [(finding.code, finding.line) for finding in lint_paths([path], LintOptions(**options)).findings]
 
 
 def test_its_findings_come_with_ours_by_line(path):

@@ -13,7 +13,7 @@ from hotloop.cli.arguments import Json, parse_names
 
 if TYPE_CHECKING:
     from hotloop.finding import Finding
-    from hotloop.lint.fixers import Patch
+    from hotloop.lint.patches.patch import Patch
 
 _ALLOW_LIST = Path("hotloop-allow.toml")
 
@@ -53,14 +53,13 @@ def lint(
     ] = False,
 ) -> None:
     """Read source for slow and unsafe patterns. Exit 1 with findings, 0 without, 2 if a file cannot be read."""
-    from hotloop.lint.allow import load_allow_list
+    from hotloop.lint.allowances import load_allow_list
     from hotloop.lint.formats import render
-    from hotloop.lint.hot_report import load_hot_report
-    from hotloop.lint.lint import LintOptions
-    from hotloop.lint.lint import lint as read
+    from hotloop.lint.measured_costs import load_hot_report
+    from hotloop.lint.run import LintOptions, lint_paths
 
     if list_codes:
-        from hotloop.lint.handbook import catalogue_text
+        from hotloop.lint.rule_reference import catalogue_text
 
         typer.echo(catalogue_text(), nl=False)
         return
@@ -79,7 +78,7 @@ def lint(
         raise typer.BadParameter("--write writes what --fix proposes; give --fix --write")
     if fix and not write and chosen is not Format.text:
         raise typer.BadParameter("--fix prints a patch, and stdout has one document; give --fix --write, or no format")
-    result = read(paths, options)
+    result = lint_paths(paths, options)
     if fix:
         patches = _fix(result.findings, write=write)
         if not write:
@@ -87,7 +86,7 @@ def lint(
         fixed = [finding for patch in patches for finding in patch.fixed]
         kept = tuple(finding for finding in result.findings if finding not in fixed)
         # The lines of a report of a run are those before the fixes: only without one can the files be read anew.
-        result = replace(result, findings=kept) if hot else read(paths, options)
+        result = replace(result, findings=kept) if hot else lint_paths(paths, options)
     typer.echo(render(result.findings, chosen.value), nl=False)
     if chosen is Format.text:
         sys.stderr.write(f"{len(result.findings)} findings in {result.num_files} files\n")
@@ -96,9 +95,9 @@ def lint(
 
 def _fix(findings: Iterable["Finding"], *, write: bool) -> list["Patch"]:
     """The patches, printed or written; what was left and why goes to stderr."""
-    from hotloop.lint.fixers import propose
+    from hotloop.lint.patches.propose import propose_patches
 
-    patches = propose(findings)
+    patches = propose_patches(findings)
     for patch in patches:
         if write:
             patch.write()

@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, ClassVar
 
-from hotloop.lint.allow import Comments
-from hotloop.lint.engine import Dispatch, rules
-from hotloop.lint.source import SourceFile
+
+from hotloop.lint.allowances import Comments
+from hotloop.lint.catalogue import rules
+from hotloop.lint.dispatch import Dispatch
+from hotloop.lint.source_model.source_file import SourceFile
 from hotloop.version import __version__
 
 Row = tuple[int, int, str, type[Any]]
@@ -45,24 +47,24 @@ def _facts(path: str, text: str) -> SourceFile:
 
 @lru_cache
 def _dispatch(family: str) -> Dispatch:
-    return Dispatch(rule for rule in rules() if rule.name.startswith(family))
+    return Dispatch(rule for rule in rules() if rule.code.startswith(family))
 
 
 class Reads(Family):
-    family = "sy"
+    family = "SY"
 
 
 class Data(Family):
-    family = "da"
+    family = "DA"
 
 
 class Compiles(Family):
-    family = "co"
+    family = "CO"
 
 
 class Optimizes(Family):
-    family = "op"
+    family = "OP"
 
 
 class Reports(Family):
-    family = "me"
+    family = "ME"

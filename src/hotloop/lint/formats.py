@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from hotloop.finding import Finding
-from hotloop.lint.handbook import page_of
+from hotloop.lint.rule_reference import page_of
 
 SCHEMA = 1
 FORMATS = ("text", "json", "sarif", "github")

@@ -2,8 +2,8 @@
 
 HOW TO WRITE A RULE (one new file in `rules/`, no list to edit; third parties: entry point `hotloop.rules`):
 
-    class HostRead:
-        name = "sy01"                               # the file's name; the code is its upper case, SY01
+    class ItemInLoop:                               # in rules/sync/item_in_loop.py
+        code = "SY01"                               # stable; the folder is that of the family
         page = Page(title=..., why=..., cure=..., dynamic=..., traps=...)
         nodes = ()                                  # types of ast nodes that `check` is shown
         calls = frozenset({"item", "float"})        # it is shown calls of functions or methods so named, too
@@ -40,7 +40,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from hotloop.lint.source import SourceFile
+    from hotloop.lint.source_model.source_file import SourceFile
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +83,7 @@ class Rule(Protocol):
     """A pattern that can be found in source. See the head of this file."""
 
     @property
-    def name(self) -> str: ...
+    def code(self) -> str: ...
     @property
     def page(self) -> Page: ...
     @property

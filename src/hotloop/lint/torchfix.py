@@ -7,7 +7,7 @@ from typing import Any
 
 from hotloop.errors import SourceError
 from hotloop.finding import Finding
-from hotloop.lint.source import SourceFile
+from hotloop.lint.source_model.source_file import SourceFile
 
 PREFIX = "TOR"
 # Off by default in TorchFix too, except TOR401 (a loader without workers), which is our DA06.

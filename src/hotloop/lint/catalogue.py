@@ -1,0 +1,36 @@
+"""The catalogue: every code, with the rule that finds it or the reason why none does."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from hotloop import registry
+from hotloop.lint.rule import Page, Rule, Unlinted
+
+
+@dataclass(frozen=True, kw_only=True)
+class CatalogueEntry:
+    """One code: the name of its file, its page, and either the rule that finds it or the reason why none does."""
+
+    name: str
+    code: str
+    page: Page
+    rule: Rule | None
+    unlinted: Unlinted | None
+
+
+@lru_cache
+def catalogue() -> tuple[CatalogueEntry, ...]:
+    """Every registered code, sorted."""
+    return tuple(sorted((_entry(name) for name in registry.names("rules")), key=lambda entry: entry.code))
+
+
+def rules() -> tuple[Rule, ...]:
+    """Every registered rule that reads source, sorted by code."""
+    return tuple(entry.rule for entry in catalogue() if entry.rule is not None)
+
+
+def _entry(name: str) -> CatalogueEntry:
+    registered = registry.load("rules", name)
+    rule = registered() if isinstance(registered, type) else registered
+    unlinted: Unlinted | None = getattr(rule, "unlinted", None)
+    return CatalogueEntry(name=name, code=rule.code, page=rule.page, rule=None if unlinted else rule, unlinted=unlinted)

@@ -1,0 +1,128 @@
+"""DA02: a local list that is used as a queue becomes a deque."""
+
+import ast
+from collections.abc import Iterator
+
+import libcst as cst
+
+from hotloop.lint.patches.edits import Edits, NotExact, Source
+from hotloop.lint.source_model.arguments import is_literal
+from hotloop.lint.source_model.names import dotted, words
+from hotloop.lint.source_model.position import Binding
+from hotloop.lint.source_model.source_file import SourceFile
+
+_RENAMED = {"pop": "popleft", "insert": "appendleft"}
+_SAME_METHODS = frozenset({"append", "extend", "clear", "remove", "count"})
+_SAME_FUNCTIONS = words("len sum min max sorted list tuple enumerate reversed any all iter bool zip")
+_CHANGES = frozenset({"append", "extend", "clear", "remove", "pop", "insert"})
+
+
+class ListToDeque:
+    """Exact where the list is made in sight, stays in the function, and only does what a deque does the same way."""
+
+    code = "DA02"
+    node = ast.Call
+    calls = frozenset({"pop", "insert"})
+
+    def edits(self, node: ast.Call, source: Source) -> Edits:
+        file = source.file
+        assert isinstance(node.func, ast.Attribute)
+        if not isinstance(node.func.value, ast.Name):
+            raise NotExact("an attribute can be reached from other code, which may need a list")
+        name = node.func.value.id
+        made = _made(node, name, file)
+        value = made.value
+        assert value is not None
+        list_ = source.concrete(value, cst.BaseExpression)
+        edits = Edits(subject=made.statement, imports={("collections", "deque")})
+        edits.replace[list_] = lambda updated: _deque(updated, empty=not _elements(value))
+        for read in _reads(name, node, file):
+            call = _renamed(read, file)
+            if call is not None:
+                edits.replace[source.concrete(call, cst.Call)] = _at_the_left
+        return edits
+
+
+def _made(node: ast.Call, name: str, file: SourceFile) -> Binding:
+    """The one binding of the name, to a list written there. Raises NotExact."""
+    bindings = file.bindings(file.place(node).scope, name)
+    if len(bindings) != 1 or bindings[0].how != "assign" or not isinstance(bindings[0].statement, ast.Assign):
+        raise NotExact(f"`{name}` is not made once, in this function, without an annotation")
+    value = bindings[0].value
+    plain = isinstance(value, ast.List) or (isinstance(value, ast.Call) and dotted(value.func) == "list")
+    if not plain or len(bindings[0].statement.targets) != 1:
+        raise NotExact(f"`{name}` is not made from a list that is written there")
+    if any(name in part.names for part in file.all(ast.Global, ast.Nonlocal)):
+        raise NotExact(f"`{name}` is shared with another function")
+    if any(binding.name == "deque" and binding.how != "import" for binding in file.walk.bindings()):
+        raise NotExact("the file calls something else `deque`")
+    return bindings[0]
+
+
+def _elements(value: ast.expr) -> bool:
+    return bool(value.elts if isinstance(value, ast.List) else value.args if isinstance(value, ast.Call) else [])
+
+
+def _deque(updated: cst.BaseExpression, *, empty: bool) -> cst.BaseExpression:
+    return cst.Call(func=cst.Name("deque"), args=[] if empty else [cst.Arg(updated)])
+
+
+def _at_the_left(updated: cst.Call) -> cst.Call:
+    """`x.pop(0)` as `x.popleft()`, `x.insert(0, v)` as `x.appendleft(v)`."""
+    func = cst.ensure_type(updated.func, cst.Attribute)
+    renamed = func.with_changes(attr=cst.Name(_RENAMED[func.attr.value]))
+    return updated.with_changes(func=renamed, args=updated.args[1:])
+
+
+def _reads(name: str, node: ast.Call, file: SourceFile) -> Iterator[ast.Name]:
+    scope = file.place(node).scope
+    if isinstance(scope.node, ast.Module):
+        raise NotExact(f"`{name}` is a name of the module, which other code can reach")
+    for read in file.within(scope.node):
+        if isinstance(read, ast.Name) and read.id == name and isinstance(read.ctx, (ast.Load, ast.Del)):
+            if isinstance(read.ctx, ast.Del) or file.place(read).scope is not scope:
+                raise NotExact(f"`{name}` is used in a function inside this one, or deleted")
+            yield read
+
+
+def _renamed(read: ast.Name, file: SourceFile) -> ast.Call | None:
+    """The call at the left end that a read is for; None where a deque does the same. Raises NotExact for the rest."""
+    above = file.parent(read)
+    if isinstance(above, ast.Attribute):
+        call = file.parent(above)
+        if not isinstance(call, ast.Call) or call.func is not above:
+            raise NotExact(f"`{read.id}.{above.attr}` is passed on")
+        if above.attr in _RENAMED and call.args and is_literal(call.args[0], 0) and not call.keywords:
+            return call
+        if above.attr in _SAME_METHODS or (above.attr == "pop" and not call.args):
+            return None
+        raise NotExact(f"a deque has no `{above.attr}` that does the same")
+    if _is_same(read, above, file):
+        return None
+    raise NotExact(f"`{read.id}` is used in a way that may need a list, in line {read.lineno}")
+
+
+def _is_same(read: ast.Name, above: ast.AST | None, file: SourceFile) -> bool:
+    if isinstance(above, ast.Call):
+        return read in above.args and dotted(above.func) in _SAME_FUNCTIONS
+    if isinstance(above, ast.Subscript):
+        index = above.slice
+        return above.value is read and isinstance(above.ctx, ast.Load) and _is_number(index)
+    if isinstance(above, ast.For):
+        return above.iter is read and not any(_changes(part, read.id) for part in file.within(above))
+    if isinstance(above, (ast.If, ast.While, ast.IfExp)):
+        return above.test is read
+    if isinstance(above, ast.Compare):
+        return read in above.comparators and all(isinstance(op, (ast.In, ast.NotIn)) for op in above.ops)
+    return isinstance(above, ast.UnaryOp) and isinstance(above.op, ast.Not)
+
+
+def _is_number(index: ast.expr) -> bool:
+    inner = index.operand if isinstance(index, ast.UnaryOp) else index
+    return isinstance(inner, ast.Constant) and isinstance(inner.value, int)
+
+
+def _changes(part: ast.AST, name: str) -> bool:
+    if not isinstance(part, ast.Call) or not isinstance(part.func, ast.Attribute):
+        return False
+    return dotted(part.func.value) == name and part.func.attr in _CHANGES

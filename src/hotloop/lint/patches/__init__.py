@@ -1,0 +1,1 @@
+"""Patches: the changes that fixers ask for, made in one file, as a diff or written."""

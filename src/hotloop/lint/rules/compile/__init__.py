@@ -1,0 +1,1 @@
+"""CO: what is compiled, and whether it pays."""

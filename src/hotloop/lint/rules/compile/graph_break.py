@@ -1,0 +1,59 @@
+"""CO07: what breaks the graph of a compiled function."""
+
+import ast
+from collections.abc import Iterable, Iterator
+
+from hotloop.lint.rule import Hit, Page
+from hotloop.lint.source_model.compile_calls import compiled_functions
+from hotloop.lint.source_model.host_reads import is_read, tested_tensors
+from hotloop.lint.source_model.kind_inference import Kind
+from hotloop.lint.source_model.source_file import SourceFile
+
+_BREAKERS = ("time.", "random.", "torch._dynamo.graph_break", "builtins.open")
+_BUILTINS = frozenset({"print", "open", "input", "breakpoint"})
+
+
+class GraphBreak:
+    code = "CO07"
+    page = Page(
+        title="a graph break in a compiled function",
+        why="At a `print`, a log call, a clock, a read of a tensor or a branch on one, the graph ends: the code "
+        "between runs eagerly, and nothing is fused across.",
+        cure="Move it out of the compiled function, or keep it on the device (`torch.where`, a counter in a buffer). "
+        "`fullgraph=True` turns breaks into errors.",
+        dynamic="Graph breaks and recompiles with reason and line, in `hotloop diagnose`; `TORCH_LOGS=graph_breaks`.",
+        traps="Only functions that are compiled in the same file, and forwards of modules made there, are looked at; "
+        "what they call is not. Recompiles cannot be seen in source.",
+    )
+    nodes = (ast.Module,)
+    calls: frozenset[str] = frozenset()
+    hot_only = False
+
+    def check(self, node: ast.AST, file: SourceFile) -> Iterable[Hit]:
+        if "compile" not in file.text:
+            return
+        for function in compiled_functions(file):
+            for statement in function.body:
+                yield from _breaks(statement, file)
+
+
+def _breaks(statement: ast.stmt, file: SourceFile) -> Iterator[Hit]:
+    for part in file.within(statement):
+        if isinstance(part, ast.Call):
+            what = _breaking_call(part, file)
+            if what:
+                yield Hit(part, f"{what} ends the graph of a compiled function")
+        elif isinstance(part, (ast.If, ast.While, ast.IfExp, ast.Assert)):
+            for test in tested_tensors(part.test, file):
+                yield Hit(test, "a branch on a tensor ends the graph of a compiled function")
+
+
+def _breaking_call(call: ast.Call, file: SourceFile) -> str:
+    if isinstance(call.func, ast.Name) and call.func.id in _BUILTINS:
+        return f"`{call.func.id}`"
+    if is_read(call, file):
+        return "a read of a tensor"
+    if isinstance(call.func, ast.Attribute) and file.kind(call.func.value) is Kind.LOGGER:
+        return "a log call"
+    name = file.name_of(call.func)
+    return f"`{name}`" if name.startswith(_BREAKERS) else ""

@@ -1,0 +1,50 @@
+"""CO02: `try` around the wrap of `torch.compile`."""
+
+import ast
+from collections.abc import Iterable
+
+from hotloop.lint.rule import Hit, Page
+from hotloop.lint.source_model.compile_calls import is_compile
+from hotloop.lint.source_model.names import last_name
+from hotloop.lint.source_model.source_file import SourceFile
+
+_BESIDE = frozenset({"print", "debug", "info", "warning", "log", "warn"})
+
+
+class TryAroundCompile:
+    code = "CO02"
+    page = Page(
+        title="`try`/`except` around the wrap, not around the first call",
+        why="`torch.compile(model)` returns at once and compiles in the first call, so this `except` catches nothing "
+        "of what can go wrong.",
+        cure="Take the `try` away, or guard the first call of the compiled function: warn, and let out-of-memory and "
+        "errors of the model itself pass.",
+        dynamic="The compile counters of `hotloop diagnose` show whether anything was compiled.",
+        traps="A `try` that calls the compiled function too, or whose handlers all raise, is not reported.",
+    )
+    nodes = (ast.Try,)
+    calls: frozenset[str] = frozenset()
+    hot_only = False
+
+    def check(self, node: ast.AST, file: SourceFile) -> Iterable[Hit]:
+        assert isinstance(node, ast.Try)
+        wraps = [part for statement in node.body for part in file.within(statement) if is_compile(part, file)]
+        if not wraps or all(isinstance(handler.body[-1], ast.Raise) for handler in node.handlers):
+            return
+        if all(_only_wraps(statement, file) for statement in node.body):
+            for wrap in wraps:
+                assert isinstance(wrap, ast.expr)
+                yield Hit(wrap, "compiles nothing yet, so the `except` around it never sees a failed compilation")
+
+
+def _only_wraps(statement: ast.stmt, file: SourceFile) -> bool:
+    if isinstance(statement, (ast.Assign, ast.Return, ast.Expr, ast.AnnAssign)) and statement.value is not None:
+        value = statement.value
+        return (
+            is_compile(value, file)
+            or (isinstance(value, ast.Call) and last_name(value.func) in _BESIDE)
+            or (not isinstance(statement, ast.Expr) and isinstance(value, (ast.Constant, ast.Name, ast.Attribute)))
+        )
+    if isinstance(statement, ast.If):
+        return all(_only_wraps(inner, file) for inner in [*statement.body, *statement.orelse])
+    return isinstance(statement, (ast.Import, ast.ImportFrom, ast.Pass))

@@ -1,0 +1,64 @@
+"""CO10: versions compared as strings."""
+
+import ast
+from collections.abc import Iterable
+
+from hotloop.lint.rule import Hit, Page
+from hotloop.lint.source_model.source_file import SourceFile
+
+_ORDER = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
+
+
+class VersionComparedAsString:
+    code = "CO10"
+    page = Page(
+        title="a version compared as a string",
+        why='"2.10" is less than "2.9" as a string, so a feature is switched off (or on) by a newer release.',
+        cure="Compare with `packaging.version.Version(...)`, or for torch `torch.torch_version.TorchVersion(...) >= "
+        '"2.9"`, or test for the feature itself (`hasattr(torch, "compile")`).',
+        traps='`torch.__version__ >= "2.0"` itself is a `TorchVersion`, which compares properly, and is not reported; '
+        "`str(...)`, slices and splits of it are. Tests for equality are not either.",
+        dynamic="None: a unit test with a two-digit minor version shows it.",
+    )
+    nodes = (ast.Compare,)
+    calls: frozenset[str] = frozenset()
+    hot_only = False
+
+    def check(self, node: ast.AST, file: SourceFile) -> Iterable[Hit]:
+        assert isinstance(node, ast.Compare)
+        sides = [node.left, *node.comparators]
+        for operator, left, right in zip(node.ops, sides, sides[1:], strict=False):
+            if isinstance(operator, _ORDER) and (_is_compared(left, right, file) or _is_compared(right, left, file)):
+                yield Hit(node, "compares versions as strings (or as a decimal number): 2.10 counts as less than 2.9")
+
+
+def _is_compared(version: ast.expr, limit: ast.expr, file: SourceFile) -> bool:
+    if not isinstance(limit, ast.Constant):
+        return False
+    if isinstance(limit.value, str):
+        return _is_text(version, file)
+    cast = isinstance(version, ast.Call) and file.name_of(version.func) == "float" and bool(version.args)
+    return cast and _mentions_version(version, file)
+
+
+def _is_text(version: ast.expr, file: SourceFile) -> bool:
+    if isinstance(version, ast.Name):
+        bound = file.binding(version)
+        if bound is None or bound.how != "assign" or bound.value is None or isinstance(bound.value, ast.Name):
+            return False
+        version = bound.value
+    if isinstance(version, ast.Attribute):
+        return version.attr == "__version__" and file.name_of(version) != "torch.__version__"
+    if isinstance(version, ast.Call):
+        name = file.name_of(version.func)
+        if name in ("importlib.metadata.version", "platform.python_version"):
+            return True
+        method = version.func.attr if isinstance(version.func, ast.Attribute) else ""
+        return (name == "str" or method in ("strip", "replace", "removesuffix")) and _mentions_version(version, file)
+    if isinstance(version, ast.Subscript) and isinstance(version.value, (ast.Attribute, ast.Call)):
+        return _mentions_version(version, file)
+    return False
+
+
+def _mentions_version(node: ast.AST, file: SourceFile) -> bool:
+    return any(isinstance(part, ast.Attribute) and part.attr == "__version__" for part in file.within(node))

@@ -1,0 +1,1 @@
+"""DA: how samples become batches on the device."""

@@ -1,0 +1,63 @@
+"""DA14: a tensor sent through NumPy because a callback takes arrays."""
+
+import ast
+from collections.abc import Iterable, Iterator
+
+from hotloop.lint.rule import Hit, Page
+from hotloop.lint.source_model.names import dotted
+from hotloop.lint.source_model.source_file import SourceFile
+
+_TO_TENSOR = frozenset({"torch.tensor", "torch.as_tensor", "torch.from_numpy", "torch.asarray"})
+
+
+class CallbackThroughNumpy:
+    code = "DA14"
+    page = Page(
+        title="a callback that takes the detour through NumPy",
+        why="The tensor is copied to the host, a callback computes on the array, and the result is copied back: two "
+        "transfers and a wait in each call, out of sight of whoever wrote the callback.",
+        cure="Ask for a callback that takes tensors. Where an array has to be accepted, warn once, naming the "
+        "callback.",
+        dynamic="`.numpy()` seen by the function mode, with the line of the caller, in `hotloop diagnose`.",
+        traps="Plots, writers, NumPy itself and metrics of a library whose result stays on the host are not reported: "
+        "only a callable that was handed in, and whose result becomes a tensor again.",
+    )
+    nodes: tuple[type[ast.AST], ...] = ()
+    calls = frozenset({"numpy"})
+    hot_only = False
+
+    def check(self, node: ast.AST, file: SourceFile) -> Iterable[Hit]:
+        assert isinstance(node, ast.Call)
+        call = file.parent(node)
+        if not isinstance(node.func, ast.Attribute) or not isinstance(call, ast.Call) or node not in call.args:
+            return
+        name = dotted(call.func)
+        if _is_handed_in(call, name, file) and any(_becomes_tensor(result, file) for result in _results(call, file)):
+            yield Hit(call, f"`{name}` gets arrays, and its result becomes a tensor again")
+
+
+def _is_handed_in(call: ast.Call, name: str, file: SourceFile) -> bool:
+    """Whether what is called is a parameter of a function around, or an attribute that was set from one."""
+    if not name or "." in name.removeprefix("self."):
+        return False
+    bound = file.binding(call.func)
+    if bound is not None and name.startswith("self.") and isinstance(bound.value, ast.Name):
+        bound = file.binding(bound.value)
+    return bound is not None and bound.how == "argument"
+
+
+def _results(call: ast.Call, file: SourceFile) -> Iterator[ast.expr]:
+    """The call, NumPy functions right around it, and later reads of the name that it is assigned to."""
+    here: ast.expr = call
+    above = file.parent(here)
+    while isinstance(above, ast.Call) and file.name_of(above.func).startswith("numpy."):
+        here, above = above, file.parent(above)
+    yield here
+    name = dotted(above.targets[0]) if isinstance(above, ast.Assign) else ""
+    if name:
+        yield from file.uses(file.place(call).scope, name)
+
+
+def _becomes_tensor(result: ast.expr, file: SourceFile) -> bool:
+    above = file.parent(result)
+    return isinstance(above, ast.Call) and file.name_of(above.func) in _TO_TENSOR

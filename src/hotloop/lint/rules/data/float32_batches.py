@@ -1,0 +1,61 @@
+"""DA09: batches made in float32 for a model that computes in bfloat16."""
+
+import ast
+import re
+from collections.abc import Iterable
+
+from hotloop.lint.rule import Hit, Page
+from hotloop.lint.source_model.arguments import argument
+from hotloop.lint.source_model.names import dotted
+from hotloop.lint.source_model.source_file import SourceFile
+
+_KEPT_EXACT = re.compile(r"label|target|weight|mask|loss|reward|(^|_)(y|ys|id|ids)$", re.I)
+_FLOAT32 = frozenset({"torch.float32", "torch.float", "numpy.float32"})
+_HALVES = frozenset({"bfloat16", "half", "float16"})
+
+
+class Float32Batches:
+    code = "DA09"
+    page = Page(
+        title="float32 batches under bfloat16 autocast",
+        why="Autocast casts the inputs of the first layer to bfloat16 in any case. Batches that travel as float32 take "
+        "twice the bytes on the way to the device.",
+        cure="Normalize in float32, then cast the features to bfloat16 in the collate function; keep labels float32.",
+        dynamic="The bytes of each batch, and the cast at the entry of the model, in `hotloop diagnose`.",
+        traps="Labels, targets, weights and masks stay float32 and are not reported. Cast only after normalizing: a "
+        "raw price or a large offset loses its digits in bfloat16.",
+    )
+    nodes: tuple[type[ast.AST], ...] = ()
+    calls = frozenset({"float", "to", "astype"})
+    hot_only = True
+
+    def check(self, node: ast.AST, file: SourceFile) -> Iterable[Hit]:
+        assert isinstance(node, ast.Call)
+        hot = file.hot(node)
+        if hot is None or not hot.loads_data or not isinstance(node.func, ast.Attribute):
+            return
+        if not _makes_float32(node, node.func.attr, file) or not _computes_in_bfloat16(file):
+            return
+        inside = file.within(hot.node)
+        if any(isinstance(part, ast.Attribute) and part.attr in _HALVES for part in inside):
+            return
+        if not _KEPT_EXACT.search(dotted(node.func.value)) and not _is_bound_to_label(node, file):
+            yield Hit(node, "the batch is made in float32, and the model computes in bfloat16")
+
+
+def _makes_float32(node: ast.Call, name: str, file: SourceFile) -> bool:
+    if name == "float":
+        return not node.args
+    given = [*node.args, *(word.value for word in node.keywords if word.arg == "dtype")]
+    return any(file.name_of(part) in _FLOAT32 for part in given)
+
+
+def _computes_in_bfloat16(file: SourceFile) -> bool:
+    types = (argument(call, "dtype", 1) for call in file.calls("autocast"))
+    return any(given is not None and file.name_of(given) == "torch.bfloat16" for given in types)
+
+
+def _is_bound_to_label(node: ast.Call, file: SourceFile) -> bool:
+    statement = file.statement(node)
+    targets = statement.targets if isinstance(statement, ast.Assign) else []
+    return any(_KEPT_EXACT.search(dotted(target)) for target in targets)

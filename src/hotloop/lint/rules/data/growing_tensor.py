@@ -1,0 +1,94 @@
+"""DA11: a tensor or array that grows by concatenation in a loop."""
+
+import ast
+from collections.abc import Iterable, Iterator
+
+from hotloop.lint.rule import Hit, Page
+from hotloop.lint.source_model.names import dotted
+from hotloop.lint.source_model.position import LoopNode
+from hotloop.lint.source_model.source_file import SourceFile
+
+_JOINS = frozenset(
+    f"{library}.{name}"
+    for library in ("torch", "numpy")
+    for name in ("cat", "concat", "concatenate", "hstack", "vstack", "append")
+)
+_ONLY_LOOKS = frozenset({"shape", "size", "ndim", "numel", "dim"})
+
+
+class GrowingTensor:
+    code = "DA11"
+    page = Page(
+        title="a tensor that grows by concatenation in a loop",
+        why="`x = torch.cat([x, y])` copies everything gathered so far in each turn: the cost grows with the square of "
+        "the number of turns.",
+        cure="Append the pieces to a list and concatenate once after the loop. Preallocate only where pieces are big.",
+        dynamic="Bytes written by `cat` that grow from step to step, in `hotloop diagnose`.",
+        traps="Append then one `cat` is the cure and is not reported. Neither is a name that is set anew in each turn "
+        "(`x = up(x); x = torch.cat([x, skip])`), nor one that the loop reads for something else (generation of "
+        "tokens, dense blocks): there the growth is the algorithm.",
+    )
+    nodes: tuple[type[ast.AST], ...] = (ast.Assign,)
+    calls: frozenset[str] = frozenset()
+    hot_only = False
+
+    def check(self, node: ast.AST, file: SourceFile) -> Iterable[Hit]:
+        assert isinstance(node, ast.Assign)
+        name = dotted(node.targets[0]) if len(node.targets) == 1 else ""
+        loops = file.place(node).loops
+        call = node.value
+        if not name or not loops or not isinstance(call, ast.Call) or file.name_of(call.func) not in _JOINS:
+            return
+        own = _grown(call, name)
+        if own is None or _is_set_anew(node, name, loops[-1].node, file):
+            return
+        if all(part is own or _only_looks(part, file) for part in _reads(loops[-1].node, name, file)):
+            yield Hit(node, f"`{name}` is copied whole in every turn of the loop")
+
+
+def _grown(call: ast.Call, name: str) -> ast.expr | None:
+    """The read of `name` that stands among the pieces which are joined, with at least one more."""
+    first = call.args[0] if call.args else None
+    if dotted(call.func).endswith(".append"):
+        return first if first is not None and dotted(first) == name else None
+    pieces = first.elts if isinstance(first, (ast.List, ast.Tuple)) else []
+    own = [piece for piece in pieces if dotted(piece) == name]
+    return own[0] if len(own) == 1 and len(pieces) > 1 else None
+
+
+def _is_set_anew(node: ast.Assign, name: str, loop: LoopNode, file: SourceFile) -> bool:
+    """Whether the loop binds the name elsewhere too, other than in the other branch of the same `if`."""
+    scope = file.place(node).scope
+    found = file.bindings(scope, name)
+    while not found and scope.parent is not None:  # attributes are kept with the class
+        scope = scope.parent
+        found = file.bindings(scope, name)
+    others = [b.statement for b in found if b.statement is not node and file.holds(loop, b.statement)]
+    return any(statement is loop or not _excludes(statement, node, file) for statement in others)
+
+
+def _excludes(one: ast.AST, other: ast.AST, file: SourceFile) -> bool:
+    """Whether the two stand in different branches of one `if`."""
+    for above in file.ancestors(one):
+        if isinstance(above, ast.If) and file.holds(above, other):
+            return not any(
+                any(file.holds(item, one) for item in branch) and any(file.holds(item, other) for item in branch)
+                for branch in (above.body, above.orelse)
+            )
+    return False
+
+
+def _reads(loop: LoopNode, name: str, file: SourceFile) -> Iterator[ast.expr]:
+    for part in file.within(loop):
+        if isinstance(part, (ast.Name, ast.Attribute)) and isinstance(part.ctx, ast.Load) and dotted(part) == name:
+            yield part
+
+
+def _only_looks(part: ast.expr, file: SourceFile) -> bool:
+    """Whether a read asks only for the size, or whether the name is None."""
+    above = file.parent(part)
+    if isinstance(above, ast.Attribute):
+        return above.attr in _ONLY_LOOKS
+    if isinstance(above, ast.Call):
+        return dotted(above.func) == "len"
+    return isinstance(above, ast.Compare) and isinstance(above.ops[0], (ast.Is, ast.IsNot))

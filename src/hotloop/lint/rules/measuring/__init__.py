@@ -1,0 +1,1 @@
+"""ME: whether what is reported is right."""

@@ -1,0 +1,78 @@
+"""ME06: a speed-up that counts steps and never looks at a clock."""
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+
+from hotloop.lint.rule import Hit, Page
+from hotloop.lint.source_model.names import dotted, last_name
+from hotloop.lint.source_model.source_file import SourceFile
+
+_SPEEDUP = re.compile(r"speed_?up", re.I)
+_COUNTS = re.compile(r"step|count|iter|forward|backward|update|calls|epoch|batches|num_|total", re.I)
+_TIMES = re.compile(
+    r"time|sec|elapsed|duration|latenc|throughput|clock|wall|per_|(^|_)(ms|us|ns|s|t|tps|fps|rate|dt|baseline)($|_|\d)|median|mean",
+    re.I,
+)
+
+
+class SpeedupByCount:
+    code = "ME06"
+    page = Page(
+        title="a speed-up that counts steps",
+        why="Steps divided by steps says how often something was skipped, not how much time that saved: what remains, "
+        "and what decides to skip, also take time.",
+        cure="Time both ways on the same machine, in turns, to the same loss; report the ratio of the times next to "
+        "the ratio of the counts. `hotloop tune` and `hotloop bench` do it.",
+        dynamic="Wall time of both arms, and the loss at equal time.",
+        traps="Ratios of times or of throughputs are not reported, nor are ratios of counts that go by another name.",
+    )
+    nodes: tuple[type[ast.AST], ...] = (ast.BinOp,)
+    calls: frozenset[str] = frozenset()
+    hot_only = False
+
+    def check(self, node: ast.AST, file: SourceFile) -> Iterable[Hit]:
+        assert isinstance(node, ast.BinOp)
+        if not isinstance(node.op, ast.Div) or isinstance(file.parent(node), ast.BinOp):
+            return
+        if not any(_SPEEDUP.search(name) for name in _called(node, file)):
+            return
+        sides = [_words(node.left, file), _words(node.right, file)]
+        if any(_TIMES.search(word) for words in sides for word in words):
+            return
+        if all(any(_COUNTS.search(word) for word in words) for words in sides):
+            yield Hit(node, "this speed-up is a ratio of counts; no time was taken")
+
+
+def _called(node: ast.BinOp, file: SourceFile) -> Iterator[str]:
+    """What the result is called: the name or key that it is assigned to, or the function that returns it."""
+    below: ast.AST = node
+    for above in file.ancestors(node):
+        if isinstance(above, ast.Dict):
+            yield from (
+                str(key.value) for key, value in _pairs(above) if value is below and isinstance(key, ast.Constant)
+            )
+        elif isinstance(above, ast.keyword):
+            yield above.arg or ""
+        elif isinstance(above, ast.Assign):
+            yield from (dotted(target) for target in above.targets)
+        elif isinstance(above, ast.AnnAssign):
+            yield dotted(above.target)
+        elif isinstance(above, ast.Return):
+            function = file.place(node).scope.function
+            yield function.name if function is not None else ""
+        if isinstance(above, ast.stmt):
+            return
+        below = above
+
+
+def _pairs(node: ast.Dict) -> list[tuple[ast.expr | None, ast.expr]]:
+    return list(zip(node.keys, node.values, strict=True))
+
+
+def _words(node: ast.expr, file: SourceFile) -> list[str]:
+    parts = file.within(node)
+    names = [part.id for part in parts if isinstance(part, ast.Name)]
+    names += [part.attr for part in parts if isinstance(part, ast.Attribute)]
+    calls = {last_name(part.func) for part in parts if isinstance(part, ast.Call)}
+    return [name for name in names if name != "self" and name not in calls]

@@ -1,0 +1,1 @@
+"""OP: optimizer, gradients and precision."""

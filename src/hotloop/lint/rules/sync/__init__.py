@@ -1,0 +1,1 @@
+"""SY: where the host waits for the device, and copies to it."""

@@ -1,0 +1,264 @@
+"""What lies under each kind of node, in the order of evaluation, and where: new scopes, loops and rare branches."""
+
+import ast
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from hotloop.lint.source_model.names import dotted, looks_like_loader
+from hotloop.lint.source_model.position import (
+    Binding,
+    Branch,
+    Comprehension,
+    How,
+    Loop,
+    LoopNode,
+    Place,
+    Scope,
+    ScopeNode,
+)
+
+Children = list[tuple[ast.AST, Place]]
+
+_SKIPPED_FIELDS = frozenset({"ctx", "op", "ops", "type_ignores", "type_comment", "kind"})
+_NOT_BATCHES = frozenset({"dataset", "datasets", "sampler", "batch_sampler"})
+
+
+def children_of(node: ast.AST) -> Iterator[ast.AST]:
+    """Child nodes as the grammar orders them, without contexts and operators."""
+    for field in node._fields:
+        if field in _SKIPPED_FIELDS:
+            continue
+        value = getattr(node, field, None)
+        if isinstance(value, ast.AST):
+            yield value
+        elif isinstance(value, list):
+            for item in value:  # pyright: ignore[reportUnknownVariableType]
+                if isinstance(item, ast.AST):
+                    yield item
+
+
+def _all(nodes: Iterable[ast.AST | None], place: Place) -> Children:
+    return [(node, place) for node in nodes if node is not None]
+
+
+def _bind(target: ast.AST, place: Place, how: How, value: ast.expr | None, statement: ast.AST) -> None:
+    if isinstance(target, ast.Starred):
+        _bind(target.value, place, how, value, statement)
+    elif isinstance(target, (ast.Tuple, ast.List)):
+        inner: How = "for-unpack" if how in ("for", "for-unpack") else "unpack"
+        for element in target.elts:
+            _bind(element, place, inner, value, statement)
+    elif name := dotted(target):
+        _record(name, place, Binding(name, how, value, target, statement))
+
+
+def _record(name: str, place: Place, binding: Binding) -> None:
+    scope: Scope | None = place.scope
+    if name.startswith("self."):  # attributes belong to the class, whatever method sets them
+        while scope is not None and not isinstance(scope.node, ast.ClassDef):
+            scope = scope.parent
+    (scope or place.scope).bindings.setdefault(name, []).append(binding)
+
+
+def _name(node: ast.Name, place: Place) -> Children:
+    if isinstance(node.ctx, ast.Load):
+        place.scope.uses.setdefault(node.id, []).append(node)
+    return []
+
+
+def _assign(node: ast.Assign, place: Place) -> Children:
+    for target in node.targets:
+        _bind(target, place, "assign", node.value, node)
+    return _all([node.value, *node.targets], place)
+
+
+def _ann_assign(node: ast.AnnAssign, place: Place) -> Children:
+    if name := dotted(node.target):
+        _record(name, place, Binding(name, "assign", node.value, node.target, node, node.annotation))
+    return _all([node.annotation, node.value, node.target], place)
+
+
+def _aug_assign(node: ast.AugAssign, place: Place) -> Children:
+    _bind(node.target, place, "aug", node.value, node)
+    return _all([node.value, node.target], place)
+
+
+def _named_expr(node: ast.NamedExpr, place: Place) -> Children:
+    _bind(node.target, place, "assign", node.value, node)
+    return _all([node.value, node.target], place)
+
+
+def _with(node: ast.With | ast.AsyncWith, place: Place) -> Children:
+    for item in node.items:
+        if item.optional_vars is not None:
+            _bind(item.optional_vars, place, "with", item.context_expr, node)
+    return _all([*node.items, *node.body], place)
+
+
+def _import(node: ast.Import | ast.ImportFrom, place: Place) -> Children:
+    for alias in node.names:
+        name = alias.asname or alias.name.partition(".")[0]
+        _record(name, place, Binding(name, "import", None, alias, node))
+    return _all(node.names, place)
+
+
+def _iterates_loader(expression: ast.expr) -> bool:
+    """Whether a loader is iterated: by name, or by a call to DataLoader, however wrapped (tqdm, enumerate, range)."""
+    pending: list[ast.AST] = [expression]
+    while pending:
+        node = pending.pop()
+        name = dotted(node)
+        if name:
+            parts = name.split(".")
+            if looks_like_loader(name) and not _NOT_BATCHES.intersection(parts):
+                return True
+            continue
+        if isinstance(node, ast.Call):
+            called = dotted(node.func).rpartition(".")[2]
+            if called.endswith("DataLoader") or looks_like_loader(called):
+                return True
+            if called in ("items", "values", "keys"):
+                continue  # a dict of loaders
+        if not isinstance(node, ast.Lambda):
+            pending.extend(children_of(node))
+    return False
+
+
+def _for(node: ast.For | ast.AsyncFor, place: Place) -> Children:
+    _bind(node.target, place, "for", node.iter, node)
+    inside = _inside(place, node, _iterates_loader(node.iter))
+    return [(node.iter, place), (node.target, inside), *_all(node.body, inside), *_all(node.orelse, place)]
+
+
+def _while(node: ast.While, place: Place) -> Children:
+    inside = _inside(place, node, False)
+    return [*_all([node.test, *node.body], inside), *_all(node.orelse, place)]
+
+
+def _inside(place: Place, node: LoopNode, loader: bool) -> Place:
+    return Place(place.scope, (*place.loops, Loop(node, loader)), place.branches)
+
+
+def _comprehension(node: Comprehension, place: Place) -> Children:
+    scope = Scope(node, place.scope, place.scope.qualname, place)
+    loader = any(_iterates_loader(generator.iter) for generator in node.generators)
+    inside = Place(scope, (*place.loops, Loop(node, loader)), place.branches)
+    below: Children = []
+    for position, generator in enumerate(node.generators):
+        _bind(generator.target, inside, "for", generator.iter, node)
+        below.append((generator.iter, inside if position else place))
+        below += _all([generator.target, *generator.ifs], inside)
+    result = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
+    return below + _all(result, inside)
+
+
+def _function(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, place: Place) -> Children:
+    if isinstance(node, ast.Lambda):
+        outside, body, label = _all([*node.args.defaults, *node.args.kw_defaults], place), [node.body], "<lambda>"
+    else:
+        _record(node.name, place, Binding(node.name, "definition", None, node, node))
+        around = [*node.decorator_list, *node.args.defaults, *node.args.kw_defaults, node.returns]
+        outside, body, label = _all(around, place), node.body, node.name
+    inside = Place(_scope_below(place, node, label))
+    arguments = _arguments(node.args, inside)
+    return [*outside, *arguments, *_all(body, inside)]
+
+
+def _arguments(arguments: ast.arguments, inside: Place) -> Children:
+    plain = [*arguments.posonlyargs, *arguments.args]
+    defaults: list[ast.expr | None] = [None] * (len(plain) - len(arguments.defaults)) + list(arguments.defaults)
+    pairs = [*zip(plain, defaults, strict=True), *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)]
+    for argument, default in pairs:
+        _record(
+            argument.arg, inside, Binding(argument.arg, "argument", default, argument, argument, argument.annotation)
+        )
+    starred = [argument for argument in (arguments.vararg, arguments.kwarg) if argument is not None]
+    for argument in starred:
+        _record(argument.arg, inside, Binding(argument.arg, "other", None, argument, argument))
+    return _all([*(argument for argument, _ in pairs), *starred], inside)
+
+
+def _class(node: ast.ClassDef, place: Place) -> Children:
+    _record(node.name, place, Binding(node.name, "definition", None, node, node))
+    inside = Place(_scope_below(place, node, node.name))
+    return [*_all([*node.decorator_list, *node.bases, *node.keywords], place), *_all(node.body, inside)]
+
+
+def _scope_below(place: Place, node: ScopeNode, label: str) -> Scope:
+    prefix = f"{place.scope.qualname}." if place.scope.qualname else ""
+    return Scope(node, place.scope, prefix + label, place)
+
+
+def _if(node: ast.If, place: Place) -> Children:
+    body, orelse = place, place
+    if any(isinstance(part, ast.BinOp) and isinstance(part.op, ast.Mod) for part in _conditions(node.test)):
+        body = _branch(place, "every")
+    elif kind := _leaves(node.body):
+        body = _branch(place, kind)
+    if kind := _leaves(node.orelse):
+        orelse = _branch(place, kind)
+    return [(node.test, place), *_all(node.body, body), *_all(node.orelse, orelse)]
+
+
+def _conditions(test: ast.expr) -> Iterator[ast.AST]:
+    """The parts that a test is put together from by and, or, not and comparisons; text formatting is none of them."""
+    pending: list[ast.AST] = [test]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod) and isinstance(node.left, ast.Constant):
+            continue  # "%d" % n
+        yield node
+        if isinstance(node, (ast.BoolOp, ast.UnaryOp, ast.Compare)):
+            pending.extend(children_of(node))
+
+
+def _leaves(body: list[ast.stmt]) -> Any:
+    last = {ast.Raise: "raise", ast.Return: "return", ast.Break: "break"}
+    return last.get(type(body[-1])) if body else None  # type: ignore[arg-type]
+
+
+def _branch(place: Place, kind: Any) -> Place:
+    return Place(place.scope, place.loops, (*place.branches, Branch(kind, len(place.loops))))
+
+
+def _raise(node: ast.Raise, place: Place) -> Children:
+    return _all([node.exc, node.cause], _branch(place, "raise"))
+
+
+def _assert(node: ast.Assert, place: Place) -> Children:
+    return [(node.test, place), *_all([node.msg], _branch(place, "raise"))]
+
+
+def _handler(node: ast.ExceptHandler, place: Place) -> Children:
+    if node.name:
+        _record(node.name, place, Binding(node.name, "other", None, node, node))
+    return [*_all([node.type], place), *_all(node.body, _branch(place, "raise"))]
+
+
+EXPAND: dict[type[ast.AST], Callable[[Any, Place], Children]] = {
+    ast.Name: _name,
+    ast.Constant: lambda _node, _place: [],
+    ast.Assign: _assign,
+    ast.AnnAssign: _ann_assign,
+    ast.AugAssign: _aug_assign,
+    ast.NamedExpr: _named_expr,
+    ast.With: _with,
+    ast.AsyncWith: _with,
+    ast.Import: _import,
+    ast.ImportFrom: _import,
+    ast.For: _for,
+    ast.AsyncFor: _for,
+    ast.While: _while,
+    ast.ListComp: _comprehension,
+    ast.SetComp: _comprehension,
+    ast.DictComp: _comprehension,
+    ast.GeneratorExp: _comprehension,
+    ast.FunctionDef: _function,
+    ast.AsyncFunctionDef: _function,
+    ast.Lambda: _function,
+    ast.ClassDef: _class,
+    ast.If: _if,
+    ast.Raise: _raise,
+    ast.Assert: _assert,
+    ast.ExceptHandler: _handler,
+}

@@ -1,0 +1,167 @@
+"""Place: where a node stands (scope, loops, branches), and whether the code there runs for every batch."""
+
+import ast
+import re
+from dataclasses import dataclass, field
+from typing import Literal
+
+from hotloop.lint.source_model.names import words
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+ScopeNode = ast.Module | ast.ClassDef | Function | Comprehension
+LoopNode = ast.For | ast.AsyncFor | ast.While | Comprehension
+How = Literal["assign", "unpack", "aug", "for", "for-unpack", "argument", "with", "import", "definition", "other"]
+
+HOT_FUNCTIONS = words(
+    "forward training_step validation_step test_step predict_step train_step __getitem__ __getitems__"
+)
+_COLLATE = re.compile(r"(^|_)collate(_|$)")
+
+
+@dataclass(slots=True, eq=False)
+class Binding:
+    """One assignment to a name: `value` is the right-hand side, what is iterated, or the `with` expression.
+
+    `statement` is the statement (or argument) that binds and `target` the part of it that is bound; `order` is the
+    target's place in the walk. For arguments `value` is the default, where there is one.
+    """
+
+    name: str
+    how: How
+    value: ast.expr | None
+    target: ast.AST
+    statement: ast.AST
+    annotation: ast.expr | None = None
+    order: int = -1
+
+
+@dataclass(slots=True, eq=False)
+class Scope:
+    """A module, class, function or comprehension, with what is bound in it, by name and in order."""
+
+    node: ScopeNode
+    parent: "Scope | None"
+    qualname: str
+    place: "Place | None" = None  # where the scope itself stands
+    bindings: dict[str, list[Binding]] = field(default_factory=dict[str, list[Binding]])
+    uses: dict[str, list[ast.Name]] = field(default_factory=dict[str, list[ast.Name]])
+    holds_backward: bool = False  # directly: not inside one of its loops
+    holds_step: bool = False
+
+    @property
+    def function(self) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+        """The def that this scope is or is in; None at the level of a module or class."""
+        scope: Scope | None = self
+        while scope is not None and isinstance(scope.node, (*_COMPREHENSIONS, ast.Lambda)):
+            scope = scope.parent
+        return scope.node if scope is not None and isinstance(scope.node, _DEFS) else None
+
+    @property
+    def owner(self) -> ast.ClassDef | None:
+        """The class whose body holds this scope's def."""
+        scope: Scope | None = self
+        while scope is not None and not isinstance(scope.node, ast.ClassDef):
+            scope = scope.parent
+        return scope.node if scope is not None and isinstance(scope.node, ast.ClassDef) else None
+
+
+@dataclass(slots=True, eq=False)
+class Loop:
+    """A for, while or comprehension, with what the walk learned of it."""
+
+    node: LoopNode
+    iterates_loader: bool = False
+    holds_step: bool = False  # backward() or optimizer.step() directly in it, not in a loop further in
+
+    @property
+    def is_batch_loop(self) -> bool:
+        return self.iterates_loader or self.holds_step
+
+
+@dataclass(slots=True, eq=False)
+class Branch:
+    """A branch of an `if` that is taken rarely: it raises, leaves the loop, or runs every N steps.
+
+    `depth` is the number of loops around it. A branch that holds the optimizer's step is a step (accumulation).
+    """
+
+    kind: Literal["raise", "every", "return", "break"]
+    depth: int
+    holds_step: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hot:
+    """Code that runs for every batch (or sample): a batch loop, or the body of a function that is called for each."""
+
+    kind: Literal["batch loop", "forward", "step", "getitem", "collate"]
+    node: ast.AST
+
+    @property
+    def loads_data(self) -> bool:
+        """True where a loader's worker runs it, once a sample or batch."""
+        return self.kind in ("getitem", "collate")
+
+    @property
+    def often(self) -> str:
+        """How often it runs, in words for a message."""
+        return {"getitem": "for every sample", "collate": "for every batch", "forward": "in every forward"}.get(
+            self.kind, "in every step"
+        )
+
+
+@dataclass(slots=True, eq=False)
+class Place:
+    """Where nodes stand: innermost scope, loops of that function from outer to inner, rare branches."""
+
+    scope: Scope
+    loops: tuple[Loop, ...] = ()
+    branches: tuple[Branch, ...] = ()
+    _hot: Hot | None = None
+    _known: bool = False
+
+    @property
+    def hot(self) -> Hot | None:
+        """The hot context here. Asked only after the walk, when all loops are known."""
+        if not self._known:
+            self._hot, self._known = self._find(), True
+        return self._hot
+
+    def _find(self) -> Hot | None:
+        for index in range(len(self.loops) - 1, -1, -1):
+            if self.loops[index].is_batch_loop:
+                rare = any(_rare_in_loop(branch, index) for branch in self.branches)
+                return None if rare else Hot("batch loop", self.loops[index].node)
+        if any(branch.kind in ("raise", "every") and not branch.holds_step for branch in self.branches):
+            return None
+        own = _hot_function(self.scope)
+        if own is not None:
+            return own
+        outer = self.scope.place if isinstance(self.scope.node, (*_DEFS, ast.Lambda, *_COMPREHENSIONS)) else None
+        return outer.hot if outer is not None else None
+
+
+_DEFS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+
+def _rare_in_loop(branch: Branch, index: int) -> bool:
+    if branch.holds_step or branch.depth <= index:
+        return False
+    return branch.kind != "break" or branch.depth == index + 1
+
+
+def _hot_function(scope: Scope) -> Hot | None:
+    node = scope.node
+    if not isinstance(node, _DEFS):
+        return None
+    if node.name == "forward":
+        return Hot("forward", node) if scope.owner is not None else None
+    if node.name in ("__getitem__", "__getitems__"):
+        return Hot("getitem", node)
+    if _COLLATE.search(node.name):
+        return Hot("collate", node)
+    if node.name in HOT_FUNCTIONS or (scope.holds_backward and scope.holds_step):
+        return Hot("step", node)
+    return None
