@@ -88,7 +88,7 @@ def test_comments_stay_where_they_were(copy):
 def test_a_fix_computes_the_same(path):
     patch = patch_of(path)
     assert patch.changes
-    assert not patch.left
+    assert not patch.unfixed
     before, after = result_of(path.read_text()), result_of(patch.after.decode())
     assert before.dtype == after.dtype
     assert torch.equal(before, after)
@@ -99,7 +99,7 @@ def test_what_is_not_the_same_is_left_with_a_reason(path):
     patch = patch_of(path)
     assert not patch.changes
     assert not patch.fixed
-    assert all(left.reason for left in patch.left)
+    assert all(unfixed.reason for unfixed in patch.unfixed)
 
 
 def test_workers_that_stay_draw_other_numbers_so_there_is_no_fixer_for_them():

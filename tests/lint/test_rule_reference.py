@@ -1,11 +1,11 @@
-"""The catalogue and the handbook that is written from it."""
+"""The catalogue and the reference that is written from it."""
 
 from pathlib import Path
 
 import pytest
 
 from hotloop.lint.catalogue import catalogue
-from hotloop.lint.rule_reference import catalogue_text, handbook
+from hotloop.lint.rule_reference import catalogue_text, reference
 
 DOCS = Path(__file__).parents[2] / "docs" / "rules.md"
 
@@ -17,16 +17,16 @@ def test_the_catalogue_is_complete():
     assert {entry.code for entry in catalogue()} >= CODES
 
 
-def test_the_handbook_is_up_to_date():
-    assert DOCS.read_text() == handbook(), "run: python -m hotloop.lint.rule_reference docs/rules.md"
+def test_the_reference_is_up_to_date():
+    assert DOCS.read_text() == reference(), "run: python -m hotloop.lint.rule_reference docs/rules.md"
 
 
 @pytest.mark.parametrize("entry", catalogue(), ids=lambda entry: entry.code)
 def test_a_code_has_a_page_with_an_anchor_and_whole_sentences(entry):
-    assert f'<a id="{entry.code.lower()}"></a>' in handbook()
-    assert entry.page.title
-    assert not entry.page.title.endswith(".")
-    for text in (entry.page.why, entry.page.cure):
+    assert f'<a id="{entry.code.lower()}"></a>' in reference()
+    assert entry.doc.title
+    assert not entry.doc.title.endswith(".")
+    for text in (entry.doc.why, entry.doc.cure):
         assert text.isascii()
         assert text.endswith((".", ")", "`"))
 

@@ -53,9 +53,9 @@ def lint(
     ] = False,
 ) -> None:
     """Read source for slow and unsafe patterns. Exit 1 with findings, 0 without, 2 if a file cannot be read."""
-    from hotloop.lint.allowances import load_allow_list
+    from hotloop.lint.allow_list import load_allow_list
     from hotloop.lint.formats import render
-    from hotloop.lint.measured_costs import load_hot_report
+    from hotloop.lint.measured_costs import load_measured_costs
     from hotloop.lint.run import LintOptions, lint_paths
 
     if list_codes:
@@ -70,7 +70,7 @@ def lint(
         select=_codes(select),
         ignore=_codes(ignore),
         allow=load_allow_list(listed) if listed else None,
-        hot=load_hot_report(hot) if hot else None,
+        hot=load_measured_costs(hot) if hot else None,
         torchfix=torchfix,
     )
     chosen = Format.json if as_json else format
@@ -103,9 +103,9 @@ def _fix(findings: Iterable["Finding"], *, write: bool) -> list["Patch"]:
             patch.write()
         else:
             sys.stdout.buffer.write(patch.unified().encode(patch.text_encoding))
-        for left in patch.left:
-            at = f"{left.finding.path}:{left.finding.line}"
-            sys.stderr.write(f"not fixed: {at}: {left.finding.code}: {left.reason}\n")
+        for unfixed in patch.unfixed:
+            at = f"{unfixed.finding.path}:{unfixed.finding.line}"
+            sys.stderr.write(f"not fixed: {at}: {unfixed.finding.code}: {unfixed.reason}\n")
     num_fixed = sum(len(patch.fixed) for patch in patches)
     sys.stderr.write(f"{num_fixed} findings {'fixed' if write else 'would be fixed'}\n")
     return patches

@@ -4,17 +4,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from hotloop import registry
-from hotloop.lint.rule import Page, Rule, Unlinted
+from hotloop.lint.rule import AnyRule, RuleDoc, Unlinted
 
 
 @dataclass(frozen=True, kw_only=True)
 class CatalogueEntry:
-    """One code: the name of its file, its page, and either the rule that finds it or the reason why none does."""
+    """One code, with the name of its file and either the rule that finds it or the reason why none does."""
 
     name: str
     code: str
-    page: Page
-    rule: Rule | None
+    doc: RuleDoc
+    rule: AnyRule | None
     unlinted: Unlinted | None
 
 
@@ -24,7 +24,7 @@ def catalogue() -> tuple[CatalogueEntry, ...]:
     return tuple(sorted((_entry(name) for name in registry.names("rules")), key=lambda entry: entry.code))
 
 
-def rules() -> tuple[Rule, ...]:
+def rules() -> tuple[AnyRule, ...]:
     """Every registered rule that reads source, sorted by code."""
     return tuple(entry.rule for entry in catalogue() if entry.rule is not None)
 
@@ -33,4 +33,4 @@ def _entry(name: str) -> CatalogueEntry:
     registered = registry.load("rules", name)
     rule = registered() if isinstance(registered, type) else registered
     unlinted: Unlinted | None = getattr(rule, "unlinted", None)
-    return CatalogueEntry(name=name, code=rule.code, page=rule.page, rule=None if unlinted else rule, unlinted=unlinted)
+    return CatalogueEntry(name=name, code=rule.code, doc=rule.doc, rule=None if unlinted else rule, unlinted=unlinted)

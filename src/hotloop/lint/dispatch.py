@@ -1,21 +1,23 @@
-"""Runs rules over files: each node is shown once to the rules that asked for its type or its called name."""
+"""Runs rules over files: each node is given once to the rules that asked for its type or its called name."""
 
 import ast
 from collections.abc import Iterable, Iterator
 from types import MappingProxyType
 
 from hotloop.finding import Finding
-from hotloop.lint.rule import Hit, Rule
+from hotloop.lint.rule import AnyRule, Violation
 from hotloop.lint.source_model.source_file import SourceFile
 
 
 class Dispatch:
     """Which rules want which nodes; made once for any number of files."""
 
-    def __init__(self, chosen: Iterable[Rule]) -> None:
-        self._by_type: dict[type[ast.AST], list[Rule]] = {}
-        self._by_call: dict[str, list[Rule]] = {}
+    def __init__(self, chosen: Iterable[AnyRule]) -> None:
+        self._by_type: dict[type[ast.AST], list[AnyRule]] = {}
+        self._by_call: dict[str, list[AnyRule]] = {}
+        self.codes: set[str] = set()
         for rule in chosen:
+            self.codes.add(rule.code)
             for kind in rule.nodes:
                 self._by_type.setdefault(kind, []).append(rule)
             for name in rule.calls:
@@ -24,15 +26,15 @@ class Dispatch:
     def findings(self, file: SourceFile) -> list[Finding]:
         """What the rules find in one file, by line; one finding for each code, line and column."""
         found: dict[tuple[int, int, str], Finding] = {}
-        for rule, node in self._shown(file):
+        for rule, node in self._given(file):
             if rule.hot_only and file.hot(node) is None:
                 continue
-            for hit in rule.check(node, file):
-                finding = _finding(rule, hit, file)
+            for violation in rule.check(node, file):
+                finding = _finding(rule, violation, file)
                 found.setdefault((finding.line, finding.column, finding.code), finding)
         return [found[key] for key in sorted(found)]
 
-    def _shown(self, file: SourceFile) -> Iterator[tuple[Rule, ast.AST]]:
+    def _given(self, file: SourceFile) -> Iterator[tuple[AnyRule, ast.AST]]:
         for kind, interested in self._by_type.items():
             for node in file.all(kind):
                 for rule in interested:
@@ -44,16 +46,16 @@ class Dispatch:
                         yield rule, call
 
 
-def _finding(rule: Rule, hit: Hit, file: SourceFile) -> Finding:
+def _finding(rule: AnyRule, violation: Violation, file: SourceFile) -> Finding:
     return Finding(
         code=rule.code,
         path=file.path,
-        line=line_of(hit.node),
-        column=hit.node.col_offset,
-        message=hit.message,
-        cure=hit.cure or rule.page.cure,
-        transform=rule.page.transform,
-        evidence=MappingProxyType({"scope": file.place(hit.node).scope.qualname}),
+        line=line_of(violation.node),
+        column=violation.node.col_offset,
+        message=violation.message,
+        cure=rule.doc.cure,
+        transform=rule.doc.transform,
+        evidence=MappingProxyType({"scope": file.position(violation.node).scope.qualname}),
     )
 
 

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, ClassVar
 
-
-from hotloop.lint.allowances import Comments
+from hotloop.lint.allow_comments import AllowComments
 from hotloop.lint.catalogue import rules
 from hotloop.lint.dispatch import Dispatch
 from hotloop.lint.source_model.source_file import SourceFile
@@ -34,7 +33,7 @@ class Family:
     def run(self) -> Iterator[Row]:
         """The findings of this family, in flake8's own form."""
         file = _facts(self._path, self._text)
-        comments = Comments(file)
+        comments = AllowComments(file)
         for finding in _dispatch(self.family).findings(file):
             if not comments.allows(finding):
                 yield finding.line, finding.column, f"H{finding.code} {finding.message}. {finding.cure}", type(self)

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from hotloop.finding import Finding
-from hotloop.lint.rule_reference import page_of
+from hotloop.lint.rule_reference import doc_of
 
 SCHEMA = 1
 FORMATS = ("text", "json", "sarif", "github")
@@ -74,14 +74,14 @@ def _sarif(findings: list[Finding]) -> str:
 
 
 def _sarif_rule(code: str) -> dict[str, Any]:
-    page = page_of(code)
-    if page is None:
+    doc = doc_of(code)
+    if doc is None:
         return {"id": code}
     return {
         "id": code,
-        "shortDescription": {"text": page.title},
-        "fullDescription": {"text": page.why},
-        "help": {"text": page.cure},
+        "shortDescription": {"text": doc.title},
+        "fullDescription": {"text": doc.why},
+        "help": {"text": doc.cure},
         "defaultConfiguration": {"level": "warning"},
     }
 

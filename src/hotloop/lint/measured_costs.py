@@ -1,4 +1,4 @@
-"""What a `hotloop diagnose --json` report saw costing time, line by line."""
+"""MeasuredCosts: what each line cost in a diagnosed run, from a `hotloop diagnose --json` report."""
 
 import json
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ SCHEMA = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cost:
+class LineCost:
     """What the report says of one line; None where it did not measure."""
 
     code: str
@@ -26,10 +26,10 @@ class Cost:
         return self.share > 0 if self.share is not None else bool(self.per_step)
 
 
-class HotReport:
+class MeasuredCosts:
     """Costs by resolved path and line."""
 
-    def __init__(self, costs: dict[tuple[Path, int], list[Cost]]) -> None:
+    def __init__(self, costs: dict[tuple[Path, int], list[LineCost]]) -> None:
         self._costs = costs
 
     def keep(self, finding: Finding) -> Finding | None:
@@ -43,7 +43,7 @@ class HotReport:
         return replace(finding, hot=True, share=own.share, per_step=own.per_step, amdahl_limit=own.amdahl_limit)
 
 
-def load_hot_report(path: Path) -> HotReport:
+def load_measured_costs(path: Path) -> MeasuredCosts:
     """The costs in a report, its paths taken from the current folder. Raises SourceError where it is no such report."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
@@ -53,20 +53,20 @@ def load_hot_report(path: Path) -> HotReport:
         raise SourceError(
             f"{path} is not a report of schema {SCHEMA} with findings; write one with `hotloop diagnose --json`"
         )
-    costs: dict[tuple[Path, int], list[Cost]] = {}
+    costs: dict[tuple[Path, int], list[LineCost]] = {}
     for entry in data["findings"]:
-        place, cost = _cost(entry, path)
-        costs.setdefault(place, []).append(cost)
-    return HotReport(costs)
+        line, cost = _cost(entry, path)
+        costs.setdefault(line, []).append(cost)
+    return MeasuredCosts(costs)
 
 
-def _cost(entry: Any, path: Path) -> tuple[tuple[Path, int], Cost]:
+def _cost(entry: Any, path: Path) -> tuple[tuple[Path, int], LineCost]:
     try:
         where = (Path(entry["path"]).resolve(), int(entry["line"]))
         figures = [
             None if entry.get(name) is None else float(entry[name]) for name in ("share", "per_step", "amdahl_limit")
         ]
-        return where, Cost(code=str(entry["code"]), share=figures[0], per_step=figures[1], amdahl_limit=figures[2])
+        return where, LineCost(code=str(entry["code"]), share=figures[0], per_step=figures[1], amdahl_limit=figures[2])
     except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise SourceError(
             f"{path}: a finding lacks code, path or line ({error!r}); write it with `hotloop diagnose --json`"

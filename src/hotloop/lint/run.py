@@ -1,4 +1,4 @@
-"""The verb: what is slow or unsafe in these files, allowances and the hot lines of a report considered."""
+"""lint_paths: what is slow or unsafe in these files, less what is allowed and what cost no time in a diagnosed run."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -6,11 +6,12 @@ from pathlib import Path
 
 from hotloop.errors import SourceError
 from hotloop.finding import Finding
-from hotloop.lint.allowances import PAGES, STALE, UNREASONED, AllowList, Comments
+from hotloop.lint.allow_comments import AllowComments
+from hotloop.lint.allow_list import AllowList
+from hotloop.lint.allowances import DOCS, STALE
 from hotloop.lint.catalogue import rules
 from hotloop.lint.dispatch import Dispatch
-from hotloop.lint.measured_costs import HotReport
-from hotloop.lint.rule import Rule
+from hotloop.lint.measured_costs import MeasuredCosts
 from hotloop.lint.source_model.source_file import SourceFile, read_source
 from hotloop.lint.torchfix import PREFIX, is_installed, torchfix_findings
 
@@ -24,12 +25,12 @@ class LintOptions:
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     allow: AllowList | None = None
-    hot: HotReport | None = None
+    hot: MeasuredCosts | None = None
     torchfix: bool | None = None
 
     def wants(self, code: str) -> bool:
         """Whether findings of a code are asked for; AL01 and AL02 are, unless ignored."""
-        chosen = not self.select or code in PAGES or code.startswith(self.select)
+        chosen = not self.select or code in DOCS or code.startswith(self.select)
         return chosen and not code.startswith(self.ignore or ("\0",))
 
 
@@ -48,14 +49,13 @@ def lint_paths(paths: Iterable[Path], options: LintOptions = LintOptions()) -> L
     option names no code.
     """
     _check(options)
-    chosen = [rule for rule in rules() if options.wants(rule.code)]
-    dispatch = Dispatch(chosen)
+    dispatch = Dispatch(rule for rule in rules() if options.wants(rule.code))
     found: list[Finding] = []
     files = list(dict.fromkeys(path for given in paths for path in python_files(given)))
     for path in files:
-        found += _of_file(read_source(path), dispatch, chosen, options)
+        found += _of_file(read_source(path), dispatch, options)
     if options.allow is not None and options.wants(STALE):
-        found += options.allow.stale({rule.code for rule in chosen}, [str(path) for path in files])
+        found += options.allow.stale(dispatch.codes, [str(path) for path in files])
     return LintResult(findings=tuple(found), num_files=len(files))
 
 
@@ -79,23 +79,21 @@ def _is_left_out(path: Path, root: Path) -> bool:
     return any(part in _LEFT_OUT or part.startswith(".") for part in folders)
 
 
-def _of_file(file: SourceFile, dispatch: Dispatch, chosen: list[Rule], options: LintOptions) -> list[Finding]:
-    comments = Comments(file)
+def _of_file(file: SourceFile, dispatch: Dispatch, options: LintOptions) -> list[Finding]:
+    comments = AllowComments(file)
     found = dispatch.findings(file)
-    codes = {rule.code for rule in chosen}
+    codes = set(dispatch.codes)
     if _runs_torchfix(options):
         theirs = [finding for finding in torchfix_findings(file) if options.wants(finding.code)]
         codes |= {finding.code for finding in theirs}
         found = sorted(found + theirs, key=lambda finding: (finding.line, finding.column, finding.code))
-    kept = [finding for finding in found if not _is_allowed(finding, comments, options.allow)]
+    kept = [finding for finding in found if not comments.allows(finding)]
+    if options.allow is not None:
+        kept = [finding for finding in kept if not options.allow.allows(finding)]
     if options.hot is not None:
         kept = [hot for finding in kept if (hot := options.hot.keep(finding)) is not None]
     about_allowances = [*comments.findings, *comments.stale(codes)]
     return kept + [finding for finding in about_allowances if options.wants(finding.code)]
-
-
-def _is_allowed(finding: Finding, comments: Comments, entries: AllowList | None) -> bool:
-    return comments.allows(finding) or (entries is not None and entries.allows(finding))
 
 
 def _runs_torchfix(options: LintOptions) -> bool:
@@ -107,7 +105,7 @@ def _runs_torchfix(options: LintOptions) -> bool:
 
 def _check(options: LintOptions) -> None:
     """Refuse beginnings that no code has, so that a misspelt option never passes for a clean file."""
-    known = [*(rule.code for rule in rules()), STALE, UNREASONED]
+    known = [*(rule.code for rule in rules()), *DOCS]
     for start in (*options.select, *options.ignore):
         if not start.startswith(PREFIX) and not any(code.startswith(start) for code in known):
             families = ", ".join(sorted({code[:2] for code in known} | {PREFIX}))

@@ -23,7 +23,7 @@ def is_installed() -> bool:
 def torchfix_findings(file: SourceFile) -> list[Finding]:
     """What TorchFix finds in a file, by line. Raises SourceError where it cannot read what Python could."""
     if not is_installed():
-        raise SourceError("TorchFix was asked for, but is not installed: pip install 'hotloop[lint]'")
+        raise SourceError("TorchFix was asked for, but is not installed: pip install 'hotloop[torchfix]'")
     import libcst
 
     try:
@@ -33,7 +33,7 @@ def torchfix_findings(file: SourceFile) -> list[Finding]:
 
 
 def _findings(file: SourceFile) -> Iterator[Finding]:
-    module = importlib.import_module("torchfix.torchfix")  # by name: it is optional, and typed nowhere
+    module = importlib.import_module("torchfix.torchfix")  # by name: it is optional, and has no types
     checker: Any = module.TorchChecker(None, file.text.splitlines(keepends=True))
     for line, column, said, *_ in checker.run():
         code, _, message = str(said).partition(" ")

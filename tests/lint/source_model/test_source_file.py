@@ -7,7 +7,8 @@ import pytest
 from hotloop.errors import SourceError
 from hotloop.lint.catalogue import rules
 from hotloop.lint.dispatch import Dispatch
-from hotloop.lint.source_model.kind_inference import Kind
+from hotloop.lint.rule import RuleDoc
+from hotloop.lint.source_model.kind import Kind
 from hotloop.lint.source_model.source_file import SourceFile, parse_source, read_source
 
 
@@ -213,7 +214,7 @@ def test_every_node_is_walked_once_and_no_rule_walks_again(monkeypatch):
         monkeypatch.setattr(ast, name, refuse)
     monkeypatch.setattr(ast.NodeVisitor, "visit", refuse)
     file = SourceFile("f.py", text, tree)
-    assert len(file.walk.nodes) == len(file.walk.index) == num_nodes
+    assert len(file.within(tree)) == len(set(file.within(tree))) == num_nodes
     assert len(Dispatch(rules()).findings(file)) >= 50
 
 
@@ -222,7 +223,7 @@ def test_a_rule_is_shown_only_what_it_asked_for():
 
     class Recorder:
         code = "ZZ01"
-        page = None
+        doc = RuleDoc(title="", why="", cure="")
         nodes = (ast.While,)
         calls = frozenset({"item"})
         hot_only = True

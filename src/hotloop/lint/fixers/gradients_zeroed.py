@@ -4,28 +4,33 @@ import ast
 
 import libcst as cst
 
-from hotloop.lint.patches.edits import Edits, NotExact, Source
-from hotloop.lint.source_model.datasets import method
-from hotloop.lint.source_model.kind_inference import Kind
+from hotloop.lint.patches.concrete_source import ConcreteSource
+from hotloop.lint.patches.edits import Edits, NotExact
+from hotloop.lint.patches.fixer import Fixer
+from hotloop.lint.source_model.arguments import receiver
+from hotloop.lint.source_model.definitions import method
+from hotloop.lint.source_model.kind import Kind
 from hotloop.lint.source_model.names import dotted, words
+from hotloop.lint.source_model.node_types import FunctionDef
 from hotloop.lint.source_model.source_file import SourceFile
 
-_TURNS = (ast.If, ast.IfExp, ast.While, ast.Try, ast.Match, ast.With, ast.For, ast.ListComp, ast.GeneratorExp)
+_BRANCHES = (ast.If, ast.IfExp, ast.While, ast.Try, ast.Match, ast.With, ast.For, ast.ListComp, ast.GeneratorExp)
 _CUTS = words("detach detach_ no_grad inference_mode argmax argmin item tolist numpy round long int bool")
 
 
-class DropGradients:
+class DropGradients(Fixer[ast.Call]):
     """Zeros and None differ for a parameter without a gradient: zeros are still decayed and carry momentum.
 
-    So the model has to be in sight and straight: an `nn.Sequential` or single layer, or a class whose forward has no
-    branches and uses each of its submodules; and the step has to be one unconditional forward and backward.
+    So the file has to show the model, and that it is straight: an `nn.Sequential` or single layer, or a class whose
+    forward has no branches and uses each of its submodules; and the step has to be one unconditional forward and
+    backward.
     """
 
     code = "OP01"
     node = ast.Call
     calls = frozenset({"zero_grad"})
 
-    def edits(self, node: ast.Call, source: Source) -> Edits:
+    def edits(self, node: ast.Call, source: ConcreteSource) -> Edits:
         file = source.file
         if source.has_comment(node):
             raise NotExact("a comment stands in the call")
@@ -40,17 +45,15 @@ class DropGradients:
 
 def _model(node: ast.Call, file: SourceFile) -> ast.Name:
     """The name of the model whose gradients the call clears."""
-    assert isinstance(node.func, ast.Attribute)
-    receiver = node.func.value
-    bound = file.binding(receiver) if isinstance(receiver, ast.Name) else None
-    made = bound.value if bound is not None and bound.how == "assign" else None
+    cleared = receiver(node)
+    made = file.assigned(cleared)
     if isinstance(made, ast.Call) and file.name_of(made.func).startswith("torch.optim."):
         given = made.args[0] if made.args else None
         if isinstance(given, ast.Call) and isinstance(given.func, ast.Attribute) and given.func.attr == "parameters":
-            receiver = given.func.value
-    if not isinstance(receiver, ast.Name):
-        raise NotExact("which parameters it clears is not in sight")
-    return receiver
+            cleared = given.func.value
+    if not isinstance(cleared, ast.Name):
+        raise NotExact("this file does not show which parameters it clears")
+    return cleared
 
 
 def _check_step(node: ast.Call, model: ast.Name, file: SourceFile) -> None:
@@ -66,9 +69,8 @@ def _check_step(node: ast.Call, model: ast.Name, file: SourceFile) -> None:
         raise NotExact("the file has more than one backward, or clears gradients in more than one place")
     if not all(found):
         raise NotExact("forward, backward, step and clearing are not in one block")
-    places = sorted(at for each in found for at in each)
-    step = body[places[0] : places[-1] + 1]
-    if any(isinstance(part, _TURNS) for item in step for part in file.within(item)):
+    indexes = sorted(at for each in found for at in each)
+    if any(file.within(item, *_BRANCHES) for item in body[indexes[0] : indexes[-1] + 1]):
         raise NotExact("the step has branches or inner blocks: a parameter could be left out of one")
 
 
@@ -77,10 +79,9 @@ def _updates(call: ast.Call, file: SourceFile) -> bool:
 
 
 def _check_model(model: ast.Name, file: SourceFile) -> None:
-    bound = file.binding(model)
-    made = bound.value if bound is not None and bound.how == "assign" else None
+    made = file.assigned(model)
     if not isinstance(made, ast.Call):
-        raise NotExact(f"how `{model.id}` is made is not in sight")
+        raise NotExact(f"this file does not show how `{model.id}` is made")
     name = file.name_of(made.func)
     if any(word.arg == "sparse" for call in file.all(ast.Call) for word in call.keywords):
         raise NotExact("sparse gradients are laid out in another way")
@@ -94,25 +95,23 @@ def _check_model(model: ast.Name, file: SourceFile) -> None:
 
 
 def _check_layers(made: ast.Call, file: SourceFile) -> None:
-    for call in (part for part in file.within(made) if isinstance(part, ast.Call)):
-        if not file.name_of(call.func).startswith("torch.nn."):
-            raise NotExact("a layer is made by code that is not torch.nn")
+    if not all(file.name_of(call.func).startswith("torch.nn.") for call in file.within(made, ast.Call)):
+        raise NotExact("a layer is made by code that is not torch.nn")
 
 
 def _check_class(owner: ast.ClassDef, file: SourceFile) -> None:
     start, forward = method(owner, "__init__"), method(owner, "forward")
     if start is None or forward is None or len(owner.bases) != 1 or file.name_of(owner.bases[0]) != "torch.nn.Module":
         raise NotExact(f"`{owner.name}` is not a plain nn.Module")
-    inside = file.within(forward)
-    if any(isinstance(part, _TURNS) for part in inside):
+    if file.within(forward, *_BRANCHES):
         raise NotExact(f"`{owner.name}.forward` has branches or loops: a submodule could be left out")
-    if any(isinstance(part, ast.Attribute) and part.attr in _CUTS for part in inside):
+    if any(part.attr in _CUTS for part in file.within(forward, ast.Attribute)):
         raise NotExact(f"`{owner.name}.forward` cuts the gradient")
-    returns = [part for part in inside if isinstance(part, ast.Return)]
+    returns = file.within(forward, ast.Return)
     if len(returns) != 1 or isinstance(returns[0].value, (ast.Tuple, ast.List, ast.Dict)):
         raise NotExact(f"`{owner.name}.forward` returns several things: the loss could ignore one")
-    used = {dotted(part.func) for part in inside if isinstance(part, ast.Call)}
-    for item in (part for part in file.within(start) if isinstance(part, ast.Assign)):
+    used = {dotted(call.func) for call in file.within(forward, ast.Call)}
+    for item in file.within(start, ast.Assign):
         target = dotted(item.targets[0])
         if not target.startswith("self."):
             continue
@@ -124,14 +123,14 @@ def _check_class(owner: ast.ClassDef, file: SourceFile) -> None:
     _check_flow(forward, file)
 
 
-def _check_flow(forward: ast.FunctionDef | ast.AsyncFunctionDef, file: SourceFile) -> None:
+def _check_flow(forward: FunctionDef, file: SourceFile) -> None:
     """Raise NotExact where a value is computed in forward and then not used: its submodules get no gradient."""
     if any(isinstance(item, ast.Expr) and isinstance(item.value, ast.Call) for item in forward.body):
         raise NotExact("forward calls something and drops the result")
     scope = file.scope(forward)
     for name, bindings in scope.bindings.items():
         reads = [file.order(use) for use in file.uses(scope, name)]
-        ends = [*(binding.order for binding in bindings[1:]), len(file.walk.nodes)]
+        ends = [*(binding.order for binding in bindings[1:]), float("inf")]
         for binding, end in zip(bindings, ends, strict=True):
             if not any(binding.order < read < end for read in reads) and binding.how != "argument":
                 raise NotExact(f"`{name}` is computed in forward and not used")

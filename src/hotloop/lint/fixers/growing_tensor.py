@@ -4,17 +4,20 @@ import ast
 
 import libcst as cst
 
-from hotloop.lint.patches.edits import Edits, NotExact, Source
-from hotloop.lint.source_model.arguments import is_literal
+from hotloop.lint.patches.concrete_source import ConcreteSource
+from hotloop.lint.patches.edits import Edits, NotExact
+from hotloop.lint.patches.fixer import Fixer
+from hotloop.lint.source_model.arguments import is_literal, values_given
 from hotloop.lint.source_model.names import dotted, words
-from hotloop.lint.source_model.position import LoopNode, Scope
+from hotloop.lint.source_model.node_types import LoopNode
+from hotloop.lint.source_model.position import Scope
 from hotloop.lint.source_model.source_file import SourceFile
 
 _TORCH = frozenset({"torch.cat", "torch.concat", "torch.concatenate"})
 _EMPTY = words("torch.empty torch.zeros torch.ones torch.tensor numpy.empty numpy.zeros numpy.ones numpy.array")
 
 
-class GatherThenJoin:
+class GatherThenJoin(Fixer[ast.Assign]):
     """Exact: concatenation is associative, in values and in dtype, and pieces are copied when they are taken, so that
     a buffer which the loop writes again is seen as it was. Nothing may look at the name between its first value and
     the end of the loop, and no handler may see it half filled.
@@ -22,9 +25,8 @@ class GatherThenJoin:
 
     code = "DA11"
     node = ast.Assign
-    calls: frozenset[str] = frozenset()
 
-    def edits(self, node: ast.Assign, source: Source) -> Edits:
+    def edits(self, node: ast.Assign, source: ConcreteSource) -> Edits:
         file = source.file
         call, target = node.value, node.targets[0]
         if not isinstance(target, ast.Name) or not isinstance(call, ast.Call):
@@ -52,13 +54,13 @@ class GatherThenJoin:
 
 
 def _piece(call: ast.Call, name: str, file: SourceFile) -> ast.expr:
-    """What is put behind the rest in each turn. Raises NotExact for other forms of the call."""
+    """What is put behind the rest in each pass. Raises NotExact for other forms of the call."""
     first = call.args[0] if call.args else None
     if file.name_of(call.func) not in (*_TORCH, "numpy.concatenate"):
         raise NotExact("only `torch.cat` and `np.concatenate` are rewritten")
     if not isinstance(first, (ast.List, ast.Tuple)) or len(first.elts) != 2 or dotted(first.elts[0]) != name:
         raise NotExact("the pieces are not [all so far, the next]")
-    others = [*call.args[1:], *(word.value for word in call.keywords)]
+    others = values_given(call)[1:]
     named = [word.arg for word in call.keywords]
     if len(others) > 1 or not all(is_literal(value, 0) for value in others) or set(named) - {"dim", "axis"}:
         raise NotExact("it is not joined along dimension 0")
@@ -70,20 +72,16 @@ def _piece(call: ast.Call, name: str, file: SourceFile) -> ast.expr:
 
 def _loop(node: ast.Assign, name: str, file: SourceFile) -> ast.For | ast.While:
     """The outermost loop after the name's first value. Raises NotExact."""
-    scope = file.place(node).scope
+    scope = file.position(node).scope
     bindings = [binding for binding in file.bindings(scope, name) if binding.statement is not node]
     if len(bindings) != 1 or bindings[0].how != "assign" or not isinstance(bindings[0].statement, ast.Assign):
         raise NotExact(f"`{name}` is bound in other places, too")
     value = bindings[0].value
     if not isinstance(value, ast.Call) or file.name_of(value.func) not in _EMPTY:
-        raise NotExact(f"`{name}` does not start as an empty tensor or array made in sight")
-    around = [loop.node for loop in file.place(node).loops if not file.holds(loop.node, bindings[0].statement)]
+        raise NotExact(f"`{name}` does not start as an empty tensor or array that this file makes")
+    around = [loop.node for loop in file.position(node).loops if not file.holds(loop.node, bindings[0].statement)]
     loop = around[0] if around else None
-    if (
-        not isinstance(loop, (ast.For, ast.While))
-        or loop.orelse
-        or file.order(bindings[0].statement) > file.order(loop)
-    ):
+    if not isinstance(loop, (ast.For, ast.While)) or loop.orelse or bindings[0].order > file.order(loop):
         raise NotExact("the loop is not a plain `for` or `while` after the first value")
     if file.parent(loop) is not file.parent(bindings[0].statement) and not isinstance(file.parent(loop), ast.With):
         raise NotExact("the first value and the loop stand in different blocks")
@@ -91,15 +89,15 @@ def _loop(node: ast.Assign, name: str, file: SourceFile) -> ast.For | ast.While:
 
 
 def _check_reads(node: ast.Assign, name: str, loop: LoopNode, file: SourceFile) -> None:
-    scope = file.place(node).scope
+    scope = file.position(node).scope
     start = file.bindings(scope, name)[0].order
-    end = file.walk.ends[file.walk.index[loop]]
-    for read in file.within(scope.node):
-        if not isinstance(read, ast.Name) or read.id != name or isinstance(read.ctx, ast.Store):
+    for read in file.within(scope.node, ast.Name):
+        if read.id != name or isinstance(read.ctx, ast.Store):
             continue
-        if start < file.order(read) < end and not file.holds(node, read):
+        is_over = file.order(read) > file.order(loop) and not file.holds(loop, read)
+        if start < file.order(read) and not is_over and not file.holds(node, read):
             raise NotExact(f"`{name}` is read before the loop is over, in line {read.lineno}")
-        if _function(file.place(read).scope) is not _function(scope):
+        if _function(file.position(read).scope) is not _function(scope):
             raise NotExact(f"`{name}` is read by a function inside this one")
     if any(name in part.names for part in file.all(ast.Global, ast.Nonlocal)):
         raise NotExact(f"`{name}` is shared with another function")
@@ -111,7 +109,7 @@ def _function(scope: Scope) -> ast.AST:
     return scope.function or scope.node
 
 
-def _copied(piece: ast.expr, call: ast.Call, source: Source) -> str:
+def _copied(piece: ast.expr, call: ast.Call, source: ConcreteSource) -> str:
     """The piece, copied as it is now."""
     text = source.code(source.concrete(piece, cst.BaseExpression))
     library = dotted(call.func).rpartition(".")[0]

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 
 import libcst as cst
 
-from hotloop.lint.patches.edits import Edits, NotExact, Source
-from hotloop.lint.source_model.arguments import is_literal
+from hotloop.lint.patches.concrete_source import ConcreteSource
+from hotloop.lint.patches.edits import Edits, NotExact
+from hotloop.lint.patches.fixer import Fixer
+from hotloop.lint.source_model.arguments import is_literal, is_number_literal
 from hotloop.lint.source_model.names import dotted, words
 from hotloop.lint.source_model.position import Binding
 from hotloop.lint.source_model.source_file import SourceFile
@@ -17,14 +19,14 @@ _SAME_FUNCTIONS = words("len sum min max sorted list tuple enumerate reversed an
 _CHANGES = frozenset({"append", "extend", "clear", "remove", "pop", "insert"})
 
 
-class ListToDeque:
-    """Exact where the list is made in sight, stays in the function, and only does what a deque does the same way."""
+class ListToDeque(Fixer[ast.Call]):
+    """Exact where the function makes the list, keeps it, and only does what a deque does the same way."""
 
     code = "DA02"
     node = ast.Call
     calls = frozenset({"pop", "insert"})
 
-    def edits(self, node: ast.Call, source: Source) -> Edits:
+    def edits(self, node: ast.Call, source: ConcreteSource) -> Edits:
         file = source.file
         assert isinstance(node.func, ast.Attribute)
         if not isinstance(node.func.value, ast.Name):
@@ -33,9 +35,8 @@ class ListToDeque:
         made = _made(node, name, file)
         value = made.value
         assert value is not None
-        list_ = source.concrete(value, cst.BaseExpression)
         edits = Edits(subject=made.statement, imports={("collections", "deque")})
-        edits.replace[list_] = lambda updated: _deque(updated, empty=not _elements(value))
+        edits.replace[source.concrete(value, cst.BaseExpression)] = lambda updated: _deque(updated, value)
         for read in _reads(name, node, file):
             call = _renamed(read, file)
             if call is not None:
@@ -45,7 +46,7 @@ class ListToDeque:
 
 def _made(node: ast.Call, name: str, file: SourceFile) -> Binding:
     """The one binding of the name, to a list written there. Raises NotExact."""
-    bindings = file.bindings(file.place(node).scope, name)
+    bindings = file.bindings(file.position(node).scope, name)
     if len(bindings) != 1 or bindings[0].how != "assign" or not isinstance(bindings[0].statement, ast.Assign):
         raise NotExact(f"`{name}` is not made once, in this function, without an annotation")
     value = bindings[0].value
@@ -54,17 +55,14 @@ def _made(node: ast.Call, name: str, file: SourceFile) -> Binding:
         raise NotExact(f"`{name}` is not made from a list that is written there")
     if any(name in part.names for part in file.all(ast.Global, ast.Nonlocal)):
         raise NotExact(f"`{name}` is shared with another function")
-    if any(binding.name == "deque" and binding.how != "import" for binding in file.walk.bindings()):
+    if any(binding.name == "deque" and binding.how != "import" for binding in file.all_bindings()):
         raise NotExact("the file calls something else `deque`")
     return bindings[0]
 
 
-def _elements(value: ast.expr) -> bool:
-    return bool(value.elts if isinstance(value, ast.List) else value.args if isinstance(value, ast.Call) else [])
-
-
-def _deque(updated: cst.BaseExpression, *, empty: bool) -> cst.BaseExpression:
-    return cst.Call(func=cst.Name("deque"), args=[] if empty else [cst.Arg(updated)])
+def _deque(updated: cst.BaseExpression, value: ast.expr) -> cst.BaseExpression:
+    elements = value.elts if isinstance(value, ast.List) else value.args if isinstance(value, ast.Call) else []
+    return cst.Call(func=cst.Name("deque"), args=[cst.Arg(updated)] if elements else [])
 
 
 def _at_the_left(updated: cst.Call) -> cst.Call:
@@ -75,12 +73,12 @@ def _at_the_left(updated: cst.Call) -> cst.Call:
 
 
 def _reads(name: str, node: ast.Call, file: SourceFile) -> Iterator[ast.Name]:
-    scope = file.place(node).scope
+    scope = file.position(node).scope
     if isinstance(scope.node, ast.Module):
         raise NotExact(f"`{name}` is a name of the module, which other code can reach")
-    for read in file.within(scope.node):
-        if isinstance(read, ast.Name) and read.id == name and isinstance(read.ctx, (ast.Load, ast.Del)):
-            if isinstance(read.ctx, ast.Del) or file.place(read).scope is not scope:
+    for read in file.within(scope.node, ast.Name):
+        if read.id == name and isinstance(read.ctx, (ast.Load, ast.Del)):
+            if isinstance(read.ctx, ast.Del) or file.position(read).scope is not scope:
                 raise NotExact(f"`{name}` is used in a function inside this one, or deleted")
             yield read
 
@@ -106,23 +104,12 @@ def _is_same(read: ast.Name, above: ast.AST | None, file: SourceFile) -> bool:
     if isinstance(above, ast.Call):
         return read in above.args and dotted(above.func) in _SAME_FUNCTIONS
     if isinstance(above, ast.Subscript):
-        index = above.slice
-        return above.value is read and isinstance(above.ctx, ast.Load) and _is_number(index)
+        return above.value is read and isinstance(above.ctx, ast.Load) and is_number_literal(above.slice)
     if isinstance(above, ast.For):
-        return above.iter is read and not any(_changes(part, read.id) for part in file.within(above))
+        changes = (part for part in file.within(above, ast.Attribute) if part.attr in _CHANGES)
+        return above.iter is read and not any(dotted(part.value) == read.id for part in changes)
     if isinstance(above, (ast.If, ast.While, ast.IfExp)):
         return above.test is read
     if isinstance(above, ast.Compare):
         return read in above.comparators and all(isinstance(op, (ast.In, ast.NotIn)) for op in above.ops)
     return isinstance(above, ast.UnaryOp) and isinstance(above.op, ast.Not)
-
-
-def _is_number(index: ast.expr) -> bool:
-    inner = index.operand if isinstance(index, ast.UnaryOp) else index
-    return isinstance(inner, ast.Constant) and isinstance(inner.value, int)
-
-
-def _changes(part: ast.AST, name: str) -> bool:
-    if not isinstance(part, ast.Call) or not isinstance(part.func, ast.Attribute):
-        return False
-    return dotted(part.func.value) == name and part.func.attr in _CHANGES

@@ -4,15 +4,18 @@ import ast
 
 import libcst as cst
 
-from hotloop.lint.patches.edits import Edits, NotExact, Source
-from hotloop.lint.source_model.names import dotted, words
+from hotloop.lint.patches.concrete_source import ConcreteSource
+from hotloop.lint.patches.edits import Edits, NotExact
+from hotloop.lint.patches.fixer import Fixer
+from hotloop.lint.source_model.arguments import values_given
+from hotloop.lint.source_model.names import dotted, last_name, words
 from hotloop.lint.source_model.source_file import SourceFile
 
 _LEVELS = {"debug": "DEBUG", "info": "INFO", "warning": "WARNING"}
 _PURE = words("item mean sum max min norm std var abs detach cpu tolist float int round len square sqrt numel size dim")
 
 
-class GuardedLog:
+class GuardedLog(Fixer[ast.Call]):
     """Exact: the line is written as before where its level is on, and only reads are left out where it is off.
 
     The text stays as it is: `%`-formatting is not always the same as an f-string.
@@ -22,7 +25,7 @@ class GuardedLog:
     node = ast.Call
     calls = frozenset(_LEVELS)
 
-    def edits(self, node: ast.Call, source: Source) -> Edits:
+    def edits(self, node: ast.Call, source: ConcreteSource) -> Edits:
         file = source.file
         statement = file.parent(node)
         assert isinstance(node.func, ast.Attribute)
@@ -46,21 +49,18 @@ def _guarded(line: cst.SimpleStatementLine, test: cst.BaseExpression) -> cst.If:
 
 
 def _check_logger(receiver: ast.expr, name: str, file: SourceFile) -> None:
-    bound = file.binding(receiver) if name else None
-    made = bound.value if bound is not None and bound.how == "assign" else None
+    binding = file.binding(receiver) if name else None
+    made = binding.value if binding is not None and binding.how == "assign" else None
     if not isinstance(made, ast.Call) or file.name_of(made.func) != "logging.getLogger":
-        raise NotExact("that this is a logger of `logging` is not in sight")
-    if any(binding.name == "logging" and binding.how != "import" for binding in file.walk.bindings()):
+        raise NotExact("this file does not show that this is a logger of `logging`")
+    if any(binding.name == "logging" and binding.how != "import" for binding in file.all_bindings()):
         raise NotExact("the file calls something else `logging`")
 
 
 def _check_reads(node: ast.Call, file: SourceFile) -> None:
     """Raise NotExact where computing the text does more than read."""
-    for given in [*node.args, *(word.value for word in node.keywords)]:
-        for part in file.within(given):
-            if isinstance(part, (ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom)):
-                raise NotExact("computing the text changes something")
-            if isinstance(part, ast.Call) and dotted(part.func).rpartition(".")[2] not in _PURE:
-                name = part.func.attr if isinstance(part.func, ast.Attribute) else ""
-                if name not in _PURE:
-                    raise NotExact("computing the text calls something that may do more than read")
+    for given in values_given(node):
+        if file.within(given, ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom):
+            raise NotExact("computing the text changes something")
+        if any(last_name(call.func) not in _PURE for call in file.within(given, ast.Call)):
+            raise NotExact("computing the text calls something that may do more than read")

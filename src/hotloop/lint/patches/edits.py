@@ -1,16 +1,12 @@
-"""Source: one file as ast for questions and as libcst for changes, and the changes that fixers ask for."""
+"""Edits: the changes of one file that fixers ask for, and how they are made in its libcst tree."""
 
 import ast
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 import libcst as cst
-from libcst.metadata import MetadataWrapper, PositionProvider
 
-from hotloop.lint.source_model.source_file import SourceFile
-
-Concrete = TypeVar("Concrete", bound=cst.CSTNode)
 Make = Callable[[Any], cst.CSTNode]
 Around = dict[cst.CSTNode, list[cst.BaseStatement]]
 
@@ -47,61 +43,7 @@ class Edits:
                 mine[node] = [*mine.get(node, []), *statements]
 
 
-class Source:
-    """One file twice: `file` holds the facts that rules have, `module` the tree that keeps comments and spacing."""
-
-    def __init__(self, file: SourceFile, data: bytes) -> None:
-        self.file = file
-        wrapper = MetadataWrapper(cst.parse_module(data), unsafe_skip_copy=True)
-        self.module = wrapper.module
-        self._at: dict[tuple[int, int], list[tuple[cst.CSTNode, tuple[int, int]]]] = {}
-        for node, span in wrapper.resolve(PositionProvider).items():
-            end = (span.end.line, span.end.column)
-            self._at.setdefault((span.start.line, span.start.column), []).append((node, end))
-        self._lines = file.text.split("\n")
-
-    def concrete(self, node: ast.expr | ast.stmt, kind: type[Concrete]) -> Concrete:
-        """The libcst node of that type which starts where an ast node does (and ends there, for expressions).
-
-        Raises NotExact where there is none, such as for a statement in the same line as its `if`.
-        """
-        assert node.end_lineno is not None
-        assert node.end_col_offset is not None
-        start, end = self._column(node.lineno, node.col_offset), self._column(node.end_lineno, node.end_col_offset)
-        for item, until in self._at.get(start, []):
-            if isinstance(item, kind) and (isinstance(node, ast.stmt) or until == end):
-                return item
-        raise NotExact("the code is written in a form that this fix does not handle")
-
-    def _column(self, line: int, offset: int) -> tuple[int, int]:
-        """A place of ast, which counts bytes, as one of libcst, which counts characters."""
-        return line, len(self._lines[line - 1].encode()[:offset].decode())
-
-    def line_of(self, node: ast.stmt) -> cst.SimpleStatementLine:
-        """The line of a simple statement. Raises NotExact where it shares the line with another."""
-        line = self.concrete(node, cst.SimpleStatementLine)
-        if len(line.body) != 1:
-            raise NotExact("the statement shares its line with another")
-        return line
-
-    def has_comment(self, node: ast.expr | ast.stmt) -> bool:
-        """Whether a comment may stand inside a node, or behind it if it is a statement (a `#` in a text counts)."""
-        assert node.end_lineno is not None
-        end = node.end_lineno if isinstance(node, ast.stmt) else node.end_lineno - 1
-        return any("#" in line for line in self._lines[node.lineno - 1 : end])
-
-    def statement(self, text: str) -> cst.BaseStatement:
-        """One statement, in the line ends and the indentation of this file."""
-        made = cst.parse_statement(text, config=self.module.config_for_parsing)
-        assert isinstance(made, cst.BaseStatement)
-        return made
-
-    def code(self, node: cst.CSTNode) -> str:
-        """A node as text."""
-        return self.module.code_for_node(node)
-
-
-def changed(module: cst.Module, edits: Edits) -> cst.Module:
+def apply_edits(module: cst.Module, edits: Edits) -> cst.Module:
     """The tree with all edits made and the imports added that they need."""
     done = module.visit(_Change(edits))
     assert isinstance(done, cst.Module)
@@ -142,18 +84,18 @@ def _with_module(module: cst.Module, name: str) -> cst.Module | None:
     imported = [_imported(item) for item in module.body]
     if name in imported:
         return module
-    place = next((index for index, found in enumerate(imported) if found), None)
-    if place is None:
+    at = next((index for index, found in enumerate(imported) if found), None)
+    if at is None:
         return None
     line = cst.SimpleStatementLine([cst.Import([cst.ImportAlias(cst.Name(name))])])
     body = list(module.body)
-    if imported[place] > name:  # the comments and blank lines above stay above
-        head = cst.ensure_type(body[place], cst.SimpleStatementLine)
+    if imported[at] > name:  # the comments and blank lines above stay above
+        head = cst.ensure_type(body[at], cst.SimpleStatementLine)
         line = line.with_changes(leading_lines=head.leading_lines)
-        body[place] = head.with_changes(leading_lines=())
-    while place < len(body) and imported[place] and imported[place] < name:
-        place += 1
-    return module.with_changes(body=[*body[:place], line, *body[place:]])
+        body[at] = head.with_changes(leading_lines=())
+    while at < len(body) and imported[at] and imported[at] < name:
+        at += 1
+    return module.with_changes(body=[*body[:at], line, *body[at:]])
 
 
 def _imported(item: cst.BaseStatement | cst.BaseCompoundStatement | cst.SimpleStatementLine) -> str:

@@ -14,7 +14,7 @@ _NO_NEWLINE = "\\ No newline at end of file\n"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Left:
+class Unfixed:
     """A finding that was not fixed, and why, in one sentence."""
 
     finding: Finding
@@ -23,15 +23,15 @@ class Left:
 
 @dataclass(frozen=True, kw_only=True)
 class Patch:
-    """The bytes of one file before and after. `fixed` are cured in `after`, `left` are not; both hold every finding
-    of the file for whose code there is a fixer."""
+    """The bytes of one file before and after. `fixed` are cured in `after`, `unfixed` are not; together they are
+    all findings of the file for whose code there is a fixer."""
 
     path: str
     before: bytes
     after: bytes
     encoding: str
     fixed: tuple[Finding, ...]
-    left: tuple[Left, ...]
+    unfixed: tuple[Unfixed, ...]
 
     @property
     def changes(self) -> bool:
@@ -48,7 +48,8 @@ class Patch:
 
         Paths under the working folder are written relative to it. Line ends are the file's own.
         """
-        path = _shown(self.path)
+        full, here = Path(self.path).absolute(), Path.cwd()
+        path = (full.relative_to(here) if full.is_relative_to(here) else full).as_posix().lstrip("/")
         old, new = (_lines(data.decode(self.text_encoding)) for data in (self.before, self.after))
         return "".join(_ended(difflib.unified_diff(old, new, f"a/{path}", f"b/{path}")))
 
@@ -63,15 +64,11 @@ class Patch:
         try:
             if target.read_bytes() != self.before:
                 raise SourceError(f"{self.path} changed since it was read; nothing was written; run the command again")
-            _replace(target, self.after)
+            with whole_file(target) as temporary:
+                temporary.write_bytes(self.after)
+                shutil.copymode(target, temporary)
         except OSError as error:
             raise SourceError(f"cannot write {self.path}: {error.strerror}; give files that you may change") from None
-
-
-def _replace(target: Path, data: bytes) -> None:
-    with whole_file(target) as temporary:
-        temporary.write_bytes(data)
-        shutil.copymode(target, temporary)
 
 
 def _lines(text: str) -> list[str]:
@@ -83,9 +80,3 @@ def _lines(text: str) -> list[str]:
 def _ended(diff: Iterable[str]) -> Iterator[str]:
     for line in diff:
         yield line if line.endswith("\n") else f"{line}\n{_NO_NEWLINE}"
-
-
-def _shown(path: str) -> str:
-    full = Path(path).absolute()
-    here = Path.cwd()
-    return (full.relative_to(here) if full.is_relative_to(here) else full).as_posix().lstrip("/")

@@ -1,5 +1,6 @@
 """Proposes patches: for each file with findings that have a fixer, the file with all of them cured that can be."""
 
+import ast
 import importlib
 import importlib.util
 import pkgutil
@@ -13,12 +14,14 @@ from hotloop.finding import Finding
 from hotloop.lint import fixers
 from hotloop.lint.catalogue import catalogue
 from hotloop.lint.dispatch import line_of
-from hotloop.lint.patches.patch import Left, Patch
+from hotloop.lint.patches.patch import Patch, Unfixed
 from hotloop.lint.source_model.names import last_name
 from hotloop.lint.source_model.source_file import read_source
 
 if TYPE_CHECKING:
-    from hotloop.lint.patches.edits import Source
+    from hotloop.lint.patches.concrete_source import ConcreteSource
+    from hotloop.lint.patches.edits import Edits
+    from hotloop.lint.patches.fixer import Fixer
 
 
 def fixable(code: str) -> bool:
@@ -29,7 +32,7 @@ def fixable(code: str) -> bool:
 def propose_patches(findings: Iterable[Finding]) -> list[Patch]:
     """One patch for each file that has findings with a fixer, in the order of their first finding.
 
-    The findings must be those of the files as they are now. What is not fixed stands in `Patch.left` with the reason.
+    The findings must be those of the files as they are now. What is not fixed is in `Patch.unfixed` with the reason.
     Raises SourceError where libcst is missing or a file cannot be read.
     """
     by_path: dict[str, list[Finding]] = {}
@@ -42,42 +45,53 @@ def propose_patches(findings: Iterable[Finding]) -> list[Patch]:
 
 
 def _patch(path: str, findings: list[Finding]) -> Patch:
-    from hotloop.lint.patches.edits import Edits, NotExact, Source, changed
+    from hotloop.lint.patches.concrete_source import ConcreteSource
+    from hotloop.lint.patches.edits import Edits, NotExact, apply_edits
 
     file = read_source(Path(path))
     data = Path(path).read_bytes()
-    source = Source(file, data)
+    source = ConcreteSource(file, data)
     every = Edits(subject=file.tree)
-    cured: set[tuple[str, Any]] = set()
+    cured: set[tuple[str, ast.AST]] = set()
     fixed: list[Finding] = []
-    left: list[Left] = []
+    unfixed: list[Unfixed] = []
     for finding in findings:
         try:
             edits = _edits(finding, source)
             if (finding.code, edits.subject) not in cured:
                 every.add(edits)
         except NotExact as error:
-            left.append(Left(finding=finding, reason=str(error)))
+            unfixed.append(Unfixed(finding=finding, reason=str(error)))
             continue
         cured.add((finding.code, edits.subject))
         fixed.append(finding)
-    after = changed(source.module, every).bytes if fixed else data
-    encoding = source.module.encoding
-    return Patch(path=path, before=data, after=after, encoding=encoding, fixed=tuple(fixed), left=tuple(left))
+    return Patch(
+        path=path,
+        before=data,
+        after=apply_edits(source.module, every).bytes if fixed else data,
+        encoding=source.module.encoding,
+        fixed=tuple(fixed),
+        unfixed=tuple(unfixed),
+    )
 
 
-def _edits(finding: Finding, source: "Source") -> Any:
+def _edits(finding: Finding, source: "ConcreteSource") -> "Edits":
     from hotloop.lint.patches.edits import NotExact
 
     fixer = _fixer(finding.code)
     for node in source.file.all(fixer.node):
-        is_there = line_of(node) == finding.line and node.col_offset == finding.column
-        if is_there and (not fixer.calls or last_name(node.func) in fixer.calls):
+        if not isinstance(node, (ast.expr, ast.stmt)) or (isinstance(node, ast.Call) and not _calls(node, fixer)):
+            continue
+        if line_of(node) == finding.line and node.col_offset == finding.column:
             return fixer.edits(node, source)
     raise NotExact("the code is written in a form that this fix does not handle")
 
 
-def _fixer(code: str) -> Any:
+def _calls(node: ast.Call, fixer: "Fixer[Any]") -> bool:
+    return not fixer.calls or last_name(node.func) in fixer.calls
+
+
+def _fixer(code: str) -> "Fixer[Any]":
     module = importlib.import_module(_modules()[code])
     kinds = (value for value in vars(module).values() if getattr(value, "code", None) == code)
     return next(kinds)()

@@ -1,23 +1,14 @@
-"""What lies under each kind of node, in the order of evaluation, and where: new scopes, loops and rare branches."""
+"""The children of each type of node in the order of evaluation, each with its position; records names on the way."""
 
 import ast
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from hotloop.lint.source_model.names import dotted, looks_like_loader
-from hotloop.lint.source_model.position import (
-    Binding,
-    Branch,
-    Comprehension,
-    How,
-    Loop,
-    LoopNode,
-    Place,
-    Scope,
-    ScopeNode,
-)
+from hotloop.lint.source_model.node_types import Comprehension, ForLoop, FunctionDef, LoopNode, ScopeNode
+from hotloop.lint.source_model.position import Binding, Branch, How, Loop, Position, Scope
 
-Children = list[tuple[ast.AST, Place]]
+Children = list[tuple[ast.AST, Position]]
 
 _SKIPPED_FIELDS = frozenset({"ctx", "op", "ops", "type_ignores", "type_comment", "kind"})
 _NOT_BATCHES = frozenset({"dataset", "datasets", "sampler", "batch_sampler"})
@@ -37,69 +28,69 @@ def children_of(node: ast.AST) -> Iterator[ast.AST]:
                     yield item
 
 
-def _all(nodes: Iterable[ast.AST | None], place: Place) -> Children:
-    return [(node, place) for node in nodes if node is not None]
+def _all(nodes: Iterable[ast.AST | None], position: Position) -> Children:
+    return [(node, position) for node in nodes if node is not None]
 
 
-def _bind(target: ast.AST, place: Place, how: How, value: ast.expr | None, statement: ast.AST) -> None:
+def _bind(target: ast.AST, position: Position, how: How, value: ast.expr | None, statement: ast.AST) -> None:
     if isinstance(target, ast.Starred):
-        _bind(target.value, place, how, value, statement)
+        _bind(target.value, position, how, value, statement)
     elif isinstance(target, (ast.Tuple, ast.List)):
         inner: How = "for-unpack" if how in ("for", "for-unpack") else "unpack"
         for element in target.elts:
-            _bind(element, place, inner, value, statement)
+            _bind(element, position, inner, value, statement)
     elif name := dotted(target):
-        _record(name, place, Binding(name, how, value, target, statement))
+        _record(position, Binding(name, how, value, target, statement))
 
 
-def _record(name: str, place: Place, binding: Binding) -> None:
-    scope: Scope | None = place.scope
-    if name.startswith("self."):  # attributes belong to the class, whatever method sets them
+def _record(position: Position, binding: Binding) -> None:
+    scope: Scope | None = position.scope
+    if binding.name.startswith("self."):  # attributes belong to the class, whatever method sets them
         while scope is not None and not isinstance(scope.node, ast.ClassDef):
             scope = scope.parent
-    (scope or place.scope).bindings.setdefault(name, []).append(binding)
+    (scope or position.scope).bindings.setdefault(binding.name, []).append(binding)
 
 
-def _name(node: ast.Name, place: Place) -> Children:
+def _name(node: ast.Name, position: Position) -> Children:
     if isinstance(node.ctx, ast.Load):
-        place.scope.uses.setdefault(node.id, []).append(node)
+        position.scope.uses.setdefault(node.id, []).append(node)
     return []
 
 
-def _assign(node: ast.Assign, place: Place) -> Children:
+def _assign(node: ast.Assign, position: Position) -> Children:
     for target in node.targets:
-        _bind(target, place, "assign", node.value, node)
-    return _all([node.value, *node.targets], place)
+        _bind(target, position, "assign", node.value, node)
+    return _all([node.value, *node.targets], position)
 
 
-def _ann_assign(node: ast.AnnAssign, place: Place) -> Children:
+def _ann_assign(node: ast.AnnAssign, position: Position) -> Children:
     if name := dotted(node.target):
-        _record(name, place, Binding(name, "assign", node.value, node.target, node, node.annotation))
-    return _all([node.annotation, node.value, node.target], place)
+        _record(position, Binding(name, "assign", node.value, node.target, node, node.annotation))
+    return _all([node.annotation, node.value, node.target], position)
 
 
-def _aug_assign(node: ast.AugAssign, place: Place) -> Children:
-    _bind(node.target, place, "aug", node.value, node)
-    return _all([node.value, node.target], place)
+def _aug_assign(node: ast.AugAssign, position: Position) -> Children:
+    _bind(node.target, position, "aug", node.value, node)
+    return _all([node.value, node.target], position)
 
 
-def _named_expr(node: ast.NamedExpr, place: Place) -> Children:
-    _bind(node.target, place, "assign", node.value, node)
-    return _all([node.value, node.target], place)
+def _named_expr(node: ast.NamedExpr, position: Position) -> Children:
+    _bind(node.target, position, "assign", node.value, node)
+    return _all([node.value, node.target], position)
 
 
-def _with(node: ast.With | ast.AsyncWith, place: Place) -> Children:
+def _with(node: ast.With | ast.AsyncWith, position: Position) -> Children:
     for item in node.items:
         if item.optional_vars is not None:
-            _bind(item.optional_vars, place, "with", item.context_expr, node)
-    return _all([*node.items, *node.body], place)
+            _bind(item.optional_vars, position, "with", item.context_expr, node)
+    return _all([*node.items, *node.body], position)
 
 
-def _import(node: ast.Import | ast.ImportFrom, place: Place) -> Children:
+def _import(node: ast.Import | ast.ImportFrom, position: Position) -> Children:
     for alias in node.names:
         name = alias.asname or alias.name.partition(".")[0]
-        _record(name, place, Binding(name, "import", None, alias, node))
-    return _all(node.names, place)
+        _record(position, Binding(name, "import", None, alias, node))
+    return _all(node.names, position)
 
 
 def _iterates_loader(expression: ast.expr) -> bool:
@@ -124,80 +115,78 @@ def _iterates_loader(expression: ast.expr) -> bool:
     return False
 
 
-def _for(node: ast.For | ast.AsyncFor, place: Place) -> Children:
-    _bind(node.target, place, "for", node.iter, node)
-    inside = _inside(place, node, _iterates_loader(node.iter))
-    return [(node.iter, place), (node.target, inside), *_all(node.body, inside), *_all(node.orelse, place)]
+def _for(node: ForLoop, position: Position) -> Children:
+    _bind(node.target, position, "for", node.iter, node)
+    inside = _inside(position, node, _iterates_loader(node.iter))
+    return [(node.iter, position), (node.target, inside), *_all(node.body, inside), *_all(node.orelse, position)]
 
 
-def _while(node: ast.While, place: Place) -> Children:
-    inside = _inside(place, node, False)
-    return [*_all([node.test, *node.body], inside), *_all(node.orelse, place)]
+def _while(node: ast.While, position: Position) -> Children:
+    inside = _inside(position, node, False)
+    return [*_all([node.test, *node.body], inside), *_all(node.orelse, position)]
 
 
-def _inside(place: Place, node: LoopNode, loader: bool) -> Place:
-    return Place(place.scope, (*place.loops, Loop(node, loader)), place.branches)
+def _inside(position: Position, node: LoopNode, loader: bool) -> Position:
+    return Position(position.scope, (*position.loops, Loop(node, loader)), position.branches)
 
 
-def _comprehension(node: Comprehension, place: Place) -> Children:
-    scope = Scope(node, place.scope, place.scope.qualname, place)
+def _comprehension(node: Comprehension, position: Position) -> Children:
+    scope = Scope(node, position.scope, position.scope.qualname, position)
     loader = any(_iterates_loader(generator.iter) for generator in node.generators)
-    inside = Place(scope, (*place.loops, Loop(node, loader)), place.branches)
+    inside = Position(scope, (*position.loops, Loop(node, loader)), position.branches)
     below: Children = []
-    for position, generator in enumerate(node.generators):
+    for number, generator in enumerate(node.generators):
         _bind(generator.target, inside, "for", generator.iter, node)
-        below.append((generator.iter, inside if position else place))
+        below.append((generator.iter, inside if number else position))
         below += _all([generator.target, *generator.ifs], inside)
     result = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
     return below + _all(result, inside)
 
 
-def _function(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, place: Place) -> Children:
+def _function(node: FunctionDef | ast.Lambda, position: Position) -> Children:
     if isinstance(node, ast.Lambda):
-        outside, body, label = _all([*node.args.defaults, *node.args.kw_defaults], place), [node.body], "<lambda>"
+        outside, body, label = _all([*node.args.defaults, *node.args.kw_defaults], position), [node.body], "<lambda>"
     else:
-        _record(node.name, place, Binding(node.name, "definition", None, node, node))
+        _record(position, Binding(node.name, "definition", None, node, node))
         around = [*node.decorator_list, *node.args.defaults, *node.args.kw_defaults, node.returns]
-        outside, body, label = _all(around, place), node.body, node.name
-    inside = Place(_scope_below(place, node, label))
+        outside, body, label = _all(around, position), node.body, node.name
+    inside = Position(_scope_below(position, node, label))
     arguments = _arguments(node.args, inside)
     return [*outside, *arguments, *_all(body, inside)]
 
 
-def _arguments(arguments: ast.arguments, inside: Place) -> Children:
+def _arguments(arguments: ast.arguments, inside: Position) -> Children:
     plain = [*arguments.posonlyargs, *arguments.args]
     defaults: list[ast.expr | None] = [None] * (len(plain) - len(arguments.defaults)) + list(arguments.defaults)
     pairs = [*zip(plain, defaults, strict=True), *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)]
     for argument, default in pairs:
-        _record(
-            argument.arg, inside, Binding(argument.arg, "argument", default, argument, argument, argument.annotation)
-        )
+        _record(inside, Binding(argument.arg, "argument", default, argument, argument, argument.annotation))
     starred = [argument for argument in (arguments.vararg, arguments.kwarg) if argument is not None]
     for argument in starred:
-        _record(argument.arg, inside, Binding(argument.arg, "other", None, argument, argument))
+        _record(inside, Binding(argument.arg, "other", None, argument, argument))
     return _all([*(argument for argument, _ in pairs), *starred], inside)
 
 
-def _class(node: ast.ClassDef, place: Place) -> Children:
-    _record(node.name, place, Binding(node.name, "definition", None, node, node))
-    inside = Place(_scope_below(place, node, node.name))
-    return [*_all([*node.decorator_list, *node.bases, *node.keywords], place), *_all(node.body, inside)]
+def _class(node: ast.ClassDef, position: Position) -> Children:
+    _record(position, Binding(node.name, "definition", None, node, node))
+    inside = Position(_scope_below(position, node, node.name))
+    return [*_all([*node.decorator_list, *node.bases, *node.keywords], position), *_all(node.body, inside)]
 
 
-def _scope_below(place: Place, node: ScopeNode, label: str) -> Scope:
-    prefix = f"{place.scope.qualname}." if place.scope.qualname else ""
-    return Scope(node, place.scope, prefix + label, place)
+def _scope_below(position: Position, node: ScopeNode, label: str) -> Scope:
+    prefix = f"{position.scope.qualname}." if position.scope.qualname else ""
+    return Scope(node, position.scope, prefix + label, position)
 
 
-def _if(node: ast.If, place: Place) -> Children:
-    body, orelse = place, place
+def _if(node: ast.If, position: Position) -> Children:
+    body, orelse = position, position
     if any(isinstance(part, ast.BinOp) and isinstance(part.op, ast.Mod) for part in _conditions(node.test)):
-        body = _branch(place, "every")
+        body = _branch(position, "every")
     elif kind := _leaves(node.body):
-        body = _branch(place, kind)
+        body = _branch(position, kind)
     if kind := _leaves(node.orelse):
-        orelse = _branch(place, kind)
-    return [(node.test, place), *_all(node.body, body), *_all(node.orelse, orelse)]
+        orelse = _branch(position, kind)
+    return [(node.test, position), *_all(node.body, body), *_all(node.orelse, orelse)]
 
 
 def _conditions(test: ast.expr) -> Iterator[ast.AST]:
@@ -217,27 +206,27 @@ def _leaves(body: list[ast.stmt]) -> Any:
     return last.get(type(body[-1])) if body else None  # type: ignore[arg-type]
 
 
-def _branch(place: Place, kind: Any) -> Place:
-    return Place(place.scope, place.loops, (*place.branches, Branch(kind, len(place.loops))))
+def _branch(position: Position, kind: Any) -> Position:
+    return Position(position.scope, position.loops, (*position.branches, Branch(kind, len(position.loops))))
 
 
-def _raise(node: ast.Raise, place: Place) -> Children:
-    return _all([node.exc, node.cause], _branch(place, "raise"))
+def _raise(node: ast.Raise, position: Position) -> Children:
+    return _all([node.exc, node.cause], _branch(position, "raise"))
 
 
-def _assert(node: ast.Assert, place: Place) -> Children:
-    return [(node.test, place), *_all([node.msg], _branch(place, "raise"))]
+def _assert(node: ast.Assert, position: Position) -> Children:
+    return [(node.test, position), *_all([node.msg], _branch(position, "raise"))]
 
 
-def _handler(node: ast.ExceptHandler, place: Place) -> Children:
+def _handler(node: ast.ExceptHandler, position: Position) -> Children:
     if node.name:
-        _record(node.name, place, Binding(node.name, "other", None, node, node))
-    return [*_all([node.type], place), *_all(node.body, _branch(place, "raise"))]
+        _record(position, Binding(node.name, "other", None, node, node))
+    return [*_all([node.type], position), *_all(node.body, _branch(position, "raise"))]
 
 
-EXPAND: dict[type[ast.AST], Callable[[Any, Place], Children]] = {
+CHILDREN: dict[type[ast.AST], Callable[[Any, Position], Children]] = {
     ast.Name: _name,
-    ast.Constant: lambda _node, _place: [],
+    ast.Constant: lambda _node, _position: [],
     ast.Assign: _assign,
     ast.AnnAssign: _ann_assign,
     ast.AugAssign: _aug_assign,

@@ -3,42 +3,44 @@
 import ast
 from collections.abc import Iterator
 
-from hotloop.lint.source_model.kind_inference import Kind
-from hotloop.lint.source_model.position import Hot
+from hotloop.lint.source_model.kind import Kind
+from hotloop.lint.source_model.position import HotContext
 from hotloop.lint.source_model.source_file import SourceFile
 
 CASTS = frozenset({"float", "int", "bool"})
 _MATH_TESTS = frozenset({"math.isnan", "math.isinf", "math.isfinite"})
-_HOST_KINDS = (Kind.ARRAY, Kind.FRAME, Kind.NUMBER)
+_HOST_KINDS = (Kind.ARRAY, Kind.FRAME, Kind.NUMBER, Kind.MODULE)
+
+
+def is_cast(call: ast.Call, file: SourceFile) -> bool:
+    """Whether a call is `float(t)`, `int(t)` or `bool(t)` of a tensor."""
+    named = isinstance(call.func, ast.Name) and call.func.id in CASTS
+    return named and len(call.args) == 1 and file.is_tensor(call.args[0])
 
 
 def is_read(node: ast.AST, file: SourceFile) -> bool:
     """Whether a node is a call that gives Python or NumPy what a tensor holds."""
     if not isinstance(node, ast.Call):
         return False
-    if isinstance(node.func, ast.Name):
-        return node.func.id in CASTS and len(node.args) == 1 and file.is_tensor(node.args[0])
-    if not isinstance(node.func, ast.Attribute) or node.args:
+    if not isinstance(node.func, ast.Attribute):
+        return is_cast(node, file)
+    if node.args:
         return False
     of = file.kind(node.func.value)
     if node.func.attr == "tolist":
         return of in (Kind.TENSOR, Kind.OUTPUT)
-    return node.func.attr in ("item", "cpu", "numpy") and of not in (*_HOST_KINDS, Kind.MODULE)
+    return node.func.attr in ("item", "cpu", "numpy") and of not in _HOST_KINDS
 
 
-def reads_in(node: ast.AST, file: SourceFile) -> list[ast.AST]:
+def reads_in(node: ast.AST, file: SourceFile) -> list[ast.Call]:
     """All reads under a node, in order."""
-    return [inner for inner in file.within(node) if is_read(inner, file)]
+    return [call for call in file.within(node, ast.Call) if is_read(call, file)]
 
 
-def tests_in(node: ast.AST, file: SourceFile) -> list[ast.expr]:
+def tests_in(node: ast.AST, file: SourceFile) -> Iterator[ast.expr]:
     """All truth tests of tensors under a node, in order."""
-    return [
-        part
-        for inner in file.within(node)
-        if isinstance(inner, (ast.If, ast.While, ast.Assert, ast.IfExp))
-        for part in tested_tensors(inner.test, file)
-    ]
+    for part in file.within(node, ast.If, ast.While, ast.Assert, ast.IfExp):
+        yield from tested_tensors(part.test, file)
 
 
 def tested_tensors(test: ast.expr, file: SourceFile) -> Iterator[ast.expr]:
@@ -65,6 +67,6 @@ def _is_tested_tensor(test: ast.expr, file: SourceFile) -> bool:
     return False
 
 
-def _on_device(hot: Hot | None) -> bool:
+def _on_device(hot: HotContext | None) -> bool:
     """In the body of a module, what has `.any()` is a tensor unless it is seen to be something else."""
     return hot is not None and hot.kind in ("forward", "step")

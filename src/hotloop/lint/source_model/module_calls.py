@@ -3,7 +3,7 @@
 import ast
 import re
 
-from hotloop.lint.source_model.kind_inference import Kind
+from hotloop.lint.source_model.kind import Kind
 from hotloop.lint.source_model.names import dotted
 from hotloop.lint.source_model.source_file import SourceFile
 
@@ -15,8 +15,8 @@ _MAKES_OR_HANDLES = re.compile(
 _LOSS = re.compile(r"loss|criterion", re.I)
 
 
-def runs_module(call: ast.Call, file: SourceFile) -> bool:
-    """Whether a call runs a module on something; losses, and functions that make or handle modules, do not count."""
+def calls_module(call: ast.Call, file: SourceFile) -> bool:
+    """Whether a call runs a module on an argument; losses, and functions that make or handle modules, do not count."""
     name = dotted(call.func)
     if not call.args or _LOSS.search(name) or _MAKES_OR_HANDLES.search(name.rpartition(".")[2]):
         return False

@@ -1,4 +1,4 @@
-"""Names as written, and what people call things in training code; the one place where naming habits are known."""
+"""Names as written, and which names people usually give to loaders, optimizers, modules and loggers."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""Place: where a node stands (scope, loops, branches), and whether the code there runs for every batch."""
+"""Position: the scope, loops and rare branches around a node, and whether the code there runs for every batch."""
 
 import ast
 import re
@@ -6,16 +6,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from hotloop.lint.source_model.names import words
+from hotloop.lint.source_model.node_types import Comprehension, FunctionDef, LoopNode, ScopeNode
 
-Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
-Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
-ScopeNode = ast.Module | ast.ClassDef | Function | Comprehension
-LoopNode = ast.For | ast.AsyncFor | ast.While | Comprehension
 How = Literal["assign", "unpack", "aug", "for", "for-unpack", "argument", "with", "import", "definition", "other"]
 
-HOT_FUNCTIONS = words(
-    "forward training_step validation_step test_step predict_step train_step __getitem__ __getitems__"
-)
+_STEP_METHODS = words("training_step validation_step test_step predict_step train_step")
 _COLLATE = re.compile(r"(^|_)collate(_|$)")
 
 
@@ -24,7 +19,7 @@ class Binding:
     """One assignment to a name: `value` is the right-hand side, what is iterated, or the `with` expression.
 
     `statement` is the statement (or argument) that binds and `target` the part of it that is bound; `order` is the
-    target's place in the walk. For arguments `value` is the default, where there is one.
+    target's index in the order of evaluation. For arguments `value` is the default, where there is one.
     """
 
     name: str
@@ -43,32 +38,34 @@ class Scope:
     node: ScopeNode
     parent: "Scope | None"
     qualname: str
-    place: "Place | None" = None  # where the scope itself stands
+    position: "Position | None" = None  # where the scope itself stands
     bindings: dict[str, list[Binding]] = field(default_factory=dict[str, list[Binding]])
     uses: dict[str, list[ast.Name]] = field(default_factory=dict[str, list[ast.Name]])
     holds_backward: bool = False  # directly: not inside one of its loops
     holds_step: bool = False
 
     @property
-    def function(self) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+    def function(self) -> FunctionDef | None:
         """The def that this scope is or is in; None at the level of a module or class."""
         scope: Scope | None = self
-        while scope is not None and isinstance(scope.node, (*_COMPREHENSIONS, ast.Lambda)):
+        while scope is not None and isinstance(scope.node, (Comprehension, ast.Lambda)):
             scope = scope.parent
-        return scope.node if scope is not None and isinstance(scope.node, _DEFS) else None
+        return scope.node if scope is not None and isinstance(scope.node, FunctionDef) else None
 
     @property
     def owner(self) -> ast.ClassDef | None:
         """The class whose body holds this scope's def."""
         scope: Scope | None = self
-        while scope is not None and not isinstance(scope.node, ast.ClassDef):
+        while scope is not None:
+            if isinstance(scope.node, ast.ClassDef):
+                return scope.node
             scope = scope.parent
-        return scope.node if scope is not None and isinstance(scope.node, ast.ClassDef) else None
+        return None
 
 
 @dataclass(slots=True, eq=False)
 class Loop:
-    """A for, while or comprehension, with what the walk learned of it."""
+    """A for, while or comprehension, and whether it iterates a loader or trains."""
 
     node: LoopNode
     iterates_loader: bool = False
@@ -92,7 +89,7 @@ class Branch:
 
 
 @dataclass(frozen=True, slots=True)
-class Hot:
+class HotContext:
     """Code that runs for every batch (or sample): a batch loop, or the body of a function that is called for each."""
 
     kind: Literal["batch loop", "forward", "step", "getitem", "collate"]
@@ -112,38 +109,34 @@ class Hot:
 
 
 @dataclass(slots=True, eq=False)
-class Place:
+class Position:
     """Where nodes stand: innermost scope, loops of that function from outer to inner, rare branches."""
 
     scope: Scope
     loops: tuple[Loop, ...] = ()
     branches: tuple[Branch, ...] = ()
-    _hot: Hot | None = None
+    _hot: HotContext | None = None
     _known: bool = False
 
     @property
-    def hot(self) -> Hot | None:
-        """The hot context here. Asked only after the walk, when all loops are known."""
+    def hot(self) -> HotContext | None:
+        """The hot context here. Asked only after the whole file is indexed, when all loops are known."""
         if not self._known:
             self._hot, self._known = self._find(), True
         return self._hot
 
-    def _find(self) -> Hot | None:
+    def _find(self) -> HotContext | None:
         for index in range(len(self.loops) - 1, -1, -1):
             if self.loops[index].is_batch_loop:
                 rare = any(_rare_in_loop(branch, index) for branch in self.branches)
-                return None if rare else Hot("batch loop", self.loops[index].node)
+                return None if rare else HotContext("batch loop", self.loops[index].node)
         if any(branch.kind in ("raise", "every") and not branch.holds_step for branch in self.branches):
             return None
         own = _hot_function(self.scope)
         if own is not None:
             return own
-        outer = self.scope.place if isinstance(self.scope.node, (*_DEFS, ast.Lambda, *_COMPREHENSIONS)) else None
+        outer = self.scope.position if not isinstance(self.scope.node, (ast.ClassDef, ast.Module)) else None
         return outer.hot if outer is not None else None
-
-
-_DEFS = (ast.FunctionDef, ast.AsyncFunctionDef)
-_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
 def _rare_in_loop(branch: Branch, index: int) -> bool:
@@ -152,16 +145,16 @@ def _rare_in_loop(branch: Branch, index: int) -> bool:
     return branch.kind != "break" or branch.depth == index + 1
 
 
-def _hot_function(scope: Scope) -> Hot | None:
+def _hot_function(scope: Scope) -> HotContext | None:
     node = scope.node
-    if not isinstance(node, _DEFS):
+    if not isinstance(node, FunctionDef):
         return None
     if node.name == "forward":
-        return Hot("forward", node) if scope.owner is not None else None
+        return HotContext("forward", node) if scope.owner is not None else None
     if node.name in ("__getitem__", "__getitems__"):
-        return Hot("getitem", node)
+        return HotContext("getitem", node)
     if _COLLATE.search(node.name):
-        return Hot("collate", node)
-    if node.name in HOT_FUNCTIONS or (scope.holds_backward and scope.holds_step):
-        return Hot("step", node)
+        return HotContext("collate", node)
+    if node.name in _STEP_METHODS or (scope.holds_backward and scope.holds_step):
+        return HotContext("step", node)
     return None

@@ -1,17 +1,19 @@
-"""SourceFile: one file of Python, read, parsed and walked once, and what rules may ask of it."""
+"""SourceFile: one file of Python, read, parsed and indexed once, and what rules may ask of it."""
 
 import ast
 import io
 import tokenize
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import TypeVar, cast, overload
 
 from hotloop.errors import SourceError
-from hotloop.lint.source_model.kind_inference import Kind, Kinds
+from hotloop.lint.source_model.kind import Kind
+from hotloop.lint.source_model.kind_inference import KindInference
 from hotloop.lint.source_model.names import dotted, last_name
-from hotloop.lint.source_model.position import Binding, Hot, Place, Scope
-from hotloop.lint.source_model.tree_index import Walk
+from hotloop.lint.source_model.node_types import Comprehension, FunctionDef
+from hotloop.lint.source_model.position import Binding, HotContext, Position, Scope
+from hotloop.lint.source_model.tree_index import TreeIndex
 
 Node = TypeVar("Node", bound=ast.AST)
 
@@ -23,7 +25,7 @@ class SourceFile:
         self.path = path
         self.text = text
         self.tree = tree
-        self.walk = Walk(tree)
+        self._index = TreeIndex(tree)
         self._calls: dict[str, list[ast.Call]] = {}
         for call in self.all(ast.Call):
             self._calls.setdefault(last_name(call.func), []).append(call)
@@ -34,29 +36,34 @@ class SourceFile:
             for call in self.calls("backward")
             if isinstance(call.func, ast.Attribute) and not call.args  # not accelerator.backward(loss)
         )
-        self._kinds = Kinds(
-            self.name_of, self.binding, lambda node: self.place(node).scope, self.modules, backward - {""}
+        self._kinds = KindInference(
+            self.name_of, self.binding, lambda node: self.position(node).scope, self.modules, backward - {""}
         )
-        for binding in sorted(self.walk.bindings(), key=lambda found: found.order):
+        for binding in sorted(self.all_bindings(), key=lambda found: found.order):
             if binding.value is not None:
-                self._kinds.kind(binding.value)  # in source order, so that no later question recurses deeply
+                self.kind(binding.value)  # in source order, so that no later question recurses deeply
 
-    def place(self, node: ast.AST) -> Place:
+    def position(self, node: ast.AST) -> Position:
         """Where a node stands."""
-        return self.walk.places[self.walk.index[node]]
+        return self._index.positions[self._index.order[node]]
 
-    def hot(self, node: ast.AST) -> Hot | None:
+    def hot(self, node: ast.AST) -> HotContext | None:
         """The hot context around a node, or None."""
-        return self.place(node).hot
+        return self.position(node).hot
+
+    def often(self, node: ast.AST) -> str:
+        """How often the code at a node runs, in words for a message; "" where it is not hot."""
+        hot = self.hot(node)
+        return hot.often if hot is not None else ""
 
     def order(self, node: ast.AST) -> int:
-        """The position of a node in the source's order of evaluation."""
-        return self.walk.index[node]
+        """The index of a node in the order of evaluation."""
+        return self._index.order[node]
 
     def parent(self, node: ast.AST) -> ast.AST | None:
         """The node right above; None for the module."""
-        here = self.walk.index[node]
-        return self.walk.nodes[self.walk.parents[here]] if here else None
+        here = self._index.order[node]
+        return self._index.nodes[self._index.parents[here]] if here else None
 
     def ancestors(self, node: ast.AST) -> Iterator[ast.AST]:
         """The nodes above, from the nearest to the module."""
@@ -72,23 +79,28 @@ class SourceFile:
             here = self.parent(here)
         return here if here is not None else self.tree.body[0]
 
-    def statements(self) -> Iterator[ast.stmt]:
-        """All statements in order, outer before inner."""
-        return (node for node in self.walk.nodes if isinstance(node, ast.stmt))
+    @overload
+    def within(self, node: ast.AST) -> list[ast.AST]: ...
+    @overload
+    def within(self, node: ast.AST, *kinds: type[Node]) -> list[Node]: ...
+    def within(self, node: ast.AST, *kinds: type[Node]) -> list[ast.AST] | list[Node]:
+        """The node and all nodes under it, in order; only those of these types, where some are given."""
+        here = self._index.order[node]
+        nodes = self._index.nodes[here : self._index.ends[here]]
+        return [part for part in nodes if isinstance(part, kinds)] if kinds else nodes
 
-    def within(self, node: ast.AST) -> list[ast.AST]:
-        """The node and all nodes under it, in order."""
-        here = self.walk.index[node]
-        return self.walk.nodes[here : self.walk.ends[here]]
+    def between(self, first: ast.AST, last: ast.AST) -> list[ast.AST]:
+        """All nodes from one node up to and without another, in order."""
+        return self._index.nodes[self._index.order[first] : self._index.order[last]]
 
     def holds(self, outer: ast.AST, inner: ast.AST) -> bool:
         """Whether `inner` is `outer` or lies under it."""
-        here = self.walk.index[outer]
-        return here <= self.walk.index[inner] < self.walk.ends[here]
+        here = self._index.order[outer]
+        return here <= self._index.order[inner] < self._index.ends[here]
 
     def all(self, *kinds: type[Node]) -> list[Node]:
         """All nodes of these types in the file; in order for each type."""
-        return [cast(Node, node) for kind in kinds for node in self.walk.by_type.get(kind, [])]
+        return [cast(Node, node) for kind in kinds for node in self._index.by_type.get(kind, [])]
 
     def calls(self, *names: str) -> list[ast.Call]:
         """All calls of functions or methods of these last names."""
@@ -100,32 +112,53 @@ class SourceFile:
         head, dot, rest = written.partition(".")
         return self._imports.get(head, head) + dot + rest
 
+    def names_in(self, node: ast.AST) -> set[str]:
+        """All plain names under a node."""
+        return {part.id for part in self.within(node, ast.Name)}
+
     def scope(self, node: ast.AST) -> Scope:
         """The scope that a def, class, lambda, comprehension or module opens."""
-        return self.walk.scopes[node]
+        return self._index.scopes[node]
 
     def binding(self, name: ast.expr) -> Binding | None:
         """The last binding of a name (or of `self.x`) before its use here; outside its scope, the last of all."""
+        found, own = self._visible_bindings(name)
+        before = [binding for binding in found if binding.order < self._index.order[name]]
+        if before:
+            return before[-1]
+        return found[0 if own else -1] if found else None
+
+    def bindings_of(self, name: ast.expr) -> list[Binding]:
+        """All bindings of a name (or of `self.x`) in the scope in which it is bound here, in order."""
+        return self._visible_bindings(name)[0]
+
+    def _visible_bindings(self, name: ast.expr) -> tuple[list[Binding], bool]:
+        """The bindings in the nearest scope that has some, and whether this is the name's own scope."""
         written = dotted(name)
-        if not written or name not in self.walk.index:
-            return None
-        here = self.walk.index[name]
-        scope: Scope | None = self.place(name).scope
+        if not written or name not in self._index.order:
+            return [], False
+        scope: Scope | None = self.position(name).scope
         own = True
         while scope is not None:
             found = scope.bindings.get(written)
             if found and not (isinstance(scope.node, ast.ClassDef) and not own and "." not in written):
-                before = [binding for binding in found if binding.order < here]
-                return before[-1] if before else found[0 if own else -1]
-            own = own and isinstance(
-                scope.node, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Lambda)
-            )
+                return found, own
+            own = own and isinstance(scope.node, (Comprehension, ast.Lambda))
             scope = scope.parent
-        return None
+        return [], False
+
+    def assigned(self, name: ast.AST | None) -> ast.expr | None:
+        """The value that a plain name was last assigned before its use here; None for anything else."""
+        binding = self.binding(name) if isinstance(name, ast.Name) else None
+        return binding.value if binding is not None and binding.how == "assign" else None
 
     def bindings(self, scope: Scope, name: str) -> list[Binding]:
         """All bindings of a name in one scope, in order."""
         return scope.bindings.get(name, [])
+
+    def all_bindings(self) -> Iterator[Binding]:
+        """All bindings of all names in the file, scope by scope."""
+        return self._index.bindings()
 
     def uses(self, scope: Scope, name: str) -> list[ast.Name]:
         """All reads of a name in one scope (not in functions inside it), in order."""
@@ -175,16 +208,12 @@ def parse_source(path: str, text: str) -> SourceFile:
 def _imported(file: SourceFile) -> dict[str, str]:
     """What each imported name stands for; where one name is imported twice, the last counts."""
     found: dict[str, str] = {}
-    for node in file.all(ast.Import):
-        for alias in node.names:
-            found[alias.asname or alias.name.partition(".")[0]] = (
-                alias.name if alias.asname else alias.name.partition(".")[0]
-            )
+    for alias in (alias for node in file.all(ast.Import) for alias in node.names):
+        name = alias.asname or alias.name.partition(".")[0]
+        found[name] = alias.name if alias.asname else name
     for node in file.all(ast.ImportFrom):
-        for alias in node.names:
-            found[alias.asname or alias.name] = (
-                f"{node.module}.{alias.name}" if node.module and not node.level else alias.name
-            )
+        origin = f"{node.module}." if node.module and not node.level else ""
+        found |= {alias.asname or alias.name: origin + alias.name for alias in node.names}
     return found
 
 
@@ -201,4 +230,4 @@ def _module_classes(file: SourceFile) -> frozenset[str]:
 
 
 def _is_forward(item: ast.stmt) -> bool:
-    return isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef)) and item.name == "forward"
+    return isinstance(item, FunctionDef) and item.name == "forward"

@@ -1,63 +1,59 @@
 """CO01: one compiled function kept for many models."""
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
-from hotloop.lint.rule import Hit, Page
-from hotloop.lint.source_model.compile_calls import compile_calls, definition, names_in, subject
+from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.source_model.compile_calls import compile_calls, compiled_part
+from hotloop.lint.source_model.definitions import decorators, definition
 from hotloop.lint.source_model.names import last_name, looks_like_module
+from hotloop.lint.source_model.node_types import FunctionDef
 from hotloop.lint.source_model.source_file import SourceFile
 
 _CACHES = ("functools.cache", "functools.lru_cache")
 
 
-class CompiledUnderWrongKey:
+class CompiledUnderWrongKey(Rule[ast.Module]):
     code = "CO01"
-    page = Page(
+    doc = RuleDoc(
         title="a compiled function cached on the wrong key",
         why="`torch.compile` keeps its graphs with the code object of what it compiles, eight of them by default. One "
-        "compiled step for many models recompiles for each, and after the eighth runs eagerly for ever, without a "
-        "word.",
+        "compiled step for many models recompiles for each, and after the eighth always runs eagerly, without a "
+        "message.",
         cure="Keep one compiled function for each model, made from a function of its own (a closure or `module.compile"
         "()`), in a dict whose key holds the model or its architecture.",
-        dynamic="Recompiles counted for each code object, and the recompile limit reached, in `hotloop diagnose`.",
-        traps="A cache keyed by the model, and a cached function that takes no model, are not reported.",
+        at_runtime="Recompiles counted for each code object, and the recompile limit reached, in `hotloop diagnose`.",
+        not_reported="A cache keyed by the model, and a cached function that takes no model, are not reported.",
     )
     nodes = (ast.Module,)
-    calls: frozenset[str] = frozenset()
-    hot_only = False
 
-    def check(self, node: ast.AST, file: SourceFile) -> Iterable[Hit]:
+    def check(self, node: ast.Module, file: SourceFile) -> Iterable[Violation]:
         for call in compile_calls(file):
-            function = file.place(call).scope.function
-            target = subject(call)
+            function = file.position(call).scope.function
+            target = compiled_part(call)
             if function is not None and target is not None and _is_kept_wrongly(call, target, function, file):
-                yield Hit(call, "keeps one compiled function under a key that does not hold the model")
+                yield Violation(call, "keeps one compiled function under a key that does not hold the model")
 
 
-def _is_kept_wrongly(
-    call: ast.Call, target: ast.expr, function: ast.FunctionDef | ast.AsyncFunctionDef, file: SourceFile
-) -> bool:
+def _is_kept_wrongly(call: ast.Call, target: ast.expr, function: FunctionDef, file: SourceFile) -> bool:
     arguments = {argument.arg for argument in [*function.args.args, *function.args.kwonlyargs]}
-    from_arguments = {part.id for part in file.within(target) if isinstance(part, ast.Name)} & arguments
-    if any(_caches(decorator, file) for decorator in function.decorator_list):
+    from_arguments = file.names_in(target) & arguments
+    if any(name in _CACHES for _, name in decorators(function, file)):
         return not from_arguments and _takes_model(target, file)
-    for where in _kept_in(call, file):
-        if isinstance(where, ast.Subscript) and from_arguments:
-            return not from_arguments & names_in(where.slice, file)
-        if isinstance(where, ast.Name) and _is_global(where, function, file):
+    statement = file.statement(call)
+    if not isinstance(statement, ast.Assign) or not file.holds(statement.value, call):
+        return False
+    for kept_as in statement.targets:
+        if isinstance(kept_as, ast.Subscript) and from_arguments:
+            return not from_arguments & _names_behind(kept_as.slice, file)
+        if isinstance(kept_as, ast.Name) and _is_global(kept_as, function, file):
             return bool(from_arguments) or _takes_model(target, file)
     return False
 
 
-def _caches(decorator: ast.expr, file: SourceFile) -> bool:
-    called = decorator.func if isinstance(decorator, ast.Call) else decorator
-    return file.name_of(called) in _CACHES
-
-
 def _takes_model(target: ast.expr, file: SourceFile) -> bool:
     function = definition(target, file)
-    if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+    if not isinstance(function, FunctionDef):
         return False
     return any(
         looks_like_module(argument.arg)
@@ -66,11 +62,11 @@ def _takes_model(target: ast.expr, file: SourceFile) -> bool:
     )
 
 
-def _kept_in(call: ast.Call, file: SourceFile) -> Iterator[ast.expr]:
-    statement = file.statement(call)
-    if isinstance(statement, ast.Assign) and file.holds(statement.value, call):
-        yield from statement.targets
+def _names_behind(key: ast.expr, file: SourceFile) -> set[str]:
+    """All plain names in a key, and those that they are computed from, one assignment back."""
+    assigned = [value for name in file.within(key, ast.Name) if (value := file.assigned(name)) is not None]
+    return file.names_in(key).union(*(file.names_in(value) for value in assigned))
 
 
-def _is_global(name: ast.Name, function: ast.FunctionDef | ast.AsyncFunctionDef, file: SourceFile) -> bool:
-    return any(isinstance(part, ast.Global) and name.id in part.names for part in file.within(function))
+def _is_global(name: ast.Name, function: FunctionDef, file: SourceFile) -> bool:
+    return any(name.id in part.names for part in file.within(function, ast.Global))

@@ -3,7 +3,8 @@
 import ast
 from collections.abc import Iterable
 
-from hotloop.lint.rule import Hit, Page
+from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.source_model.arguments import argument, is_literal
 from hotloop.lint.source_model.compile_calls import compile_calls
 from hotloop.lint.source_model.names import dotted
 from hotloop.lint.source_model.source_file import SourceFile
@@ -12,38 +13,34 @@ _MODES = ("reduce-overhead", "max-autotune")
 _EVALUATION = ("val", "valid", "test", "eval", "dev")
 
 
-class CudaGraphWithShortBatch:
+class CudaGraphWithShortBatch(Rule[ast.Module]):
     code = "CO09"
-    page = Page(
+    doc = RuleDoc(
         title="`reduce-overhead` with a last batch of another size",
         why="These modes record CUDA graphs, one for each shape; the short last batch of every epoch is recorded or "
         "skipped, and memory is held for each recording.",
         cure="Give the training loader `drop_last=True` (or pad), or use the default mode or `max-autotune-no-"
         "cudagraphs`.",
-        dynamic="Skipped CUDA graphs in the Dynamo counters; only on a GPU.",
-        traps="Loaders that are named for validation or test, that say `drop_last`, or that yield whole batches "
+        at_runtime="Skipped CUDA graphs in the Dynamo counters; only on a GPU.",
+        not_reported="Loaders that are named for validation or test, that say `drop_last`, or that yield whole batches "
         "(`batch_size=None`, a batch sampler) are not looked at.",
     )
     nodes = (ast.Module,)
-    calls: frozenset[str] = frozenset()
-    hot_only = False
 
-    def check(self, node: ast.AST, file: SourceFile) -> Iterable[Hit]:
+    def check(self, node: ast.Module, file: SourceFile) -> Iterable[Violation]:
         if not any(_may_be_short(call, file) for call in file.calls("DataLoader")):
             return
         for call in compile_calls(file):
-            mode = next((word.value for word in call.keywords if word.arg == "mode"), None)
+            mode = argument(call, "mode")
             if isinstance(mode, ast.Constant) and mode.value in _MODES:
-                yield Hit(call, f'mode="{mode.value}" records CUDA graphs, but the last batch has another size')
+                yield Violation(call, f'mode="{mode.value}" records CUDA graphs, but the last batch has another size')
 
 
 def _may_be_short(call: ast.Call, file: SourceFile) -> bool:
-    named = {word.arg: word.value for word in call.keywords}
-    if None in named or {"drop_last", "batch_sampler"} & named.keys():
-        drops = named.get("drop_last")
-        return isinstance(drops, ast.Constant) and drops.value is False
-    size = named.get("batch_size", call.args[1] if len(call.args) > 1 else None)
-    if size is None or (isinstance(size, ast.Constant) and size.value in (None, 1)):
+    if any(word.arg in ("drop_last", "batch_sampler", None) for word in call.keywords):
+        return is_literal(argument(call, "drop_last"), False)
+    size = argument(call, "batch_size", 1)
+    if size is None or is_literal(size, None, 1):
         return False
     statement = file.statement(call)
     targets = statement.targets if isinstance(statement, ast.Assign) else []

@@ -3,33 +3,32 @@
 import ast
 from collections.abc import Iterable, Iterator
 
-from hotloop.lint.rule import Hit, Page
+from hotloop.lint.rule import Rule, RuleDoc, Violation
 from hotloop.lint.source_model.compile_calls import compiled_functions
 from hotloop.lint.source_model.host_reads import is_read, tested_tensors
-from hotloop.lint.source_model.kind_inference import Kind
+from hotloop.lint.source_model.kind import Kind
 from hotloop.lint.source_model.source_file import SourceFile
 
 _BREAKERS = ("time.", "random.", "torch._dynamo.graph_break", "builtins.open")
 _BUILTINS = frozenset({"print", "open", "input", "breakpoint"})
 
 
-class GraphBreak:
+class GraphBreak(Rule[ast.Module]):
     code = "CO07"
-    page = Page(
+    doc = RuleDoc(
         title="a graph break in a compiled function",
         why="At a `print`, a log call, a clock, a read of a tensor or a branch on one, the graph ends: the code "
         "between runs eagerly, and nothing is fused across.",
         cure="Move it out of the compiled function, or keep it on the device (`torch.where`, a counter in a buffer). "
         "`fullgraph=True` turns breaks into errors.",
-        dynamic="Graph breaks and recompiles with reason and line, in `hotloop diagnose`; `TORCH_LOGS=graph_breaks`.",
-        traps="Only functions that are compiled in the same file, and forwards of modules made there, are looked at; "
-        "what they call is not. Recompiles cannot be seen in source.",
+        at_runtime="Graph breaks and recompiles with reason and line, in `hotloop diagnose`; "
+        "`TORCH_LOGS=graph_breaks`.",
+        not_reported="Only functions that are compiled in the same file, and forwards of modules made there, are "
+        "looked at; what they call is not. Recompiles cannot be seen in source.",
     )
     nodes = (ast.Module,)
-    calls: frozenset[str] = frozenset()
-    hot_only = False
 
-    def check(self, node: ast.AST, file: SourceFile) -> Iterable[Hit]:
+    def check(self, node: ast.Module, file: SourceFile) -> Iterable[Violation]:
         if "compile" not in file.text:
             return
         for function in compiled_functions(file):
@@ -37,15 +36,15 @@ class GraphBreak:
                 yield from _breaks(statement, file)
 
 
-def _breaks(statement: ast.stmt, file: SourceFile) -> Iterator[Hit]:
+def _breaks(statement: ast.stmt, file: SourceFile) -> Iterator[Violation]:
     for part in file.within(statement):
         if isinstance(part, ast.Call):
             what = _breaking_call(part, file)
             if what:
-                yield Hit(part, f"{what} ends the graph of a compiled function")
+                yield Violation(part, f"{what} ends the graph of a compiled function")
         elif isinstance(part, (ast.If, ast.While, ast.IfExp, ast.Assert)):
             for test in tested_tensors(part.test, file):
-                yield Hit(test, "a branch on a tensor ends the graph of a compiled function")
+                yield Violation(test, "a branch on a tensor ends the graph of a compiled function")
 
 
 def _breaking_call(call: ast.Call, file: SourceFile) -> str:

@@ -3,85 +3,71 @@
 import ast
 from collections.abc import Iterable
 
-from hotloop.lint.rule import Hit, Page
+from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.source_model.arguments import values_given
 from hotloop.lint.source_model.names import dotted, last_name
+from hotloop.lint.source_model.node_types import iterations
 from hotloop.lint.source_model.source_file import SourceFile
 
 _FEW = 4  # below, stacking is not worth its code
 
 
-class ModulesInLoop:
+class ModulesInLoop(Rule[ast.For | ast.ListComp | ast.GeneratorExp]):
     code = "CO06"
-    page = Page(
+    doc = RuleDoc(
         title="many small modules side by side in a Python loop",
         why="N heads applied one after the other start N times as many kernels, each too small to fill the device.",
         cure="Stack the weights and use one `torch.bmm`, one wide `Linear` or a grouped convolution, or map over the "
         "modules with `torch.func.stack_module_state` and `vmap`.",
-        dynamic="Kernels for each step and module, in `hotloop diagnose`.",
-        traps="Layers in sequence (`for layer in self.layers: x = layer(x)`) depend on each other and are not "
+        at_runtime="Kernels for each step and module, in `hotloop diagnose`.",
+        not_reported="Layers in sequence (`for layer in self.layers: x = layer(x)`) depend on each other and are not "
         f"reported; nor are lists that are seen to hold fewer than {_FEW} modules.",
     )
     nodes = (ast.For, ast.ListComp, ast.GeneratorExp)
-    calls: frozenset[str] = frozenset()
     hot_only = True
 
-    def check(self, node: ast.AST, file: SourceFile) -> Iterable[Hit]:
-        assert isinstance(node, (ast.For, ast.ListComp, ast.GeneratorExp))
-        if isinstance(node, ast.For):
-            iterable, target, body = node.iter, node.target, list[ast.AST](node.body)
-        else:
-            iterable, target, body = node.generators[0].iter, node.generators[0].target, list[ast.AST]([node.elt])
+    def check(self, node: ast.For | ast.ListComp | ast.GeneratorExp, file: SourceFile) -> Iterable[Violation]:
+        iterable, target = iterations(node)[0]
+        body = node.body if isinstance(node, ast.For) else [node.elt]
         lists = _module_lists(iterable, body, file)
-        calls = [part for below in body for part in file.within(below) if isinstance(part, ast.Call)]
+        calls = [call for part in body for call in file.within(part, ast.Call)]
         applied = [call for call in calls if _applies(call, target, lists, file)]
-        if lists and applied and not any(_feeds_itself(call, node, body, file) for call in applied):
-            yield Hit(node, f"applies the modules of `{lists[0]}` one by one, though none needs another's result")
+        if lists and applied and not any(_feeds_itself(call, node, file) for call in applied):
+            yield Violation(node, f"applies the modules of `{lists[0]}` one by one, though none needs another's result")
 
 
-def _module_lists(iterable: ast.expr, body: list[ast.AST], file: SourceFile) -> list[str]:
+def _module_lists(iterable: ast.expr, body: Iterable[ast.AST], file: SourceFile) -> list[str]:
     """Names of the ModuleLists that a loop goes over, directly or by index."""
-    parts = file.within(iterable)
+    parts: Iterable[ast.expr] = file.within(iterable, ast.Name, ast.Attribute)
     if isinstance(iterable, ast.Call) and last_name(iterable.func) == "range":
-        parts = [inner.value for part in body for inner in file.within(part) if isinstance(inner, ast.Subscript)]
-    found: list[str] = []
-    for part in parts:
-        bound = file.binding(part) if isinstance(part, (ast.Name, ast.Attribute)) and dotted(part) else None
-        if bound is not None and isinstance(bound.value, ast.Call) and _is_long_list(bound.value, file):
-            found.append(bound.name)
-    return found
+        parts = [inner.value for part in body for inner in file.within(part, ast.Subscript)]
+    bindings = [file.binding(part) for part in parts]
+    return [binding.name for binding in bindings if binding is not None and _is_long_list(binding.value, file)]
 
 
-def _is_long_list(call: ast.Call, file: SourceFile) -> bool:
-    if not file.name_of(call.func).endswith("nn.ModuleList"):
+def _is_long_list(made: ast.expr | None, file: SourceFile) -> bool:
+    if not isinstance(made, ast.Call) or not file.name_of(made.func).endswith("nn.ModuleList"):
         return False
-    given = call.args[0] if call.args else None
-    return not (isinstance(given, (ast.List, ast.Tuple)) and len(given.elts) < _FEW and not _starred(given))
-
-
-def _starred(given: ast.List | ast.Tuple) -> bool:
+    given = made.args[0] if made.args else None
+    if not isinstance(given, (ast.List, ast.Tuple)) or len(given.elts) >= _FEW:
+        return True
     return any(isinstance(element, ast.Starred) for element in given.elts)
 
 
 def _applies(call: ast.Call, target: ast.expr, lists: list[str], file: SourceFile) -> bool:
-    names = {part.id for part in file.within(target) if isinstance(part, ast.Name)}
     if isinstance(call.func, ast.Name):
-        return call.func.id in names
+        return call.func.id in file.names_in(target)
     return isinstance(call.func, ast.Subscript) and dotted(call.func.value) in lists
 
 
-def _feeds_itself(call: ast.Call, loop: ast.AST, body: list[ast.AST], file: SourceFile) -> bool:
+def _feeds_itself(call: ast.Call, loop: ast.AST, file: SourceFile) -> bool:
     """Whether an argument of the call is set in the loop: then one module may need what another gave."""
     if not isinstance(loop, ast.For):
         return False
-    scope = file.place(loop).scope
-    read = {
-        part.id
-        for value in [*call.args, *(word.value for word in call.keywords)]
-        for part in file.within(value)
-        if isinstance(part, ast.Name)
-    }
+    scope = file.position(loop).scope
+    read = set[str]().union(*(file.names_in(value) for value in values_given(call)))
     return any(
-        any(file.holds(statement, bound.target) for statement in body)
+        any(file.holds(statement, binding.target) for statement in loop.body)
         for name in read
-        for bound in file.bindings(scope, name)
+        for binding in file.bindings(scope, name)
     )

@@ -1,17 +1,17 @@
 """CO11: a compiled model checked by one tolerance and one timing."""
 
-from hotloop.lint.rule import Page, Unlinted
+from hotloop.lint.rule import RuleDoc, Unlinted
 
 
 class OneToleranceOneTiming:
     code = "CO11"
-    page = Page(
+    doc = RuleDoc(
         title="a compiled model checked by one tolerance and one timing",
         why="`allclose(rtol=1e-5)` raises false alarms in bf16 and passes faults in fp32; a speed-up asserted from one "
-        "run passes and fails with the machine's mood.",
+        "run passes and fails by the noise of the machine.",
         cure="`hotloop prove`: errors against an fp64 run with limits from eager's own error, and interleaved timing "
         "with an A/A arm.",
-        dynamic="`hotloop prove` repeats the check and says what it would have missed.",
+        at_runtime="`hotloop prove` repeats the check and says what it would have missed.",
     )
     unlinted = Unlinted(
         reason="whether a tolerance fits depends on dtype and on eager's own error, which only a run shows; a test "

@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterable
 
-from hotloop.lint.rule import Hit, Page
+from hotloop.lint.rule import Rule, RuleDoc, Violation
 from hotloop.lint.source_model.compile_calls import is_compile
 from hotloop.lint.source_model.names import last_name
 from hotloop.lint.source_model.source_file import SourceFile
@@ -11,30 +11,27 @@ from hotloop.lint.source_model.source_file import SourceFile
 _BESIDE = frozenset({"print", "debug", "info", "warning", "log", "warn"})
 
 
-class TryAroundCompile:
+class TryAroundCompile(Rule[ast.Try]):
     code = "CO02"
-    page = Page(
+    doc = RuleDoc(
         title="`try`/`except` around the wrap, not around the first call",
         why="`torch.compile(model)` returns at once and compiles in the first call, so this `except` catches nothing "
         "of what can go wrong.",
         cure="Take the `try` away, or guard the first call of the compiled function: warn, and let out-of-memory and "
         "errors of the model itself pass.",
-        dynamic="The compile counters of `hotloop diagnose` show whether anything was compiled.",
-        traps="A `try` that calls the compiled function too, or whose handlers all raise, is not reported.",
+        at_runtime="The compile counters of `hotloop diagnose` show whether anything was compiled.",
+        not_reported="A `try` that calls the compiled function too, or whose handlers all raise, is not reported.",
     )
     nodes = (ast.Try,)
-    calls: frozenset[str] = frozenset()
-    hot_only = False
 
-    def check(self, node: ast.AST, file: SourceFile) -> Iterable[Hit]:
-        assert isinstance(node, ast.Try)
-        wraps = [part for statement in node.body for part in file.within(statement) if is_compile(part, file)]
+    def check(self, node: ast.Try, file: SourceFile) -> Iterable[Violation]:
+        calls = [call for statement in node.body for call in file.within(statement, ast.Call)]
+        wraps = [call for call in calls if is_compile(call, file)]
         if not wraps or all(isinstance(handler.body[-1], ast.Raise) for handler in node.handlers):
             return
         if all(_only_wraps(statement, file) for statement in node.body):
             for wrap in wraps:
-                assert isinstance(wrap, ast.expr)
-                yield Hit(wrap, "compiles nothing yet, so the `except` around it never sees a failed compilation")
+                yield Violation(wrap, "compiles nothing yet, so the `except` around it never sees a failed compilation")
 
 
 def _only_wraps(statement: ast.stmt, file: SourceFile) -> bool:

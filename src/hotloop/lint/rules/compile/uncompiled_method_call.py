@@ -3,9 +3,11 @@
 import ast
 from collections.abc import Iterable
 
-from hotloop.lint.rule import Hit, Page
-from hotloop.lint.source_model.compile_calls import class_of, definition, is_compile, subject
+from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.source_model.compile_calls import compiled_part, is_compile
+from hotloop.lint.source_model.definitions import class_of, decorators, definition, method
 from hotloop.lint.source_model.names import words
+from hotloop.lint.source_model.node_types import FunctionDef
 from hotloop.lint.source_model.source_file import SourceFile
 
 # Methods of torch.nn.Module that compute nothing in a step.
@@ -20,46 +22,38 @@ _HOUSEKEEPING = words(
 )
 
 
-class UncompiledMethodCall:
+class UncompiledMethodCall(Rule[ast.Call]):
     code = "CO03"
-    page = Page(
+    doc = RuleDoc(
         title="a compiled module used through a method that is not compiled",
         why="`torch.compile(module)` compiles `forward` as it is called through `module(...)`. Any other method "
-        "(`generate`, `get_action`, `evaluate_actions`, `training_step`) is handed to the original module and runs "
+        "(`generate`, `get_action`, `evaluate_actions`, `training_step`) is passed to the original module and runs "
         "eagerly: exactly as fast as before.",
         cure="Call `module.compile()` and go through `self(...)` inside the method, or compile the method itself: "
         "`module.get_action = torch.compile(module.get_action)`.",
-        dynamic="`hotloop diagnose` lists modules that were compiled and never called, with 0 graphs.",
-        traps="Housekeeping (`state_dict`, `train`, `to`, ...) is not reported, nor are compiled functions.",
+        at_runtime="`hotloop diagnose` lists modules that were compiled and never called, with 0 graphs.",
+        not_reported="Housekeeping (`state_dict`, `train`, `to`, ...) is not reported, nor are compiled functions.",
     )
-    nodes: tuple[type[ast.AST], ...] = (ast.Call,)
-    calls: frozenset[str] = frozenset()
-    hot_only = False
+    nodes = (ast.Call,)
 
-    def check(self, node: ast.AST, file: SourceFile) -> Iterable[Hit]:
-        assert isinstance(node, ast.Call)
+    def check(self, node: ast.Call, file: SourceFile) -> Iterable[Violation]:
         if not isinstance(node.func, ast.Attribute) or node.func.attr in _HOUSEKEEPING:
             return
         if node.func.attr.startswith("__") or not isinstance(node.func.value, (ast.Name, ast.Attribute)):
             return
-        bound = file.binding(node.func.value)
-        if bound is None or bound.how != "assign" or not is_compile(bound.value, file):
+        binding = file.binding(node.func.value)
+        if binding is None or binding.how != "assign" or not isinstance(binding.value, ast.Call):
             return
-        assert isinstance(bound.value, ast.Call)
-        compiled = subject(bound.value)
-        if compiled is None or isinstance(definition(compiled, file), (ast.FunctionDef, ast.AsyncFunctionDef)):
+        compiled = compiled_part(binding.value) if is_compile(binding.value, file) else None
+        if compiled is None or isinstance(definition(compiled, file), FunctionDef):
             return
-        if not _goes_through_self(class_of(compiled, file), node.func.attr, file):
-            yield Hit(node, f"`{bound.name}` is compiled, but `.{node.func.attr}()` runs the module that is not")
+        if not _is_compiled_itself(class_of(compiled, file), node.func.attr, file):
+            yield Violation(
+                node, f"`{binding.name}` is compiled, but `.{node.func.attr}()` runs the module that is not"
+            )
 
 
-def _goes_through_self(made: ast.ClassDef | None, method: str, file: SourceFile) -> bool:
+def _is_compiled_itself(made: ast.ClassDef | None, name: str, file: SourceFile) -> bool:
     """Methods that do not exist on the class in sight come from elsewhere: nobody knows; they are reported."""
-    if made is None:
-        return False
-    own = [item for item in made.body if isinstance(item, ast.FunctionDef) and item.name == method]
-    return any(
-        isinstance(decorator, (ast.Attribute, ast.Name)) and file.name_of(decorator) == "torch.compile"
-        for item in own
-        for decorator in item.decorator_list
-    )
+    function = method(made, name) if made is not None else None
+    return function is not None and any(decorator == "torch.compile" for _, decorator in decorators(function, file))

@@ -3,39 +3,36 @@
 import ast
 from collections.abc import Iterable
 
-from hotloop.lint.rule import Hit, Page
+from hotloop.lint.rule import Rule, RuleDoc, Violation
 from hotloop.lint.source_model.compile_calls import compile_calls
+from hotloop.lint.source_model.definitions import is_program
+from hotloop.lint.source_model.node_types import FunctionDef
 from hotloop.lint.source_model.source_file import SourceFile
 
 
-class UnreachableCompile:
+class UnreachableCompile(Rule[ast.Module]):
     code = "CO04"
-    page = Page(
+    doc = RuleDoc(
         title="a compiled path that is never reached",
-        why="The code that compiles has no caller, or its result no use: the program pays for reading it and runs "
-        "eagerly.",
-        cure="Wire it in, or remove it.",
-        dynamic="No compile counter moves, and the compiled object is never called, in `hotloop diagnose`.",
-        traps="Only what no other file can name is judged: local variables, private methods of classes without other "
-        "bases, and private functions of scripts. A name that occurs in a string (`getattr`) counts as used.",
+        why="The code that compiles has no caller, or its result no use: the program runs eagerly.",
+        cure="Call it, or remove it.",
+        at_runtime="No compile counter moves, and the compiled object is never called, in `hotloop diagnose`.",
+        not_reported="Only what no other file can name is judged: local variables, private methods of classes without "
+        "other bases, and private functions of scripts. A name that occurs in a string (`getattr`) counts as used.",
     )
     nodes = (ast.Module,)
-    calls: frozenset[str] = frozenset()
-    hot_only = False
 
-    def check(self, node: ast.AST, file: SourceFile) -> Iterable[Hit]:
+    def check(self, node: ast.Module, file: SourceFile) -> Iterable[Violation]:
         compiles = compile_calls(file)
-        if not compiles:
-            return
-        mentioned = _mentioned(file)
+        mentioned = _mentioned(file) if compiles else set[str]()
         for call in compiles:
-            function = file.place(call).scope.function
+            function = file.position(call).scope.function
             if function is None:
                 continue
             if function.name not in mentioned and _nobody_else_calls(function, file):
-                yield Hit(call, f"compiles in `{function.name}`, which nothing calls")
+                yield Violation(call, f"compiles in `{function.name}`, which nothing calls")
             elif (name := _local_name(call, function, file)) and name not in mentioned:
-                yield Hit(call, f"compiles into `{name}`, which nothing uses")
+                yield Violation(call, f"compiles into `{name}`, which nothing uses")
 
 
 def _mentioned(file: SourceFile) -> set[str]:
@@ -46,19 +43,14 @@ def _mentioned(file: SourceFile) -> set[str]:
     return names | strings
 
 
-def _nobody_else_calls(function: ast.FunctionDef | ast.AsyncFunctionDef, file: SourceFile) -> bool:
+def _nobody_else_calls(function: FunctionDef, file: SourceFile) -> bool:
     """Whether no other file can call a function: private, not decorated, and no hook of a base or of a library."""
     if not function.name.startswith("_") or function.name.startswith("__") or function.decorator_list:
         return False
-    owner = file.place(function).scope.node
+    owner = file.position(function).scope.node
     if isinstance(owner, ast.ClassDef):
         return all(file.name_of(base) in ("object", "torch.nn.Module") for base in owner.bases)
-    return isinstance(owner, (ast.FunctionDef, ast.AsyncFunctionDef)) or _is_script(file)
-
-
-def _is_script(file: SourceFile) -> bool:
-    tests = [node.test for node in file.tree.body if isinstance(node, ast.If)]
-    return any(isinstance(test, ast.Compare) and file.name_of(test.left) == "__name__" for test in tests)
+    return isinstance(owner, FunctionDef) or is_program(file)
 
 
 def _local_name(call: ast.Call, function: ast.AST, file: SourceFile) -> str:
@@ -68,7 +60,5 @@ def _local_name(call: ast.Call, function: ast.AST, file: SourceFile) -> str:
     target = statement.targets[0]
     if not isinstance(target, ast.Name):
         return ""
-    shared = any(
-        isinstance(part, (ast.Global, ast.Nonlocal)) and target.id in part.names for part in file.within(function)
-    )
+    shared = any(target.id in part.names for part in file.within(function, ast.Global, ast.Nonlocal))
     return "" if shared else target.id

@@ -3,33 +3,32 @@
 import ast
 from collections.abc import Iterable
 
-from hotloop.lint.rule import Hit, Page
+from hotloop.lint.rule import Rule, RuleDoc, Violation
 from hotloop.lint.source_model.source_file import SourceFile
 
 _ORDER = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 
 
-class VersionComparedAsString:
+class VersionComparedAsString(Rule[ast.Compare]):
     code = "CO10"
-    page = Page(
+    doc = RuleDoc(
         title="a version compared as a string",
         why='"2.10" is less than "2.9" as a string, so a feature is switched off (or on) by a newer release.',
         cure="Compare with `packaging.version.Version(...)`, or for torch `torch.torch_version.TorchVersion(...) >= "
         '"2.9"`, or test for the feature itself (`hasattr(torch, "compile")`).',
-        traps='`torch.__version__ >= "2.0"` itself is a `TorchVersion`, which compares properly, and is not reported; '
-        "`str(...)`, slices and splits of it are. Tests for equality are not either.",
-        dynamic="None: a unit test with a two-digit minor version shows it.",
+        not_reported='`torch.__version__ >= "2.0"` itself is a `TorchVersion`, which compares properly, and is not '
+        "reported; `str(...)`, slices and splits of it are. Tests for equality are not either.",
+        at_runtime="None: a unit test with a two-digit minor version shows it.",
     )
     nodes = (ast.Compare,)
-    calls: frozenset[str] = frozenset()
-    hot_only = False
 
-    def check(self, node: ast.AST, file: SourceFile) -> Iterable[Hit]:
-        assert isinstance(node, ast.Compare)
+    def check(self, node: ast.Compare, file: SourceFile) -> Iterable[Violation]:
         sides = [node.left, *node.comparators]
         for operator, left, right in zip(node.ops, sides, sides[1:], strict=False):
             if isinstance(operator, _ORDER) and (_is_compared(left, right, file) or _is_compared(right, left, file)):
-                yield Hit(node, "compares versions as strings (or as a decimal number): 2.10 counts as less than 2.9")
+                yield Violation(
+                    node, "compares versions as strings (or as a decimal number): 2.10 counts as less than 2.9"
+                )
 
 
 def _is_compared(version: ast.expr, limit: ast.expr, file: SourceFile) -> bool:
@@ -43,10 +42,8 @@ def _is_compared(version: ast.expr, limit: ast.expr, file: SourceFile) -> bool:
 
 def _is_text(version: ast.expr, file: SourceFile) -> bool:
     if isinstance(version, ast.Name):
-        bound = file.binding(version)
-        if bound is None or bound.how != "assign" or bound.value is None or isinstance(bound.value, ast.Name):
-            return False
-        version = bound.value
+        assigned = file.assigned(version)
+        return assigned is not None and not isinstance(assigned, ast.Name) and _is_text(assigned, file)
     if isinstance(version, ast.Attribute):
         return version.attr == "__version__" and file.name_of(version) != "torch.__version__"
     if isinstance(version, ast.Call):
@@ -61,4 +58,4 @@ def _is_text(version: ast.expr, file: SourceFile) -> bool:
 
 
 def _mentions_version(node: ast.AST, file: SourceFile) -> bool:
-    return any(isinstance(part, ast.Attribute) and part.attr == "__version__" for part in file.within(node))
+    return any(part.attr == "__version__" for part in file.within(node, ast.Attribute))

@@ -3,55 +3,49 @@
 import ast
 from collections.abc import Iterable
 
-from hotloop.lint.rule import Hit, Page
+from hotloop.lint.rule import Rule, RuleDoc, Violation
 from hotloop.lint.source_model.names import dotted
 from hotloop.lint.source_model.source_file import SourceFile
 
 
-class BatchFetchedThenDropped:
+class BatchFetchedThenDropped(Rule[ast.For]):
     code = "DA12"
-    page = Page(
+    doc = RuleDoc(
         title="a batch fetched and thrown away",
         why="The test for enough batches stands first in the body of the loop: by then one batch more than needed has "
         "been loaded, collated and moved.",
         cure="`for batch in itertools.islice(loader, n)`, or test at the end of the body.",
-        dynamic="Batches fetched less batches used, in `hotloop diagnose`.",
-        traps="A test at the end of the body, a test of the batch itself, and loops over anything but loaders are not "
-        "reported.",
+        at_runtime="Batches fetched less batches used, in `hotloop diagnose`.",
+        not_reported="A test at the end of the body, a test of the batch itself, and loops over anything but loaders "
+        "are not reported.",
     )
-    nodes: tuple[type[ast.AST], ...] = (ast.For,)
-    calls: frozenset[str] = frozenset()
-    hot_only = False
+    nodes = (ast.For,)
 
-    def check(self, node: ast.AST, file: SourceFile) -> Iterable[Hit]:
-        assert isinstance(node, ast.For)
+    def check(self, node: ast.For, file: SourceFile) -> Iterable[Violation]:
         first = node.body[0]
-        if not file.place(first).loops[-1].iterates_loader:
+        if not file.position(first).loops[-1].iterates_loader:
             return
         if not isinstance(first, ast.If) or first.orelse or not isinstance(first.body[-1], ast.Break):
             return
-        tests = first.test.values if isinstance(first.test, ast.BoolOp) else [first.test]
-        if isinstance(first.test, ast.BoolOp) and isinstance(first.test.op, ast.Or):
-            return
+        tests = [first.test]
+        if isinstance(first.test, ast.BoolOp):
+            tests = first.test.values if isinstance(first.test.op, ast.And) else []
         if any(_counts_batches(test, node, file) for test in tests):
-            yield Hit(first, "the batch that is already fetched is thrown away by this break")
+            yield Violation(first, "the batch that is already fetched is thrown away by this break")
 
 
 def _counts_batches(test: ast.expr, loop: ast.For, file: SourceFile) -> bool:
-    if (
-        not isinstance(test, ast.Compare)
-        or len(test.ops) != 1
-        or not isinstance(test.ops[0], (ast.Gt, ast.GtE, ast.Eq))
-    ):
+    if not isinstance(test, ast.Compare) or len(test.ops) != 1:
         return False
     left = test.left.left if isinstance(test.left, ast.BinOp) else test.left
-    return bool(dotted(left)) and dotted(left) in _counters(loop, file)
+    compares = isinstance(test.ops[0], (ast.Gt, ast.GtE, ast.Eq))
+    return compares and bool(dotted(left)) and dotted(left) in _counters(loop, file)
 
 
 def _counters(loop: ast.For, file: SourceFile) -> set[str]:
-    """Names that count the turns: the first target of enumerate, and what the body adds to."""
-    found = {dotted(part.target) for part in file.within(loop) if isinstance(part, ast.AugAssign)}
+    """Names that count the batches: the first target of enumerate, and what the body adds to."""
+    found = {dotted(part.target) for part in file.within(loop, ast.AugAssign)}
     counted = isinstance(loop.iter, ast.Call) and file.name_of(loop.iter.func) == "enumerate"
     if counted and isinstance(loop.target, ast.Tuple):
         found.add(dotted(loop.target.elts[0]))
-    return found - {""}
+    return found

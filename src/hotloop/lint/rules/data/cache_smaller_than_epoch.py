@@ -3,10 +3,9 @@
 import ast
 from collections.abc import Iterable, Iterator
 
-from hotloop.lint.rule import Hit, Page
+from hotloop.lint.rule import Rule, RuleDoc, Violation
 from hotloop.lint.source_model.arguments import argument, is_literal, number
-from hotloop.lint.source_model.compile_calls import class_of
-from hotloop.lint.source_model.datasets import is_dataset, lineage, method
+from hotloop.lint.source_model.definitions import class_of, decorators, inherited_method, is_dataset, lineage, method
 from hotloop.lint.source_model.names import dotted
 from hotloop.lint.source_model.source_file import SourceFile
 
@@ -14,31 +13,28 @@ _CACHES = ("functools.lru_cache", "lru_cache", "cachetools.cached")
 _LRU_DEFAULT = 128  # functools.lru_cache(maxsize=128)
 
 
-class CacheSmallerThanEpoch:
+class CacheSmallerThanEpoch(Rule[ast.ClassDef]):
     code = "DA05"
-    page = Page(
+    doc = RuleDoc(
         title="a cache of samples that is smaller than a shuffled epoch",
-        why="Under shuffling a sample comes back after a whole epoch. A cache of the last N samples has then thrown it "
-        "out: nearly every look-up misses, and the memory and the bookkeeping are spent for nothing.",
+        why="Under shuffling a sample comes back after a whole epoch. A cache of the last N samples has then dropped "
+        "it: nearly every look-up misses, and the memory and the bookkeeping are spent for nothing.",
         cure="Hold everything (`maxsize=None`, or load once), or drop the cache, or cache by file and shuffle files.",
-        dynamic="The hit rate of the cache, in `hotloop diagnose`.",
-        traps="Reported only where the key is the index of the sample and a loader of this file shuffles the data set. "
-        "A cache by file or day, and one without a limit, are not.",
+        at_runtime="The hit rate of the cache, in `hotloop diagnose`.",
+        not_reported="Reported only where the key is the index of the sample and a loader of this file shuffles the "
+        "data set. A cache by file or day, and one without a limit, are not.",
     )
-    nodes: tuple[type[ast.AST], ...] = (ast.ClassDef,)
-    calls: frozenset[str] = frozenset()
-    hot_only = False
+    nodes = (ast.ClassDef,)
 
-    def check(self, node: ast.AST, file: SourceFile) -> Iterable[Hit]:
-        assert isinstance(node, ast.ClassDef)
-        if not is_dataset(file, node) or not _is_shuffled(node, file):
+    def check(self, node: ast.ClassDef, file: SourceFile) -> Iterable[Violation]:
+        if not is_dataset(node, file) or not _is_shuffled(node, file):
             return
-        getitem = next((found for base in lineage(file, node) if (found := method(base, "__getitem__"))), None)
+        getitem = inherited_method(node, "__getitem__", file)
         if getitem is None or len(getitem.args.args) < 2:
             return
         index = getitem.args.args[1].arg
-        for call in file.all(ast.Call):
-            if file.holds(getitem, call) and any(dotted(given) == index for given in call.args):
+        for call in file.within(getitem, ast.Call):
+            if any(dotted(given) == index for given in call.args):
                 yield from _decorated(node, dotted(call.func), file)
         yield from _by_hand(getitem, index, file)
 
@@ -47,37 +43,36 @@ def _is_shuffled(owner: ast.ClassDef, file: SourceFile) -> bool:
     for call in file.calls("DataLoader"):
         if is_literal(argument(call, "shuffle", 2), True):
             made = class_of(argument(call, "dataset", 0), file)
-            if made is not None and owner in lineage(file, made):
+            if made is not None and owner in lineage(made, file):
                 return True
     return False
 
 
-def _decorated(owner: ast.ClassDef, called: str, file: SourceFile) -> Iterator[Hit]:
+def _decorated(owner: ast.ClassDef, called: str, file: SourceFile) -> Iterator[Violation]:
     head, _, name = called.rpartition(".")
     target = method(owner, name) if head == "self" else None
-    for decorator in target.decorator_list if target is not None else ():
-        made = decorator.func if isinstance(decorator, ast.Call) else decorator
-        if file.name_of(made) not in _CACHES:
+    for decorator, made in decorators(target, file) if target is not None else ():
+        if made not in _CACHES:
             continue
         size = argument(decorator, "maxsize", 0) if isinstance(decorator, ast.Call) else None
-        limit = _LRU_DEFAULT if size is None else number(file, size)
+        limit = _LRU_DEFAULT if size is None else number(size, file)
         if limit is not None:
-            yield Hit(decorator, _message(limit))
+            yield Violation(decorator, _message(limit))
 
 
-def _by_hand(getitem: ast.AST, index: str, file: SourceFile) -> Iterator[Hit]:
+def _by_hand(getitem: ast.AST, index: str, file: SourceFile) -> Iterator[Violation]:
     stores = {
         dotted(part.value)
-        for part in file.within(getitem)
-        if isinstance(part, ast.Subscript) and isinstance(part.ctx, ast.Store) and dotted(part.slice) == index
+        for part in file.within(getitem, ast.Subscript)
+        if isinstance(part.ctx, ast.Store) and dotted(part.slice) == index
     }
-    for test in file.all(ast.Compare):
-        if not file.holds(getitem, test) or not isinstance(file.parent(test), ast.If):
+    for test in file.within(getitem, ast.Compare):
+        if not isinstance(file.parent(test), ast.If):
             continue
-        left, limit = test.left, number(file, test.comparators[0])
+        left, limit = test.left, number(test.comparators[0], file)
         measured = left.args[0] if isinstance(left, ast.Call) and dotted(left.func) == "len" and left.args else None
         if limit is not None and dotted(measured) in stores - {""}:
-            yield Hit(test, _message(limit))
+            yield Violation(test, _message(limit))
 
 
 def _message(limit: int | float) -> str:

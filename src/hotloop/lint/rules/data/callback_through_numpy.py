@@ -3,47 +3,44 @@
 import ast
 from collections.abc import Iterable, Iterator
 
-from hotloop.lint.rule import Hit, Page
+from hotloop.lint.rule import Rule, RuleDoc, Violation
 from hotloop.lint.source_model.names import dotted
 from hotloop.lint.source_model.source_file import SourceFile
 
 _TO_TENSOR = frozenset({"torch.tensor", "torch.as_tensor", "torch.from_numpy", "torch.asarray"})
 
 
-class CallbackThroughNumpy:
+class CallbackThroughNumpy(Rule[ast.Call]):
     code = "DA14"
-    page = Page(
+    doc = RuleDoc(
         title="a callback that takes the detour through NumPy",
         why="The tensor is copied to the host, a callback computes on the array, and the result is copied back: two "
-        "transfers and a wait in each call, out of sight of whoever wrote the callback.",
+        "transfers and a wait in each call, which whoever wrote the callback does not see.",
         cure="Ask for a callback that takes tensors. Where an array has to be accepted, warn once, naming the "
         "callback.",
-        dynamic="`.numpy()` seen by the function mode, with the line of the caller, in `hotloop diagnose`.",
-        traps="Plots, writers, NumPy itself and metrics of a library whose result stays on the host are not reported: "
-        "only a callable that was handed in, and whose result becomes a tensor again.",
+        at_runtime="`.numpy()` seen by a function mode, with the line of the caller, in `hotloop diagnose`.",
+        not_reported="Plots, writers, NumPy itself and metrics of a library whose result stays on the host are not "
+        "reported: only a callable that is a parameter, and whose result becomes a tensor again.",
     )
-    nodes: tuple[type[ast.AST], ...] = ()
     calls = frozenset({"numpy"})
-    hot_only = False
 
-    def check(self, node: ast.AST, file: SourceFile) -> Iterable[Hit]:
-        assert isinstance(node, ast.Call)
+    def check(self, node: ast.Call, file: SourceFile) -> Iterable[Violation]:
         call = file.parent(node)
         if not isinstance(node.func, ast.Attribute) or not isinstance(call, ast.Call) or node not in call.args:
             return
         name = dotted(call.func)
-        if _is_handed_in(call, name, file) and any(_becomes_tensor(result, file) for result in _results(call, file)):
-            yield Hit(call, f"`{name}` gets arrays, and its result becomes a tensor again")
+        if _is_parameter(call, name, file) and any(_becomes_tensor(result, file) for result in _results(call, file)):
+            yield Violation(call, f"`{name}` gets arrays, and its result becomes a tensor again")
 
 
-def _is_handed_in(call: ast.Call, name: str, file: SourceFile) -> bool:
+def _is_parameter(call: ast.Call, name: str, file: SourceFile) -> bool:
     """Whether what is called is a parameter of a function around, or an attribute that was set from one."""
     if not name or "." in name.removeprefix("self."):
         return False
-    bound = file.binding(call.func)
-    if bound is not None and name.startswith("self.") and isinstance(bound.value, ast.Name):
-        bound = file.binding(bound.value)
-    return bound is not None and bound.how == "argument"
+    binding = file.binding(call.func)
+    if binding is not None and name.startswith("self.") and isinstance(binding.value, ast.Name):
+        binding = file.binding(binding.value)
+    return binding is not None and binding.how == "argument"
 
 
 def _results(call: ast.Call, file: SourceFile) -> Iterator[ast.expr]:
@@ -55,7 +52,7 @@ def _results(call: ast.Call, file: SourceFile) -> Iterator[ast.expr]:
     yield here
     name = dotted(above.targets[0]) if isinstance(above, ast.Assign) else ""
     if name:
-        yield from file.uses(file.place(call).scope, name)
+        yield from file.uses(file.position(call).scope, name)
 
 
 def _becomes_tensor(result: ast.expr, file: SourceFile) -> bool:

@@ -3,9 +3,9 @@
 import ast
 from collections.abc import Iterable
 
-from hotloop.lint.rule import Hit, Page
+from hotloop.lint.rule import Rule, RuleDoc, Violation
 from hotloop.lint.source_model.arguments import argument, is_literal
-from hotloop.lint.source_model.datasets import is_dataset, lineage, method
+from hotloop.lint.source_model.definitions import decorators, inherited_method, is_dataset
 from hotloop.lint.source_model.names import dotted, last_name, words
 from hotloop.lint.source_model.source_file import SourceFile
 
@@ -16,72 +16,68 @@ _OPENERS = words(
     "sqlite3.connect lmdb.open pyarrow.parquet.ParquetFile pyarrow.parquet.read_table"
 )
 _READERS = ("pandas.read_", "polars.read_", "polars.scan_")
-_LAST = frozenset(name.rpartition(".")[2] for name in _OPENERS)
 _TABLES = words(
     "read_parquet scan_parquet read_csv scan_csv read_feather read_pickle read_hdf read_json read_excel ParquetFile"
 )
 _GROUPS = frozenset({"read_row_group", "read_row_groups"})
 
 
-class FilePerSample:
+class FilePerSample(Rule[ast.Call]):
     code = "DA04"
-    page = Page(
+    doc = RuleDoc(
         title="a file opened or decoded for every sample",
         why="Opening, scanning and decoding a file costs thousands of times what taking one row from memory costs; "
         "under shuffling the same file is opened again and again.",
         cure="Decode once into memory (or a memory map) when the data set is made, or once per file with a cache that "
-        "holds all files that a shuffled epoch touches.",
-        dynamic="Seconds per sample, split by stage of `__getitem__`, in `hotloop diagnose`.",
-        traps="A handle that is opened once (`if self.file is None`), a reader under a cache and `np.load(mmap_mode=)` "
-        "are not reported. One image per file has to be opened: ask what the share is before you act.",
+        "holds all files that a shuffled epoch uses.",
+        at_runtime="Seconds per sample, split by stage of `__getitem__`, in `hotloop diagnose`.",
+        not_reported="A handle that is opened once (`if self.file is None`), a reader under a cache and "
+        "`np.load(mmap_mode=)` are not reported. One image per file has to be opened: measure the share before you "
+        "act.",
     )
-    nodes: tuple[type[ast.AST], ...] = ()
-    calls = _LAST | _TABLES | _GROUPS
-    hot_only = False
+    calls = frozenset(name.rpartition(".")[2] for name in _OPENERS) | _TABLES | _GROUPS
 
-    def check(self, node: ast.AST, file: SourceFile) -> Iterable[Hit]:
-        assert isinstance(node, ast.Call)
+    def check(self, node: ast.Call, file: SourceFile) -> Iterable[Violation]:
         name = file.name_of(node.func)
         last = last_name(node.func)
         if not (name in _OPENERS or name.startswith(_READERS) or last == "ParquetFile" or last in _GROUPS):
             return
         if _serves_samples(node, file) and not _is_rare(node, file) and not _is_lazy(node, name):
-            yield Hit(node, f"`{name or last}` is called for every sample")
+            yield Violation(node, f"`{name or last}` is called for every sample")
 
 
 def _serves_samples(node: ast.Call, file: SourceFile) -> bool:
     """Whether the call is in `__getitem__` of a data set, or in a method that its `__getitem__` calls."""
-    scope = file.place(node).scope
+    scope = file.position(node).scope
     owner, function = scope.owner, scope.function
-    if owner is None or function is None or not is_dataset(file, owner):
+    if owner is None or function is None or not is_dataset(owner, file):
         return False
     if function.name in ("__getitem__", "__getitems__"):
         return file.hot(node) is not None
-    if any("cache" in file.name_of(_called(decorator)) for decorator in function.decorator_list):
+    if any("cache" in name for _, name in decorators(function, file)):
         return False
-    getitem = next((found for base in lineage(file, owner) if (found := method(base, "__getitem__"))), None)
+    getitem = inherited_method(owner, "__getitem__", file)
     return getitem is not None and any(
         file.holds(getitem, call) and dotted(call.func) == f"self.{function.name}" and not _is_rare(call, file)
         for call in file.calls(function.name)
     )
 
 
-def _called(decorator: ast.expr) -> ast.expr:
-    return decorator.func if isinstance(decorator, ast.Call) else decorator
-
-
 def _is_rare(node: ast.Call, file: SourceFile) -> bool:
     """Whether a test for something not there yet guards the call: `is None`, `not in`, `not self.x`, hasattr."""
     for above in file.ancestors(node):
-        if isinstance(above, (ast.If, ast.IfExp)):
-            for part in file.within(above.test):
-                if isinstance(part, ast.Compare) and isinstance(part.ops[0], (ast.Is, ast.IsNot, ast.In, ast.NotIn)):
-                    return True
-                if isinstance(part, ast.UnaryOp) and isinstance(part.op, ast.Not):
-                    return True
-                if isinstance(part, ast.Call) and dotted(part.func) == "hasattr":
-                    return True
-    return file.place(node).hot is None and any(branch.kind == "raise" for branch in file.place(node).branches)
+        if isinstance(above, (ast.If, ast.IfExp)) and any(_is_guard(part) for part in file.within(above.test)):
+            return True
+    position = file.position(node)
+    return position.hot is None and any(branch.kind == "raise" for branch in position.branches)
+
+
+def _is_guard(part: ast.AST) -> bool:
+    if isinstance(part, ast.Compare):
+        return isinstance(part.ops[0], (ast.Is, ast.IsNot, ast.In, ast.NotIn))
+    if isinstance(part, ast.UnaryOp):
+        return isinstance(part.op, ast.Not)
+    return isinstance(part, ast.Call) and dotted(part.func) == "hasattr"
 
 
 def _is_lazy(node: ast.Call, name: str) -> bool:

@@ -4,7 +4,7 @@ import ast
 import re
 from collections.abc import Iterable
 
-from hotloop.lint.rule import Hit, Page
+from hotloop.lint.rule import Rule, RuleDoc, Violation
 from hotloop.lint.source_model.arguments import argument
 from hotloop.lint.source_model.names import dotted
 from hotloop.lint.source_model.source_file import SourceFile
@@ -14,33 +14,30 @@ _FLOAT32 = frozenset({"torch.float32", "torch.float", "numpy.float32"})
 _HALVES = frozenset({"bfloat16", "half", "float16"})
 
 
-class Float32Batches:
+class Float32Batches(Rule[ast.Call]):
     code = "DA09"
-    page = Page(
+    doc = RuleDoc(
         title="float32 batches under bfloat16 autocast",
-        why="Autocast casts the inputs of the first layer to bfloat16 in any case. Batches that travel as float32 take "
-        "twice the bytes on the way to the device.",
+        why="Autocast casts the inputs of the first layer to bfloat16 in any case. Batches that are copied as float32 "
+        "take twice the bytes on the way to the device.",
         cure="Normalize in float32, then cast the features to bfloat16 in the collate function; keep labels float32.",
-        dynamic="The bytes of each batch, and the cast at the entry of the model, in `hotloop diagnose`.",
-        traps="Labels, targets, weights and masks stay float32 and are not reported. Cast only after normalizing: a "
-        "raw price or a large offset loses its digits in bfloat16.",
+        at_runtime="The bytes of each batch, and the cast at the entry of the model, in `hotloop diagnose`.",
+        not_reported="Labels, targets, weights and masks stay float32 and are not reported. Cast only after "
+        "normalizing: a raw price or a large offset loses its digits in bfloat16.",
     )
-    nodes: tuple[type[ast.AST], ...] = ()
     calls = frozenset({"float", "to", "astype"})
     hot_only = True
 
-    def check(self, node: ast.AST, file: SourceFile) -> Iterable[Hit]:
-        assert isinstance(node, ast.Call)
+    def check(self, node: ast.Call, file: SourceFile) -> Iterable[Violation]:
         hot = file.hot(node)
         if hot is None or not hot.loads_data or not isinstance(node.func, ast.Attribute):
             return
         if not _makes_float32(node, node.func.attr, file) or not _computes_in_bfloat16(file):
             return
-        inside = file.within(hot.node)
-        if any(isinstance(part, ast.Attribute) and part.attr in _HALVES for part in inside):
+        if any(part.attr in _HALVES for part in file.within(hot.node, ast.Attribute)):
             return
-        if not _KEPT_EXACT.search(dotted(node.func.value)) and not _is_bound_to_label(node, file):
-            yield Hit(node, "the batch is made in float32, and the model computes in bfloat16")
+        if not _KEPT_EXACT.search(dotted(node.func.value)) and not _is_label(node, file):
+            yield Violation(node, "the batch is made in float32, and the model computes in bfloat16")
 
 
 def _makes_float32(node: ast.Call, name: str, file: SourceFile) -> bool:
@@ -55,7 +52,7 @@ def _computes_in_bfloat16(file: SourceFile) -> bool:
     return any(given is not None and file.name_of(given) == "torch.bfloat16" for given in types)
 
 
-def _is_bound_to_label(node: ast.Call, file: SourceFile) -> bool:
+def _is_label(node: ast.Call, file: SourceFile) -> bool:
     statement = file.statement(node)
     targets = statement.targets if isinstance(statement, ast.Assign) else []
     return any(_KEPT_EXACT.search(dotted(target)) for target in targets)

@@ -1,11 +1,11 @@
 """DA11: a tensor or array that grows by concatenation in a loop."""
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
-from hotloop.lint.rule import Hit, Page
+from hotloop.lint.rule import Rule, RuleDoc, Violation
 from hotloop.lint.source_model.names import dotted
-from hotloop.lint.source_model.position import LoopNode
+from hotloop.lint.source_model.node_types import LoopNode
 from hotloop.lint.source_model.source_file import SourceFile
 
 _JOINS = frozenset(
@@ -13,37 +13,34 @@ _JOINS = frozenset(
     for library in ("torch", "numpy")
     for name in ("cat", "concat", "concatenate", "hstack", "vstack", "append")
 )
-_ONLY_LOOKS = frozenset({"shape", "size", "ndim", "numel", "dim"})
+_SIZES = frozenset({"shape", "size", "ndim", "numel", "dim"})
 
 
-class GrowingTensor:
+class GrowingTensor(Rule[ast.Assign]):
     code = "DA11"
-    page = Page(
+    doc = RuleDoc(
         title="a tensor that grows by concatenation in a loop",
-        why="`x = torch.cat([x, y])` copies everything gathered so far in each turn: the cost grows with the square of "
-        "the number of turns.",
+        why="`x = torch.cat([x, y])` copies everything gathered so far in each pass of the loop: the cost grows with "
+        "the square of the number of passes.",
         cure="Append the pieces to a list and concatenate once after the loop. Preallocate only where pieces are big.",
-        dynamic="Bytes written by `cat` that grow from step to step, in `hotloop diagnose`.",
-        traps="Append then one `cat` is the cure and is not reported. Neither is a name that is set anew in each turn "
-        "(`x = up(x); x = torch.cat([x, skip])`), nor one that the loop reads for something else (generation of "
-        "tokens, dense blocks): there the growth is the algorithm.",
+        at_runtime="Bytes written by `cat` that grow from step to step, in `hotloop diagnose`.",
+        not_reported="Append then one `cat` is the cure and is not reported. Neither is a name that is set anew in "
+        "each pass (`x = up(x); x = torch.cat([x, skip])`), nor one that the loop reads for something else (generation "
+        "of tokens, dense blocks): there the growth is the algorithm.",
     )
-    nodes: tuple[type[ast.AST], ...] = (ast.Assign,)
-    calls: frozenset[str] = frozenset()
-    hot_only = False
+    nodes = (ast.Assign,)
 
-    def check(self, node: ast.AST, file: SourceFile) -> Iterable[Hit]:
-        assert isinstance(node, ast.Assign)
+    def check(self, node: ast.Assign, file: SourceFile) -> Iterable[Violation]:
         name = dotted(node.targets[0]) if len(node.targets) == 1 else ""
-        loops = file.place(node).loops
+        loops = file.position(node).loops
         call = node.value
         if not name or not loops or not isinstance(call, ast.Call) or file.name_of(call.func) not in _JOINS:
             return
         own = _grown(call, name)
-        if own is None or _is_set_anew(node, name, loops[-1].node, file):
+        if own is None or _is_set_anew(node, loops[-1].node, file):
             return
-        if all(part is own or _only_looks(part, file) for part in _reads(loops[-1].node, name, file)):
-            yield Hit(node, f"`{name}` is copied whole in every turn of the loop")
+        if all(part is own or _is_size(part, file) for part in _reads(loops[-1].node, name, file)):
+            yield Violation(node, f"`{name}` is copied whole in every pass of the loop")
 
 
 def _grown(call: ast.Call, name: str) -> ast.expr | None:
@@ -56,14 +53,10 @@ def _grown(call: ast.Call, name: str) -> ast.expr | None:
     return own[0] if len(own) == 1 and len(pieces) > 1 else None
 
 
-def _is_set_anew(node: ast.Assign, name: str, loop: LoopNode, file: SourceFile) -> bool:
+def _is_set_anew(node: ast.Assign, loop: LoopNode, file: SourceFile) -> bool:
     """Whether the loop binds the name elsewhere too, other than in the other branch of the same `if`."""
-    scope = file.place(node).scope
-    found = file.bindings(scope, name)
-    while not found and scope.parent is not None:  # attributes are kept with the class
-        scope = scope.parent
-        found = file.bindings(scope, name)
-    others = [b.statement for b in found if b.statement is not node and file.holds(loop, b.statement)]
+    statements = [binding.statement for binding in file.bindings_of(node.targets[0])]
+    others = [statement for statement in statements if statement is not node and file.holds(loop, statement)]
     return any(statement is loop or not _excludes(statement, node, file) for statement in others)
 
 
@@ -78,17 +71,16 @@ def _excludes(one: ast.AST, other: ast.AST, file: SourceFile) -> bool:
     return False
 
 
-def _reads(loop: LoopNode, name: str, file: SourceFile) -> Iterator[ast.expr]:
-    for part in file.within(loop):
-        if isinstance(part, (ast.Name, ast.Attribute)) and isinstance(part.ctx, ast.Load) and dotted(part) == name:
-            yield part
+def _reads(loop: LoopNode, name: str, file: SourceFile) -> list[ast.Name | ast.Attribute]:
+    named = [part for part in file.within(loop, ast.Name, ast.Attribute) if dotted(part) == name]
+    return [part for part in named if isinstance(part.ctx, ast.Load)]
 
 
-def _only_looks(part: ast.expr, file: SourceFile) -> bool:
+def _is_size(part: ast.expr, file: SourceFile) -> bool:
     """Whether a read asks only for the size, or whether the name is None."""
     above = file.parent(part)
     if isinstance(above, ast.Attribute):
-        return above.attr in _ONLY_LOOKS
+        return above.attr in _SIZES
     if isinstance(above, ast.Call):
         return dotted(above.func) == "len"
     return isinstance(above, ast.Compare) and isinstance(above.ops[0], (ast.Is, ast.IsNot))

@@ -4,8 +4,9 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 
-from hotloop.lint.rule import Hit, Page
-from hotloop.lint.source_model.names import dotted
+from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.source_model.arguments import receiver, values_given
+from hotloop.lint.source_model.names import dotted, last_name
 from hotloop.lint.source_model.source_file import SourceFile
 
 _NEEDS_FLOAT32 = re.compile(r"norm|loss|metric|criterion|softmax|rotary|attention|router|gate", re.I)
@@ -13,32 +14,29 @@ _FLOAT32 = frozenset({"torch.float32", "torch.float"})
 _HALVES = frozenset({"bfloat16", "float16", "half"})
 
 
-class InputCastBack:
+class InputCastBack(Rule[ast.FunctionDef]):
     code = "DA10"
-    page = Page(
+    doc = RuleDoc(
         title="a model that casts its input back to float32",
         why="The batch was cast to a short type to save bytes; the first thing that `forward` does is to undo it. "
         "The copy costs time, and the layers read twice the bytes.",
         cure="Cast in one place. Under autocast the layers choose their own type: drop the cast.",
-        dynamic="Copies from bfloat16 to float32 of the input of the model, in `hotloop diagnose`.",
-        traps="Normalizations, losses and other modules that need float32, a `forward` that casts its result back, and "
-        "files in which nothing is bfloat16 or float16 are not reported.",
+        at_runtime="Copies from bfloat16 to float32 of the input of the model, in `hotloop diagnose`.",
+        not_reported="Normalizations, losses and other modules that need float32, a `forward` that casts its result "
+        "back, and files in which nothing is bfloat16 or float16 are not reported.",
     )
-    nodes: tuple[type[ast.AST], ...] = (ast.FunctionDef,)
-    calls: frozenset[str] = frozenset()
-    hot_only = False
+    nodes = (ast.FunctionDef,)
 
-    def check(self, node: ast.AST, file: SourceFile) -> Iterable[Hit]:
-        assert isinstance(node, ast.FunctionDef)
-        owner = file.place(node).scope.owner
+    def check(self, node: ast.FunctionDef, file: SourceFile) -> Iterable[Violation]:
+        owner = file.position(node).scope.owner
         if node.name != "forward" or owner is None or owner.name not in file.modules:
             return
         if _NEEDS_FLOAT32.search(owner.name) or not _computes_in_half(file) or _casts_again(node, file):
             return
         names = {argument.arg for argument in node.args.args[1:]}
         for cast in _first_casts(node, file):
-            if isinstance(cast.func, ast.Attribute) and dotted(cast.func.value) in names:
-                yield Hit(cast, f"`{owner.name}.forward` casts its input back to float32")
+            if dotted(receiver(cast)) in names:
+                yield Violation(cast, f"`{owner.name}.forward` casts its input back to float32")
 
 
 def _first_casts(node: ast.FunctionDef, file: SourceFile) -> Iterator[ast.Call]:
@@ -48,12 +46,11 @@ def _first_casts(node: ast.FunctionDef, file: SourceFile) -> Iterator[ast.Call]:
         if not isinstance(statement, ast.Assign) or not isinstance(statement.value, ast.Call):
             return
         call = statement.value
-        if not isinstance(call.func, ast.Attribute) or dotted(call.func.value) != dotted(statement.targets[0]):
+        of = receiver(call)
+        if of is None or dotted(of) != dotted(statement.targets[0]):
             return
-        given = [*call.args, *(word.value for word in call.keywords)]
-        if call.func.attr == "float" or (
-            call.func.attr == "to" and any(file.name_of(part) in _FLOAT32 for part in given)
-        ):
+        name = last_name(call.func)
+        if name == "float" or (name == "to" and any(file.name_of(part) in _FLOAT32 for part in values_given(call))):
             yield call
 
 
@@ -64,6 +61,4 @@ def _computes_in_half(file: SourceFile) -> bool:
 
 
 def _casts_again(node: ast.FunctionDef, file: SourceFile) -> bool:
-    return any(
-        isinstance(part, ast.Attribute) and part.attr in ("dtype", "type_as", *_HALVES) for part in file.within(node)
-    )
+    return any(part.attr in ("dtype", "type_as", *_HALVES) for part in file.within(node, ast.Attribute))

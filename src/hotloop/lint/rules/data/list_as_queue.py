@@ -3,77 +3,72 @@
 import ast
 from collections.abc import Iterable, Iterator
 
-from hotloop.lint.rule import Hit, Page
+from hotloop.lint.rule import Rule, RuleDoc, Violation
 from hotloop.lint.source_model.arguments import is_literal, number
 from hotloop.lint.source_model.names import dotted
 from hotloop.lint.source_model.source_file import SourceFile
 
-# Below this many entries a list is as fast as a deque, measured with CPython 3.11 (specification, DA02).
+# Below this many entries a list is as fast as a deque, measured with CPython 3.11 on two shared cores.
 _MATTERS = 2000
 
 
-class ListAsQueue:
+class ListAsQueue(Rule[ast.Call]):
     code = "DA02"
-    page = Page(
+    doc = RuleDoc(
         title="a list used as a queue from its slow end",
         why="`pop(0)` and `insert(0, x)` move every other entry by one place: the cost grows with the length.",
         cure="Use `collections.deque`: `popleft()` and `appendleft()` cost the same at any length.",
-        dynamic="The length of the list at the call.",
-        traps="Short lists are as fast as a deque, so a list whose length the code keeps below 2,000 is not reported, "
-        "nor is `pop(0)` of a list that is only drained (parsing of arguments): what makes a queue is that the same "
-        "loop, or the same class, appends to it.",
+        at_runtime="The length of the list at the call.",
+        not_reported="Short lists are as fast as a deque, so a list whose length the code keeps below 2,000 is not "
+        "reported, nor is `pop(0)` of a list that is only emptied (parsing of arguments): what makes a queue is that "
+        "the same loop, or the same class, appends to it.",
     )
-    nodes: tuple[type[ast.AST], ...] = ()
     calls = frozenset({"pop", "insert"})
-    hot_only = False
 
-    def check(self, node: ast.AST, file: SourceFile) -> Iterable[Hit]:
-        assert isinstance(node, ast.Call)
+    def check(self, node: ast.Call, file: SourceFile) -> Iterable[Violation]:
         name = dotted(node.func.value) if isinstance(node.func, ast.Attribute) else ""
         if not name or node.keywords or not node.args or not is_literal(node.args[0], 0):
             return
-        takes = node.func.attr == "pop" if isinstance(node.func, ast.Attribute) else False
+        takes = _takes(node)
         if len(node.args) != (1 if takes else 2) or not _runs_often(node, name, file):
             return
-        if not any(
-            _feeds(call, node, name, file) for call in file.calls("append", "extend", "pop") if call is not node
-        ):
+        others = (call for call in file.calls("append", "extend", "pop") if call is not node)
+        if not any(_feeds(call, node, name, file) for call in others):
             return
         limit = _limit(node, name, file)
         if limit is not None and limit < _MATTERS:
             return
         size = "its length is not bounded here" if limit is None else f"it is kept at {limit:,.0f} entries"
         what = f"`{name}.pop(0)`" if takes else f"`{name}.insert(0, ...)`"
-        yield Hit(node, f"{what} moves every other entry of the list; {size}")
+        yield Violation(node, f"{what} moves every other entry of the list; {size}")
+
+
+def _takes(call: ast.Call) -> bool:
+    return isinstance(call.func, ast.Attribute) and call.func.attr == "pop"
 
 
 def _runs_often(node: ast.Call, name: str, file: SourceFile) -> bool:
-    return bool(file.place(node).loops) or (name.startswith("self.") and file.place(node).scope.function is not None)
+    position = file.position(node)
+    return bool(position.loops) or (name.startswith("self.") and position.scope.function is not None)
 
 
 def _feeds(call: ast.Call, node: ast.Call, name: str, file: SourceFile) -> bool:
-    """Whether `call` works at the other end of the list, in turns with the call that takes or puts at this one."""
-    at_end = isinstance(call.func, ast.Attribute) and (call.func.attr != "pop" or not call.args)
-    takes = isinstance(node.func, ast.Attribute) and node.func.attr == "pop"
-    puts = isinstance(call.func, ast.Attribute) and call.func.attr != "pop"
-    if not at_end or takes is not puts or not _same(call, node, name, file):
-        return False
-    here, there = file.place(node).loops, file.place(call).loops
-    return name.startswith("self.") or bool(here and there and here[0] is there[0])
-
-
-def _same(call: ast.Call, node: ast.Call, name: str, file: SourceFile) -> bool:
-    """Whether `call` is a method of the same list: the same name in the same function, or of the same class."""
+    """Whether `call` works at the other end of the list, by turns with the call that takes or puts at this one."""
     if not isinstance(call.func, ast.Attribute) or dotted(call.func.value) != name:
         return False
-    here, there = file.place(node).scope, file.place(call).scope
-    return here.owner is there.owner if name.startswith("self.") else here.function is there.function
+    if (_takes(call) and call.args) or _takes(node) is _takes(call):
+        return False
+    here, there = file.position(node), file.position(call)
+    if name.startswith("self."):
+        return here.scope.owner is there.scope.owner
+    same_loop = bool(here.loops and there.loops and here.loops[0] is there.loops[0])
+    return same_loop and here.scope.function is there.scope.function
 
 
 def _limit(node: ast.Call, name: str, file: SourceFile) -> int | float | None:
     """The length that an `if` or `while` around the call compares with, where it can be read."""
     for test in _tests(node, file):
-        if not isinstance(test, ast.Compare) or len(test.comparators) != 1:
+        if len(test.comparators) != 1:
             continue
         sides = (test.left, test.comparators[0])
         if any(_is_length(side, name) for side in sides):
@@ -84,18 +79,18 @@ def _limit(node: ast.Call, name: str, file: SourceFile) -> int | float | None:
 def _usual(side: ast.expr, file: SourceFile) -> int | float | None:
     """The number on this side, or the default of the parameter that it comes from."""
     for _ in range(3):  # self.size = size; def __init__(self, size=10)
-        found = number(file, side)
-        bound = file.binding(side) if found is None and isinstance(side, (ast.Name, ast.Attribute)) else None
-        if bound is None or bound.value is None or bound.how not in ("assign", "argument"):
+        found = number(side, file)
+        binding = file.binding(side) if found is None else None
+        if binding is None or binding.value is None or binding.how not in ("assign", "argument"):
             return found
-        side = bound.value
+        side = binding.value
     return None
 
 
-def _tests(node: ast.Call, file: SourceFile) -> Iterator[ast.AST]:
+def _tests(node: ast.Call, file: SourceFile) -> Iterator[ast.Compare]:
     for above in file.ancestors(node):
         if isinstance(above, (ast.If, ast.While)):
-            yield from file.within(above.test)
+            yield from file.within(above.test, ast.Compare)
 
 
 def _is_length(node: ast.expr, name: str) -> bool:

@@ -1,15 +1,15 @@
 """DA06: a loader without workers; TorchFix reports it."""
 
-from hotloop.lint.rule import Page, Unlinted
+from hotloop.lint.rule import RuleDoc, Unlinted
 
 
 class NoLoaderWorkers:
     code = "DA06"
-    page = Page(
+    doc = RuleDoc(
         title="a loader without workers",
         why="With `num_workers=0` the training process loads every batch itself, between two steps.",
         cure="Give the loader workers where the wait in `next()` is more than a few percent of the step.",
-        dynamic="The wait in `next(loader)` as a share of the step, in `hotloop diagnose`.",
+        at_runtime="The wait in `next(loader)` as a share of the step, in `hotloop diagnose`.",
         transform="data_loading",
     )
     unlinted = Unlinted(

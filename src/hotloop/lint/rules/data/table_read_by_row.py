@@ -3,35 +3,31 @@
 import ast
 from collections.abc import Iterable
 
-from hotloop.lint.rule import Hit, Page
+from hotloop.lint.rule import Rule, RuleDoc, Violation
 from hotloop.lint.source_model.arguments import argument, is_literal
 from hotloop.lint.source_model.source_file import SourceFile
 
 
-class TableReadByRow:
+class TableReadByRow(Rule[ast.Call]):
     code = "DA01"
-    page = Page(
+    doc = RuleDoc(
         title="a table read row by row",
         why="`iterrows()` and `apply(axis=1)` make a Series of each row, and `itertuples()` reads the index with it: "
         "most of the time goes into objects that are thrown away at once.",
         cure="Work on whole columns. Where a dict is wanted: `dict(zip(map(str, frame['code'].tolist()), "
         "frame['value'].tolist()))`. Where rows are wanted: `itertuples(index=False, name=None)`.",
-        dynamic="The share of the call in a Python profile of the start-up.",
-        traps="`itertuples(index=False)`, `apply` of a column and `apply(axis=0)` are not reported. Watch columns of "
-        "mixed types and missing values: `iterrows` turns the numbers of a row into one type, columns keep theirs.",
+        at_runtime="The share of the call in a Python profile of the start-up.",
+        not_reported="`itertuples(index=False)`, `apply` of a column and `apply(axis=0)` are not reported. Beware of "
+        "columns of mixed types and missing values: `iterrows` turns the numbers of a row into one type, columns keep "
+        "theirs.",
     )
-    nodes: tuple[type[ast.AST], ...] = ()
     calls = frozenset({"iterrows", "itertuples", "apply"})
-    hot_only = False
 
-    def check(self, node: ast.AST, file: SourceFile) -> Iterable[Hit]:
-        assert isinstance(node, ast.Call)
-        if not isinstance(node.func, ast.Attribute):
-            return
-        name = node.func.attr
+    def check(self, node: ast.Call, file: SourceFile) -> Iterable[Violation]:
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
         if name == "iterrows" and not node.args:
-            yield Hit(node, "`.iterrows()` makes a Series of every row")
+            yield Violation(node, "`.iterrows()` makes a Series of every row")
         elif name == "itertuples" and not is_literal(argument(node, "index", 0), False):
-            yield Hit(node, "`.itertuples()` reads the index with every row; say `index=False`")
+            yield Violation(node, "`.itertuples()` reads the index with every row; say `index=False`")
         elif name == "apply" and is_literal(argument(node, "axis"), 1, "columns"):
-            yield Hit(node, "`.apply(axis=1)` makes a Series of every row and calls Python for it")
+            yield Violation(node, "`.apply(axis=1)` makes a Series of every row and calls Python for it")

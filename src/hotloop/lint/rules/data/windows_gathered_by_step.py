@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterable
 
-from hotloop.lint.rule import Hit, Page
+from hotloop.lint.rule import Rule, RuleDoc, Violation
 from hotloop.lint.source_model.names import dotted
 from hotloop.lint.source_model.position import Loop
 from hotloop.lint.source_model.source_file import SourceFile
@@ -11,34 +11,32 @@ from hotloop.lint.source_model.source_file import SourceFile
 _STACKS = ("stack", "vstack", "array", "tensor", "cat", "concatenate")
 
 
-class WindowsGatheredByStep:
+class WindowsGatheredByStep(Rule[ast.Call]):
     code = "DA13"
-    page = Page(
+    doc = RuleDoc(
         title="windows gathered one step at a time, then stacked",
-        why="Two loops of Python take one row each turn and stack them: one small operation for each of B x T entries, "
-        "where one gather does the same.",
+        why="Two loops of Python take one row in each pass and stack them: one small operation for each of B x T "
+        "entries, where one gather does the same.",
         cure="Make the (B, T) index once and gather with it: `x[starts[:, None] + torch.arange(T)]`.",
-        dynamic="Operators for each sample, in `hotloop diagnose`.",
-        traps="Loops that compute each step from the one before (a rollout) cannot be gathered and are not reported, "
-        "nor lists that are never stacked, nor loops that skip some rows.",
+        at_runtime="Operators for each sample, in `hotloop diagnose`.",
+        not_reported="Loops that compute each step from the one before (a rollout) cannot be gathered and are not "
+        "reported, nor lists that are never stacked, nor loops that skip some rows.",
     )
-    nodes: tuple[type[ast.AST], ...] = ()
     calls = frozenset({"append"})
-    hot_only = False
 
-    def check(self, node: ast.AST, file: SourceFile) -> Iterable[Hit]:
-        assert isinstance(node, ast.Call)
-        loops = file.place(node).loops
+    def check(self, node: ast.Call, file: SourceFile) -> Iterable[Violation]:
+        loops = file.position(node).loops
         name = dotted(node.func.value) if isinstance(node.func, ast.Attribute) else ""
         if not name or len(loops) < 2 or len(node.args) != 1:
             return
-        counters = [_counter(loop) for loop in loops[-2:]]
-        if file.parent(file.statement(node)) is not loops[-1].node or _skips(loops[-1], file):
+        counters = {_counter(loop) for loop in loops[-2:]}
+        innermost = loops[-1].node
+        if file.parent(file.statement(node)) is not innermost or file.within(innermost, ast.Continue, ast.Break):
             return
-        if not all(counters) or not set(counters) <= _indexes(node.args[0], file):
+        if "" in counters or not counters <= _indexes(node.args[0], file):
             return
         if _is_stacked(node, name, file):
-            yield Hit(node, "one row is taken in each turn of two loops, and the rows are stacked afterwards")
+            yield Violation(node, "one row is taken in each pass of two loops, and the rows are stacked afterwards")
 
 
 def _counter(loop: Loop) -> str:
@@ -49,21 +47,17 @@ def _counter(loop: Loop) -> str:
     return dotted(over.target)
 
 
-def _skips(loop: Loop, file: SourceFile) -> bool:
-    return any(isinstance(part, (ast.Continue, ast.Break)) for part in file.within(loop.node))
-
-
 def _indexes(taken: ast.expr, file: SourceFile) -> set[str]:
     """The names that an expression `x[i][j]` indexes with; none where it is something else."""
     names: set[str] = set()
     while isinstance(taken, ast.Subscript):
-        names |= {part.id for part in file.within(taken.slice) if isinstance(part, ast.Name)}
+        names |= file.names_in(taken.slice)
         taken = taken.value
     return names if dotted(taken) else set()
 
 
 def _is_stacked(node: ast.Call, name: str, file: SourceFile) -> bool:
-    scope = file.place(node).scope
-    stacks = [call for call in file.calls(*_STACKS) if file.place(call).scope is scope]
+    scope = file.position(node).scope
+    stacks = [call for call in file.calls(*_STACKS) if file.position(call).scope is scope]
     named = [call for call in stacks if file.name_of(call.func).partition(".")[0] in ("torch", "numpy")]
     return any(call.args and dotted(call.args[0]) == name for call in named)

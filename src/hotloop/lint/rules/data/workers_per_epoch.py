@@ -3,55 +3,48 @@
 import ast
 from collections.abc import Iterable
 
-from hotloop.lint.rule import Hit, Page
+from hotloop.lint.rule import Rule, RuleDoc, Violation
 from hotloop.lint.source_model.arguments import argument, is_literal, number, unpacks
 from hotloop.lint.source_model.names import dotted
 from hotloop.lint.source_model.source_file import SourceFile
 
 
-class WorkersPerEpoch:
+class WorkersPerEpoch(Rule[ast.Call]):
     code = "DA07"
-    page = Page(
+    doc = RuleDoc(
         title="workers started again for every epoch",
         why="Without `persistent_workers` each `iter(loader)` starts the worker processes anew and throws away what "
         "they had cached. With short epochs this start is a large part of the time.",
         cure="`persistent_workers=True` (where `num_workers` can be 0: `persistent_workers=num_workers > 0`). The "
         "second epoch then draws other random numbers: the loader no longer takes a seed from the global generator.",
-        dynamic="The time of `iter(loader)`, in `hotloop diagnose`.",
-        traps="A loader that is read once, one without workers and one whose arguments come from `**settings` are not "
-        "reported.",
+        at_runtime="The time of `iter(loader)`, in `hotloop diagnose`.",
+        not_reported="A loader that is read once, one without workers and one whose arguments come from `**settings` "
+        "are not reported.",
         transform="data_loading",
     )
-    nodes: tuple[type[ast.AST], ...] = ()
     calls = frozenset({"DataLoader"})
-    hot_only = False
 
-    def check(self, node: ast.AST, file: SourceFile) -> Iterable[Hit]:
-        assert isinstance(node, ast.Call)
+    def check(self, node: ast.Call, file: SourceFile) -> Iterable[Violation]:
         workers = argument(node, "num_workers", 5)
-        if workers is None or unpacks(node) or number(file, workers) == 0:
+        if workers is None or unpacks(node) or number(workers, file) == 0:
             return
         kept = argument(node, "persistent_workers")
         if (kept is None or is_literal(kept, False)) and _is_read_again(node, file):
-            yield Hit(node, "the worker processes are started again for every epoch")
+            yield Violation(node, "the worker processes are started again for every epoch")
 
 
 def _is_read_again(node: ast.Call, file: SourceFile) -> bool:
     """Whether a loop in a loop reads the loader, or where nothing in this file does, whether it is one for training."""
-    statement, scope = file.statement(node), file.place(node).scope
+    statement, scope = file.statement(node), file.position(node).scope
     name = dotted(statement.targets[0]) if isinstance(statement, ast.Assign) and statement.value is node else ""
     loops = [loop for loop in file.all(ast.For, ast.AsyncFor) if name and _reads(loop, name, file)]
-    near = [loop for loop in loops if name.startswith("self.") or file.place(loop).scope is scope]
+    near = [loop for loop in loops if name.startswith("self.") or file.position(loop).scope is scope]
     if near:
-        return any(file.place(loop).loops for loop in near)
+        return any(file.position(loop).loops for loop in near)
     function = scope.function
     is_for_training = "train" in name or (function is not None and "train" in function.name and not name)
-    return is_for_training and not _is_ordered(node)
+    return is_for_training and not is_literal(argument(node, "shuffle", 2), False)
 
 
 def _reads(loop: ast.For | ast.AsyncFor, name: str, file: SourceFile) -> bool:
     return any(dotted(part) == name for part in file.within(loop.iter))
-
-
-def _is_ordered(node: ast.Call) -> bool:
-    return is_literal(argument(node, "shuffle", 2), False)

@@ -3,43 +3,38 @@
 import ast
 from collections.abc import Iterable
 
-from hotloop.lint.rule import Hit, Page
+from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.source_model.node_types import FunctionDef
 from hotloop.lint.source_model.source_file import SourceFile
 
-_Def = ast.FunctionDef | ast.AsyncFunctionDef
 
-
-class DefinedTwice:
+class DefinedTwice(Rule[ast.ClassDef | ast.Module]):
     code = "ME10"
-    page = Page(
+    doc = RuleDoc(
         title="a function defined twice",
-        why="The second definition replaces the first without a word. Edits and tests of the first change nothing.",
+        why="The second definition replaces the first without a warning. Edits and tests of the first change nothing.",
         cure="Delete the one that is not meant, or give it another name.",
-        traps="Properties, overloads, registered functions, definitions in different branches, equal bodies, and a "
-        "first definition that is used before the second are not reported.",
+        not_reported="Properties, overloads, registered functions, definitions in different branches, equal bodies, "
+        "and a first definition that is used before the second are not reported.",
     )
-    nodes: tuple[type[ast.AST], ...] = (ast.ClassDef, ast.Module)
-    calls: frozenset[str] = frozenset()
-    hot_only = False
+    nodes = (ast.ClassDef, ast.Module)
 
-    def check(self, node: ast.AST, file: SourceFile) -> Iterable[Hit]:
-        assert isinstance(node, (ast.ClassDef, ast.Module))
-        first: dict[str, _Def] = {}
+    def check(self, node: ast.ClassDef | ast.Module, file: SourceFile) -> Iterable[Violation]:
+        first: dict[str, FunctionDef] = {}
         for item in node.body:
-            if not isinstance(item, _Def):
+            if not isinstance(item, FunctionDef):
                 continue
             before = first.get(item.name)
             if before is not None and _replaces(before, item, file):
-                yield Hit(item, f"`{item.name}` was defined in line {before.lineno} already, with another body")
+                yield Violation(item, f"`{item.name}` was defined in line {before.lineno} already, with another body")
             first[item.name] = item
 
 
-def _replaces(before: _Def, item: _Def, file: SourceFile) -> bool:
+def _replaces(before: FunctionDef, item: FunctionDef, file: SourceFile) -> bool:
     if before.decorator_list or item.decorator_list or item.name == "_":
         return False
-    scope = file.place(item).scope
+    scope = file.position(item).scope
     used = [use for use in file.uses(scope, item.name) if file.order(before) < file.order(use) < file.order(item)]
-    bound = file.bindings(scope, item.name)
-    if used or any(binding.how == "other" for binding in bound):
+    if used or any(binding.how == "other" for binding in file.bindings(scope, item.name)):
         return False
     return [ast.dump(part) for part in before.body] != [ast.dump(part) for part in item.body]

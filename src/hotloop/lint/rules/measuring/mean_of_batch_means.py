@@ -4,43 +4,41 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 
-from hotloop.lint.rule import Hit, Page
-from hotloop.lint.source_model.arguments import argument, is_literal
+from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.source_model.arguments import argument, is_literal, receiver
 from hotloop.lint.source_model.names import dotted, last_name
 from hotloop.lint.source_model.source_file import SourceFile
 
 _LOSS = re.compile(r"loss|(^|_)(mse|mae|nll|bce|l1|ce)(_|$)|cross_entropy|criterion|accuracy", re.I)
 _NOT_MEANS = frozenset({"sum", "len", "size"})
 
-Accumulation = tuple[ast.For, ast.expr]  # the loop over the loader, and what each turn adds
+Accumulation = tuple[ast.For, ast.expr]  # the loop over the loader, and what is added for each batch
 
 
-class MeanOfBatchMeans:
+class MeanOfBatchMeans(Rule[ast.BinOp | ast.Call]):
     code = "ME01"
-    page = Page(
+    doc = RuleDoc(
         title="the mean of the means of batches",
         why="The last batch is usually shorter, and with `ignore_index` or class weights no two batches count the "
         "same. The mean of their means gives the few samples of a short batch the weight of a full one.",
         cure="Weight each batch by what its loss was divided by: `total += loss.detach() * n; count += n`, then "
         "`total / count`.",
-        dynamic="The figure against the mean over all samples, in an A/B run.",
-        traps="A loader with `drop_last=True`, sums (`reduction='sum'`), and batches that are weighted already are not "
-        "reported. With `ignore_index` the weight is the number of counted entries, not the batch size.",
+        at_runtime="The figure against the mean over all samples, in an A/B run.",
+        not_reported="A loader with `drop_last=True`, sums (`reduction='sum'`), and batches that are weighted already "
+        "are not reported. With `ignore_index` the weight is the number of counted entries, not the batch size.",
     )
-    nodes: tuple[type[ast.AST], ...] = (ast.BinOp,)
+    nodes = (ast.BinOp,)
     calls = frozenset({"mean"})
-    hot_only = False
 
-    def check(self, node: ast.AST, file: SourceFile) -> Iterable[Hit]:
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+    def check(self, node: ast.BinOp | ast.Call, file: SourceFile) -> Iterable[Violation]:
+        found = None
+        if isinstance(node, ast.Call):
+            if file.name_of(node.func) in ("numpy.mean", "statistics.mean") and node.args:
+                found = _listed(dotted(node.args[0]), dotted(node.args[0]), file, at=node)
+        elif isinstance(node.op, ast.Div):
             found = _added_up(node, file) or _listed(_read(node.left, "sum"), _read(node.right, "len"), file)
-        elif isinstance(node, ast.Call) and file.name_of(node.func) in ("numpy.mean", "statistics.mean") and node.args:
-            found = _listed(dotted(node.args[0]), dotted(node.args[0]), file, at=node)
-        else:
-            return
-        if found is not None and _is_mean(found, file) and not _drops_last(found[0], file):
-            assert isinstance(node, ast.expr)
-            yield Hit(node, "each batch counts the same here, whatever its size")
+        if found is not None and _is_mean(found[1], file) and not _drops_last(found[0], file):
+            yield Violation(node, "each batch counts the same here, whatever its size")
 
 
 def _read(node: ast.expr, function: str) -> str:
@@ -54,7 +52,7 @@ def _added_up(node: ast.BinOp, file: SourceFile) -> Accumulation | None:
     """`total / len(loader)` or `total / n`, where a loop over the loader does `total += ...` (and `n += 1`)."""
     left = node.left
     if isinstance(left, ast.Call):  # total.item(), float(total)
-        left = left.func.value if isinstance(left.func, ast.Attribute) else next(iter(left.args), left)
+        left = receiver(left) or next(iter(left.args), left)
     name, loader, counter = dotted(left), _read(node.right, "len"), dotted(node.right)
     for loop, added in _sums(name, node, file):
         if loader and any(dotted(part) == loader for part in file.within(loop.iter)):
@@ -66,9 +64,9 @@ def _added_up(node: ast.BinOp, file: SourceFile) -> Accumulation | None:
 
 def _sums(name: str, before: ast.AST, file: SourceFile) -> Iterator[Accumulation]:
     """Each `name += value` directly in a loop over a loader that ends before this node, in the same scope."""
-    scope = file.place(before).scope
+    scope = file.position(before).scope
     for adds in file.all(ast.AugAssign):
-        if not name or dotted(adds.target) != name or file.place(adds).scope is not scope:
+        if not name or dotted(adds.target) != name or file.position(adds).scope is not scope:
             continue
         loop = _over_loader(adds, file)
         earlier = file.order(adds) < file.order(before)
@@ -90,28 +88,31 @@ def _listed(total: str, length: str, file: SourceFile, at: ast.AST | None = None
 
 
 def _over_loader(node: ast.AST, file: SourceFile) -> ast.For | None:
-    loops = file.place(node).loops
+    loops = file.position(node).loops
     loop = loops[-1] if loops else None
     return loop.node if loop is not None and loop.iterates_loader and isinstance(loop.node, ast.For) else None
 
 
-def _is_mean(found: Accumulation, file: SourceFile) -> bool:
+def _is_mean(added: ast.expr, file: SourceFile) -> bool:
     """Whether what is added is the mean of a batch: it is called a loss, nothing weights it, nothing sums it."""
-    pending = [found[1]]
+    pending = [added]
     for value in pending:  # grows by what names were assigned
-        for part in file.within(value):
-            if isinstance(part, ast.Mult) or (isinstance(part, ast.BinOp) and isinstance(part.op, ast.Mult)):
-                return False
-            if isinstance(part, ast.Call) and last_name(part.func) in _NOT_MEANS:
-                return False
-            if isinstance(part, ast.keyword) and part.arg == "reduction" and is_literal(part.value, "sum"):
-                return False
-        name = value.func.value if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) else value
-        bound = file.binding(name) if isinstance(name, ast.Name) else None
-        if bound is not None and bound.how == "assign" and bound.value is not None and len(pending) < 4:
-            pending.append(bound.value)
-    words = (part for part in file.within(found[1]) if isinstance(part, (ast.Name, ast.Attribute)))
-    return any(_LOSS.search(part.id if isinstance(part, ast.Name) else part.attr) for part in words)
+        if any(_weights_or_sums(part) for part in file.within(value)):
+            return False
+        name = receiver(value) if isinstance(value, ast.Call) else value
+        assigned = file.assigned(name)
+        if assigned is not None and len(pending) < 4:
+            pending.append(assigned)
+    parts = file.within(added, ast.Name, ast.Attribute)
+    return any(_LOSS.search(part.id if isinstance(part, ast.Name) else part.attr) for part in parts)
+
+
+def _weights_or_sums(part: ast.AST) -> bool:
+    if isinstance(part, ast.BinOp):
+        return isinstance(part.op, ast.Mult)
+    if isinstance(part, ast.Call):
+        return last_name(part.func) in _NOT_MEANS
+    return isinstance(part, ast.keyword) and part.arg == "reduction" and is_literal(part.value, "sum")
 
 
 def _drops_last(loop: ast.For, file: SourceFile) -> bool:

@@ -2,10 +2,11 @@
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
-from hotloop.lint.rule import Hit, Page
-from hotloop.lint.source_model.arguments import argument, unpacks
+from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.source_model.arguments import argument, unpacks, values_given
+from hotloop.lint.source_model.definitions import decorators, is_program
 from hotloop.lint.source_model.names import dotted, last_name
 from hotloop.lint.source_model.source_file import SourceFile
 
@@ -15,113 +16,96 @@ _SETTINGS = re.compile(r"(Config|Args|Arguments|Options|Settings|Params|Paramete
 _READ_BY_OTHERS = frozenset({"version", "help"})
 
 
-class OptionNeverRead:
+class OptionNeverRead(Rule[ast.Module]):
     code = "ME07"
-    page = Page(
+    doc = RuleDoc(
         title="an option that is offered and never read",
         why="Whoever sets it believes that it does something. A penalty that is parsed and never applied has been "
         "reported as an experiment before.",
         cure="Pass it on to what it is meant for, and test that changing it changes the result; or delete it.",
-        dynamic="A mutation test: another value must give another result.",
-        traps="Only settings (classes called Config, Arguments, Options and the like) of programs are read (files "
-        "with `if __name__ == '__main__'`), and only where the settings do not leave the file: no `asdict`, `vars` "
-        "or `**`, and no call of imported code with the whole object.",
+        at_runtime="A mutation test: another value must give another result.",
+        not_reported="Only settings (classes called Config, Arguments, Options and the like) of programs are read "
+        "(files with `if __name__ == '__main__'`), and only where the settings do not leave the file: no `asdict`, "
+        "`vars` or `**`, and no call of imported code with the whole object.",
     )
-    nodes: tuple[type[ast.AST], ...] = (ast.Module,)
-    calls: frozenset[str] = frozenset()
-    hot_only = False
+    nodes = (ast.Module,)
 
-    def check(self, node: ast.AST, file: SourceFile) -> Iterable[Hit]:
-        if not _is_program(file) or any(_takes_whole(call) for call in file.calls(*_WHOLE)):
+    def check(self, node: ast.Module, file: SourceFile) -> Iterable[Violation]:
+        if not is_program(file) or any(_takes_whole(call) for call in file.calls(*_WHOLE)):
             return
-        read = _words_read(file)
+        read = _names_read(file)
         for owner in file.all(ast.ClassDef):
             if _SETTINGS.search(owner.name) and _is_plain_dataclass(owner, file) and not _leaves(owner.name, file):
                 for item in owner.body:
-                    if (
-                        isinstance(item, ast.AnnAssign)
-                        and isinstance(item.target, ast.Name)
-                        and item.target.id not in read
-                    ):
-                        yield Hit(item, f"`{owner.name}.{item.target.id}` is set and never read")
+                    name = dotted(item.target) if isinstance(item, ast.AnnAssign) else ""
+                    if name and name not in read:
+                        yield Violation(item, f"`{owner.name}.{name}` is set and never read")
         if file.calls("parse_args") and not _leaves("parse_args", file):
             for call in file.calls("add_argument"):
                 option = _destination(call)
                 if option and option not in read:
-                    yield Hit(call, f"the option `{option}` is parsed and never read")
-
-
-def _is_program(file: SourceFile) -> bool:
-    return any(isinstance(item, ast.If) and "__name__" in ast.unparse(item.test) for item in file.tree.body)
+                    yield Violation(call, f"the option `{option}` is parsed and never read")
 
 
 def _takes_whole(call: ast.Call) -> bool:
     return last_name(call.func) != "replace" or isinstance(call.func, ast.Name)
 
 
-def _words_read(file: SourceFile) -> set[str]:
-    """Every attribute that is read and every text that could name one."""
+def _names_read(file: SourceFile) -> set[str]:
+    """Every attribute that is read or matched, and every text that could name one."""
     read = {part.attr for part in file.all(ast.Attribute) if isinstance(part.ctx, ast.Load)}
-    texts = (part for part in file.all(ast.Constant) if not isinstance(file.parent(part), ast.Expr))
-    for part in texts:
+    for part in file.all(ast.Constant):
         above = file.parent(part)
         defines = isinstance(above, ast.Call) and last_name(above.func) == "add_argument"
-        if isinstance(part.value, str) and not defines:
+        if isinstance(part.value, str) and not defines and not isinstance(above, ast.Expr):
             read.add(part.value)
-    return read | {word.attr for pattern in file.all(ast.MatchClass) for word in _patterns(pattern)}
-
-
-def _patterns(pattern: ast.MatchClass) -> Iterator[ast.Attribute]:
-    for name in pattern.kwd_attrs:
-        yield ast.Attribute(value=pattern.cls, attr=name, ctx=ast.Load())
+    return read.union(*(pattern.kwd_attrs for pattern in file.all(ast.MatchClass)))
 
 
 def _is_plain_dataclass(owner: ast.ClassDef, file: SourceFile) -> bool:
-    made = [decorator.func if isinstance(decorator, ast.Call) else decorator for decorator in owner.decorator_list]
-    return [file.name_of(name) for name in made] in (["dataclasses.dataclass"], ["dataclass"]) and not owner.bases
+    made = [name for _, name in decorators(owner, file)]
+    return made in (["dataclasses.dataclass"], ["dataclass"]) and not owner.bases
 
 
 def _leaves(maker: str, file: SourceFile) -> bool:
-    """Whether an object that `maker` makes is handed to code outside the file, unpacked, or never made here."""
-    names = set(_held(maker, file))
+    """Whether an object that `maker` makes is passed to code outside the file, unpacked, or never made here."""
+    names = _held(maker, file)
     if not names:
         return True
     own = {node.name for node in file.all(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)}
     for call in file.all(ast.Call):
         if last_name(call.func) in own | _LOOKS and not unpacks(call):
             continue
-        given = [*call.args, *(word.value for word in call.keywords)]
-        given = [part.value if isinstance(part, ast.Starred) else part for part in given]
+        given = [part.value if isinstance(part, ast.Starred) else part for part in values_given(call)]
         if any(dotted(part) in names or _makes(part, maker) for part in given):
             return True
     inherits = any(dotted(base) == maker for owner in file.all(ast.ClassDef) for base in owner.bases)
     return inherits or any(part.attr == "__dict__" for part in file.all(ast.Attribute))
 
 
-def _makes(part: ast.expr, maker: str) -> bool:
-    return isinstance(part, ast.Call) and last_name(part.func) == maker
+def _makes(part: ast.expr | None, *makers: str) -> bool:
+    return isinstance(part, ast.Call) and last_name(part.func) in makers
 
 
-def _held(maker: str, file: SourceFile) -> Iterator[str]:
+def _held(maker: str, file: SourceFile) -> set[str]:
     """Names that hold such an object: assigned from it, annotated with it, or the parameter it is passed for."""
-    makers = {maker}
-    for function in file.all(ast.FunctionDef):
-        returned = [part.value for part in file.within(function) if isinstance(part, ast.Return) and part.value]
-        if any(_makes(value, maker) for value in returned):
-            makers.add(function.name)
-    held: set[str] = set()
-    for binding in file.walk.bindings():
-        annotated = binding.annotation is not None and maker in ast.unparse(binding.annotation)
-        if annotated or (binding.value is not None and any(_makes(binding.value, name) for name in makers)):
-            held.add(binding.name)
     functions = {node.name: node for node in file.all(ast.FunctionDef)}
+    makers = [maker]
+    for function in file.all(ast.FunctionDef):
+        if any(_makes(part.value, maker) for part in file.within(function, ast.Return)):
+            makers.append(function.name)
+    held: set[str] = set()
+    for binding in file.all_bindings():
+        annotated = binding.annotation is not None and maker in ast.unparse(binding.annotation)
+        if annotated or _makes(binding.value, *makers):
+            held.add(binding.name)
     for call in file.all(ast.Call):
         target = functions.get(last_name(call.func))
-        for position, given in enumerate(call.args if target is not None else ()):
-            passes = dotted(given) in held or any(_makes(given, name) for name in makers)
-            if target is not None and passes and position < len(target.args.args):
-                held.add(target.args.args[position].arg)
-    yield from held
+        parameters = target.args.args if target is not None else []
+        for given, parameter in zip(call.args, parameters, strict=False):
+            if dotted(given) in held or _makes(given, *makers):
+                held.add(parameter.arg)
+    return held
 
 
 def _destination(call: ast.Call) -> str:

@@ -4,7 +4,7 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 
-from hotloop.lint.rule import Hit, Page
+from hotloop.lint.rule import Rule, RuleDoc, Violation
 from hotloop.lint.source_model.names import dotted, last_name
 from hotloop.lint.source_model.source_file import SourceFile
 
@@ -16,32 +16,30 @@ _TIMES = re.compile(
 )
 
 
-class SpeedupByCount:
+class SpeedupByCount(Rule[ast.BinOp]):
     code = "ME06"
-    page = Page(
+    doc = RuleDoc(
         title="a speed-up that counts steps",
         why="Steps divided by steps says how often something was skipped, not how much time that saved: what remains, "
         "and what decides to skip, also take time.",
         cure="Time both ways on the same machine, in turns, to the same loss; report the ratio of the times next to "
         "the ratio of the counts. `hotloop tune` and `hotloop bench` do it.",
-        dynamic="Wall time of both arms, and the loss at equal time.",
-        traps="Ratios of times or of throughputs are not reported, nor are ratios of counts that go by another name.",
+        at_runtime="Wall time of both arms, and the loss at equal time.",
+        not_reported="Ratios of times or of throughputs are not reported, nor are ratios of counts that go by another "
+        "name.",
     )
-    nodes: tuple[type[ast.AST], ...] = (ast.BinOp,)
-    calls: frozenset[str] = frozenset()
-    hot_only = False
+    nodes = (ast.BinOp,)
 
-    def check(self, node: ast.AST, file: SourceFile) -> Iterable[Hit]:
-        assert isinstance(node, ast.BinOp)
+    def check(self, node: ast.BinOp, file: SourceFile) -> Iterable[Violation]:
         if not isinstance(node.op, ast.Div) or isinstance(file.parent(node), ast.BinOp):
             return
         if not any(_SPEEDUP.search(name) for name in _called(node, file)):
             return
-        sides = [_words(node.left, file), _words(node.right, file)]
-        if any(_TIMES.search(word) for words in sides for word in words):
+        sides = [_names(node.left, file), _names(node.right, file)]
+        if any(_TIMES.search(name) for names in sides for name in names):
             return
-        if all(any(_COUNTS.search(word) for word in words) for words in sides):
-            yield Hit(node, "this speed-up is a ratio of counts; no time was taken")
+        if all(any(_COUNTS.search(name) for name in names) for names in sides):
+            yield Violation(node, "this speed-up is a ratio of counts; no time was taken")
 
 
 def _called(node: ast.BinOp, file: SourceFile) -> Iterator[str]:
@@ -49,9 +47,8 @@ def _called(node: ast.BinOp, file: SourceFile) -> Iterator[str]:
     below: ast.AST = node
     for above in file.ancestors(node):
         if isinstance(above, ast.Dict):
-            yield from (
-                str(key.value) for key, value in _pairs(above) if value is below and isinstance(key, ast.Constant)
-            )
+            pairs = zip(above.keys, above.values, strict=True)
+            yield from (str(key.value) for key, value in pairs if value is below and isinstance(key, ast.Constant))
         elif isinstance(above, ast.keyword):
             yield above.arg or ""
         elif isinstance(above, ast.Assign):
@@ -59,20 +56,14 @@ def _called(node: ast.BinOp, file: SourceFile) -> Iterator[str]:
         elif isinstance(above, ast.AnnAssign):
             yield dotted(above.target)
         elif isinstance(above, ast.Return):
-            function = file.place(node).scope.function
+            function = file.position(node).scope.function
             yield function.name if function is not None else ""
         if isinstance(above, ast.stmt):
             return
         below = above
 
 
-def _pairs(node: ast.Dict) -> list[tuple[ast.expr | None, ast.expr]]:
-    return list(zip(node.keys, node.values, strict=True))
-
-
-def _words(node: ast.expr, file: SourceFile) -> list[str]:
-    parts = file.within(node)
-    names = [part.id for part in parts if isinstance(part, ast.Name)]
-    names += [part.attr for part in parts if isinstance(part, ast.Attribute)]
-    calls = {last_name(part.func) for part in parts if isinstance(part, ast.Call)}
-    return [name for name in names if name != "self" and name not in calls]
+def _names(node: ast.expr, file: SourceFile) -> list[str]:
+    names = [*file.names_in(node), *(part.attr for part in file.within(node, ast.Attribute))]
+    called = {last_name(call.func) for call in file.within(node, ast.Call)}
+    return [name for name in names if name != "self" and name not in called]

@@ -3,50 +3,47 @@
 import ast
 from collections.abc import Iterable
 
-from hotloop.lint.rule import Hit, Page
+from hotloop.lint.rule import Rule, RuleDoc, Violation
 from hotloop.lint.source_model.arguments import argument, is_literal, unpacks
 from hotloop.lint.source_model.source_file import SourceFile
 
 _HALF = frozenset({"torch.float16", "torch.half"})
 
 
-class Float16WithoutScaler:
+class Float16WithoutScaler(Rule[ast.Call]):
     code = "OP10"
-    page = Page(
+    doc = RuleDoc(
         title="float16 training without a GradScaler",
         why="float16 holds nothing below 6e-8: small gradients become zero, and the layers that they belong to stop "
-        "learning without a word.",
+        "learning without a message.",
         cure="Use bfloat16 where the hardware has it, or `torch.amp.GradScaler`.",
-        dynamic="The share of gradients that are exactly zero, against float32, in an A/B run.",
-        traps="Inference, bfloat16, and files with a scaler are not reported. `torch.autocast('cuda')` without a dtype "
-        "is float16.",
+        at_runtime="The share of gradients that are exactly zero, against float32, in an A/B run.",
+        not_reported="Inference, bfloat16, and files with a scaler are not reported. `torch.autocast('cuda')` without "
+        "a dtype is float16.",
     )
-    nodes: tuple[type[ast.AST], ...] = ()
     calls = frozenset({"autocast"})
     hot_only = True
 
-    def check(self, node: ast.AST, file: SourceFile) -> Iterable[Hit]:
-        assert isinstance(node, ast.Call)
+    def check(self, node: ast.Call, file: SourceFile) -> Iterable[Violation]:
         hot = file.hot(node)
         if hot is None or hot.kind not in ("batch loop", "step") or not _is_half(node, file):
             return
         if not any(file.holds(hot.node, call) for call in file.calls("backward")) or _has_scaler(file):
             return
-        yield Hit(node, "the step computes in float16 and nothing scales the loss")
+        yield Violation(node, "the step computes in float16 and nothing scales the loss")
 
 
 def _is_half(node: ast.Call, file: SourceFile) -> bool:
     name = file.name_of(node.func)
     if not name.startswith("torch.") or unpacks(node) or is_literal(argument(node, "enabled"), False):
         return False
-    of_cuda = name == "torch.cuda.amp.autocast"
     dtype = argument(node, "dtype", 1)
     if dtype is not None:
         return file.name_of(dtype) in _HALF
-    return of_cuda or is_literal(argument(node, "device_type", 0), "cuda")
+    return name == "torch.cuda.amp.autocast" or is_literal(argument(node, "device_type", 0), "cuda")
 
 
 def _has_scaler(file: SourceFile) -> bool:
-    named = (name.id for name in file.all(ast.Name))
-    reached = (part.attr for part in file.all(ast.Attribute))
-    return any("scaler" in said.lower() for said in (*named, *reached))
+    names = (name.id for name in file.all(ast.Name))
+    attributes = (part.attr for part in file.all(ast.Attribute))
+    return any("scaler" in name.lower() for name in (*names, *attributes))

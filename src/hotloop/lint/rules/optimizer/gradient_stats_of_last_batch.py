@@ -4,41 +4,39 @@ import ast
 import re
 from collections.abc import Iterable
 
-from hotloop.lint.rule import Hit, Page
+from hotloop.lint.rule import Rule, RuleDoc, Violation
 from hotloop.lint.source_model.names import last_name
 from hotloop.lint.source_model.source_file import SourceFile
 
 _NORMS = re.compile(r"clip_grad_norm_|get_total_norm|grad_norm")
 
 
-class GradientStatsOfLastBatch:
+class GradientStatsOfLastBatch(Rule[ast.Assign]):
     code = "OP03"
-    page = Page(
+    doc = RuleDoc(
         title="gradient statistics of the last batch only",
         why="The loop sets the figure anew in every step, and only what the last batch left is read after it. An "
         "explosion in the middle of the epoch is not seen.",
         cure="Keep a running maximum (or mean, and a count of non-finite values) on the device, and read it once after "
         "the loop.",
-        dynamic="Gradient statistics over all steps, in `hotloop diagnose`.",
-        traps="A figure that the loop itself reads (logs, adds up, compares) is not reported.",
+        at_runtime="Gradient statistics over all steps, in `hotloop diagnose`.",
+        not_reported="A figure that the loop itself reads (logs, adds up, compares) is not reported.",
     )
-    nodes: tuple[type[ast.AST], ...] = (ast.Assign,)
-    calls: frozenset[str] = frozenset()
+    nodes = (ast.Assign,)
     hot_only = True
 
-    def check(self, node: ast.AST, file: SourceFile) -> Iterable[Hit]:
-        assert isinstance(node, ast.Assign)
-        place, target = file.place(node), node.targets[0]
-        if not place.loops or not place.loops[-1].is_batch_loop or not isinstance(target, ast.Name):
+    def check(self, node: ast.Assign, file: SourceFile) -> Iterable[Violation]:
+        position, target = file.position(node), node.targets[0]
+        if not position.loops or not position.loops[-1].is_batch_loop or not isinstance(target, ast.Name):
             return
         if not _is_about_gradients(node.value, file):
             return
-        loop = place.loops[-1].node
-        uses = [use for use in place.scope.uses.get(target.id, []) if file.order(use) > file.order(node)]
-        inside = [use for use in place.scope.uses.get(target.id, []) if file.holds(loop, use)]
-        nested = any(use for use in _reads_in_functions(target.id, loop, file))
-        if uses and not inside and not nested:
-            yield Hit(node, f"`{target.id}` is read only after the loop: it tells of the last batch alone")
+        loop = position.loops[-1].node
+        inside = (part for part in file.within(loop, ast.Name) if part.id == target.id)
+        if any(isinstance(part.ctx, ast.Load) for part in inside):
+            return
+        if any(file.order(use) > file.order(node) for use in file.uses(position.scope, target.id)):
+            yield Violation(node, f"`{target.id}` is read only after the loop: it is that of the last batch alone")
 
 
 def _is_about_gradients(value: ast.expr, file: SourceFile) -> bool:
@@ -48,10 +46,3 @@ def _is_about_gradients(value: ast.expr, file: SourceFile) -> bool:
         if isinstance(part, ast.Call) and _NORMS.search(last_name(part.func)):
             return True
     return False
-
-
-def _reads_in_functions(name: str, loop: ast.AST, file: SourceFile) -> Iterable[ast.Name]:
-    """Reads of the name under the loop in scopes of their own: lambdas, comprehensions, functions."""
-    for part in file.within(loop):
-        if isinstance(part, ast.Name) and part.id == name and isinstance(part.ctx, ast.Load):
-            yield part

@@ -3,40 +3,41 @@
 import ast
 from collections.abc import Iterable
 
-from hotloop.lint.rule import Hit, Page
+from hotloop.lint.rule import Rule, RuleDoc, Violation
 from hotloop.lint.source_model.arguments import argument, number
 from hotloop.lint.source_model.names import dotted, last_name
 from hotloop.lint.source_model.source_file import SourceFile
 
 _INFINITE = frozenset({"math.inf", "torch.inf", "numpy.inf"})
-_NEVER_REACHED = 1e6  # a limit on the norm that only says "off"
+_SWITCHED_OFF = 1e6  # no norm comes near such a limit: it is a way to say "off"
 _READS = frozenset({"item", "float", "tolist"})  # then it is SY07
 _NORMS = frozenset({"norm", "pow", "square", "sum", "vector_norm"})
 
 
-class NeedlessGradientNorm:
+class NeedlessGradientNorm(Rule[ast.Call | ast.Assign | ast.AugAssign]):
     code = "OP06"
-    page = Page(
+    doc = RuleDoc(
         title="gradient norms computed for nothing, or one parameter at a time",
         why="`clip_grad_norm_` with an infinite limit computes every norm and multiplies every gradient by one. A loop "
         "over `parameters()` that adds up norms takes several operators for each parameter.",
         cure="Leave the call out where clipping is off. For the norm alone: "
         "`torch.nn.utils.get_total_norm([p.grad for p in model.parameters() if p.grad is not None])`, every N steps.",
-        dynamic="The share of the clipping between backward and step, in `hotloop diagnose`.",
-        traps="A limit that comes from the settings is not reported, nor a sum over the weights themselves (weight "
-        "decay), nor a norm taken once after training.",
+        at_runtime="The share of the clipping between backward and step, in `hotloop diagnose`.",
+        not_reported="A limit that comes from the settings is not reported, nor a sum over the weights themselves "
+        "(weight decay), nor a norm taken once after training.",
     )
-    nodes: tuple[type[ast.AST], ...] = (ast.Assign, ast.AugAssign)
+    nodes = (ast.Assign, ast.AugAssign)
     calls = frozenset({"clip_grad_norm_"})
     hot_only = True
 
-    def check(self, node: ast.AST, file: SourceFile) -> Iterable[Hit]:
-        if isinstance(node, ast.Call):
-            limit = argument(node, "max_norm", 1)
-            if limit is not None and _is_infinite(limit, file):
-                yield Hit(node, "clipping with a limit that is never reached computes every norm, and changes nothing")
-        elif isinstance(node, (ast.Assign, ast.AugAssign)) and _adds_norms(node, file):
-            yield Hit(node, "norms of gradients are added up in Python, one parameter at a time")
+    def check(self, node: ast.Call | ast.Assign | ast.AugAssign, file: SourceFile) -> Iterable[Violation]:
+        if not isinstance(node, ast.Call):
+            if _adds_norms(node, file):
+                yield Violation(node, "norms of gradients are added up in Python, one parameter at a time")
+            return
+        limit = argument(node, "max_norm", 1)
+        if limit is not None and _is_infinite(limit, file):
+            yield Violation(node, "clipping with a limit that is never reached computes every norm for nothing")
 
 
 def _is_infinite(limit: ast.expr, file: SourceFile) -> bool:
@@ -46,20 +47,19 @@ def _is_infinite(limit: ast.expr, file: SourceFile) -> bool:
         return any(
             isinstance(given, ast.Constant) and str(given.value).lower() in ("inf", "infinity") for given in limit.args
         )
-    value = number(file, limit)
-    return value is not None and value >= _NEVER_REACHED
+    value = number(limit, file)
+    return value is not None and value >= _SWITCHED_OFF
 
 
 def _adds_norms(node: ast.Assign | ast.AugAssign, file: SourceFile) -> bool:
-    loops = file.place(node).loops
+    loops = file.position(node).loops
     loop = loops[-1].node if loops else None
     if not isinstance(loop, ast.For) or not isinstance(loop.iter, ast.Call):
         return False
     if last_name(loop.iter.func) not in ("parameters", "named_parameters"):
         return False
     target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-    value = file.within(node.value)
-    adds = isinstance(node, ast.AugAssign) or any(dotted(part) == dotted(target) for part in value)
-    called = {last_name(part.func) for part in value if isinstance(part, ast.Call)}
-    of_gradients = any(isinstance(part, ast.Attribute) and part.attr == "grad" for part in value)
+    adds = isinstance(node, ast.AugAssign) or any(dotted(part) == dotted(target) for part in file.within(node.value))
+    called = {last_name(call.func) for call in file.within(node.value, ast.Call)}
+    of_gradients = any(part.attr == "grad" for part in file.within(node.value, ast.Attribute))
     return adds and of_gradients and bool(called & _NORMS) and not called & _READS

@@ -1,20 +1,20 @@
 """OP05: a health score that does not see NaN; only a planted NaN shows it."""
 
-from hotloop.lint.rule import Page, Unlinted
+from hotloop.lint.rule import RuleDoc, Unlinted
 
 
 class ScoreBlindToNan:
     code = "OP05"
-    page = Page(
+    doc = RuleDoc(
         title="a health score that does not see NaN",
         why="Every comparison with NaN is false. A score that starts at 1 and is lowered where a norm exceeds a limit "
         "stays at 1 when the norm is NaN: the worst state is reported as the best.",
         cure="Count non-finite values first, and let a single one decide the score.",
-        dynamic="`hotloop diagnose` reports non-finite gradients and losses. For a score of your own, plant a NaN in "
-        "one gradient and look at what it says.",
+        at_runtime="`hotloop diagnose` reports non-finite gradients and losses. For a score of your own, plant a NaN "
+        "in one gradient and look at the score.",
     )
     unlinted = Unlinted(
         reason="A comparison with a limit looks the same whether NaN was ruled out before, in another function, or not "
-        "at all. Planting a NaN and watching the score tells.",
+        "at all. A planted NaN shows it.",
         tool="a test that plants a NaN",
     )

@@ -3,40 +3,39 @@
 import ast
 from collections.abc import Iterable
 
-from hotloop.lint.rule import Hit, Page
+from hotloop.lint.rule import Rule, RuleDoc, Violation
 from hotloop.lint.source_model.arguments import argument, is_literal
-from hotloop.lint.source_model.kind_inference import Kind
+from hotloop.lint.source_model.kind import Kind
 from hotloop.lint.source_model.source_file import SourceFile
 
 _IN_PLACE = frozenset({"add_", "sub_", "mul_", "addcdiv_", "addcmul_", "lerp_", "copy_"})
 
 
-class UpdatePerParameter:
+class UpdatePerParameter(Rule[ast.keyword | ast.For]):
     code = "OP02"
-    page = Page(
+    doc = RuleDoc(
         title="an optimizer that updates one parameter at a time",
         why="Each parameter takes a handful of small operators of its own. On a GPU the launches cost more than the "
         "arithmetic.",
         cure="Leave `foreach` alone (it is on for CUDA), or say `fused=True`. In an optimizer of your own use the "
         "`torch._foreach_*` operators on lists.",
-        dynamic="The pattern OptimizerSingleTensor of the profiler, and kernels per step, in `hotloop diagnose`.",
-        traps="`foreach=False` next to `fused=True` is the fused form and is not reported. On the CPU the gain is "
-        "small: measure it.",
+        at_runtime="The pattern OptimizerSingleTensor of the profiler, and kernels per step, in `hotloop diagnose`.",
+        not_reported="`foreach=False` next to `fused=True` is the fused form and is not reported. On the CPU the gain "
+        "is small: measure it.",
         transform="fused_optimizer",
     )
-    nodes: tuple[type[ast.AST], ...] = (ast.keyword, ast.For)
-    calls: frozenset[str] = frozenset()
-    hot_only = False
+    nodes = (ast.keyword, ast.For)
 
-    def check(self, node: ast.AST, file: SourceFile) -> Iterable[Hit]:
-        if isinstance(node, ast.keyword):
-            call = file.parent(node)
-            if node.arg == "foreach" and is_literal(node.value, False) and isinstance(call, ast.Call):
-                fused = argument(call, "fused")
-                if file.kind(call) is Kind.OPTIMIZER and (fused is None or is_literal(fused, False, None)):
-                    yield Hit(call, "`foreach=False` updates one parameter at a time")
-        elif isinstance(node, ast.For) and _is_own_update(node, file):
-            yield Hit(node, "this optimizer updates one parameter at a time")
+    def check(self, node: ast.keyword | ast.For, file: SourceFile) -> Iterable[Violation]:
+        if isinstance(node, ast.For):
+            if _is_own_update(node, file):
+                yield Violation(node, "this optimizer updates one parameter at a time")
+            return
+        call = file.parent(node)
+        if node.arg == "foreach" and is_literal(node.value, False) and isinstance(call, ast.Call):
+            fused = argument(call, "fused")
+            if file.kind(call) is Kind.OPTIMIZER and (fused is None or is_literal(fused, False, None)):
+                yield Violation(call, "`foreach=False` updates one parameter at a time")
 
 
 def _is_own_update(node: ast.For, file: SourceFile) -> bool:
@@ -44,12 +43,11 @@ def _is_own_update(node: ast.For, file: SourceFile) -> bool:
     over = node.iter
     if not isinstance(over, ast.Subscript) or not is_literal(over.slice, "params"):
         return False
-    scope = file.place(node).scope
+    scope = file.position(node).scope
     if scope.owner is None or scope.function is None or scope.function.name != "step":
         return False
     if not any(file.name_of(base).rpartition(".")[2].endswith("Optimizer") for base in scope.owner.bases):
         return False
-    names = [part.attr for part in file.within(scope.owner) if isinstance(part, ast.Attribute)]
-    if any(name.startswith("_foreach_") for name in names):
+    if any(part.attr.startswith("_foreach_") for part in file.within(scope.owner, ast.Attribute)):
         return False
-    return any(isinstance(part, ast.Attribute) and part.attr in _IN_PLACE for part in file.within(node))
+    return any(part.attr in _IN_PLACE for part in file.within(node, ast.Attribute))

@@ -3,9 +3,10 @@
 import ast
 from collections.abc import Iterable
 
-from hotloop.lint.rule import Hit, Page
-from hotloop.lint.source_model.kind_inference import Kind
-from hotloop.lint.source_model.names import words
+from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.source_model.arguments import argument, receiver
+from hotloop.lint.source_model.kind import Kind
+from hotloop.lint.source_model.names import last_name, words
 from hotloop.lint.source_model.source_file import SourceFile
 
 _BY_FUNCTION = frozenset({"nonzero", "argwhere", "unique", "unique_consecutive", "masked_select", "repeat_interleave"})
@@ -15,34 +16,36 @@ _GIVE_MASKS = words(
 )
 
 
-class DataDependentShape:
+class DataDependentShape(Rule[ast.Subscript | ast.Call]):
     code = "SY04"
-    page = Page(
+    doc = RuleDoc(
         title="a shape that depends on data",
         why="Boolean mask indexing, `nonzero`, `unique`, `masked_select` and `repeat_interleave` must count before "
         "they can allocate, so the host waits for the device; under `torch.compile` they break the graph or make "
         "shapes dynamic.",
         cure="Keep the shape: multiply by the mask and divide by its sum, use `torch.where`, `index_add_` or "
         "`scatter_reduce` over segments, `repeat_interleave(..., output_size=n)` or `nonzero_static(size=n)`.",
-        dynamic="`nonzero`, `_unique2`, `index.Tensor` with a boolean index and their kin, in `hotloop diagnose`.",
-        traps="`x[mask] = 0` (a fill keeps the shape), `repeat_interleave` with an integer or with `output_size`, and "
-        "code in `__getitem__` and collate functions are not reported. A mask that comes in as an argument is known "
-        "only by its name.",
+        at_runtime="`nonzero`, `_unique2`, `index.Tensor` with a boolean index and the like, in `hotloop diagnose`.",
+        not_reported="`x[mask] = 0` (a fill keeps the shape), `repeat_interleave` with an integer or with "
+        "`output_size`, and code in `__getitem__` and collate functions are not reported. A mask that is an argument "
+        "is recognized by its name alone.",
     )
     nodes = (ast.Subscript,)
     calls = _BY_FUNCTION | {"where"}
     hot_only = True
 
-    def check(self, node: ast.AST, file: SourceFile) -> Iterable[Hit]:
+    def check(self, node: ast.Subscript | ast.Call, file: SourceFile) -> Iterable[Violation]:
         hot = file.hot(node)
         if hot is None or hot.loads_data:
             return
         if isinstance(node, ast.Subscript):
             if _selects(node, file) and is_mask(node.slice, file):
-                yield Hit(node, f"indexes with a boolean mask {hot.often}: the size of the result must be read first")
-        elif isinstance(node, ast.Call) and _counts_first(node, file):
+                yield Violation(
+                    node, f"indexes with a boolean mask {hot.often}: the size of the result must be read first"
+                )
+        elif _counts_first(node, file):
             name = node.func.attr if isinstance(node.func, ast.Attribute) else file.name_of(node.func)
-            yield Hit(node, f"`{name}` has a result whose size depends on data, {hot.often}")
+            yield Violation(node, f"`{name}` has a result whose size depends on data, {hot.often}")
 
 
 def _selects(node: ast.Subscript, file: SourceFile) -> bool:
@@ -75,42 +78,27 @@ def _gives_mask(call: ast.Call, file: SourceFile) -> bool:
         return False
     if call.func.attr in _GIVE_MASKS:
         return True
-    return call.func.attr == "to" and any(file.name_of(argument) == "torch.bool" for argument in call.args)
+    return call.func.attr == "to" and any(file.name_of(given) == "torch.bool" for given in call.args)
 
 
 def _names_mask(name: ast.Name, file: SourceFile) -> bool:
-    bound = file.binding(name)
-    if bound is None or bound.how == "argument" or bound.value is None:
-        return "mask" in name.id and (file.is_tensor(name) or bound is None or bound.how == "argument")
-    return bound.how == "assign" and bound.order < file.order(name) and is_mask(bound.value, file)
+    binding = file.binding(name)
+    if binding is None or binding.how == "argument" or binding.value is None:
+        return "mask" in name.id and (file.is_tensor(name) or binding is None or binding.how == "argument")
+    return binding.how == "assign" and binding.order < file.order(name) and is_mask(binding.value, file)
 
 
 def _counts_first(call: ast.Call, file: SourceFile) -> bool:
-    full = file.name_of(call.func)
-    is_function = full.startswith("torch.")
-    if not is_function and not (isinstance(call.func, ast.Attribute) and _on_tensor(call.func, file)):
+    is_function = file.name_of(call.func).startswith("torch.")
+    of = receiver(call)
+    if not is_function and (of is None or not file.is_tensor(of)):
         return False
-    name = full.rpartition(".")[2] if is_function else call.func.attr  # type: ignore[union-attr]
-    arguments = call.args[1:] if is_function else call.args
+    name = last_name(call.func) if not is_function else file.name_of(call.func).rpartition(".")[2]
     if name == "where":
         return is_function and len(call.args) == 1 and not call.keywords
-    if name == "repeat_interleave":
-        return _repeats_by_tensor(call, arguments, file)
-    return name in _BY_FUNCTION
-
-
-def _on_tensor(func: ast.Attribute, file: SourceFile) -> bool:
-    return file.is_tensor(func.value)
-
-
-def _repeats_by_tensor(call: ast.Call, arguments: list[ast.expr], file: SourceFile) -> bool:
-    named = {word.arg: word.value for word in call.keywords}
-    if "output_size" in named:
-        return False
-    repeats = named.get("repeats", arguments[0] if arguments else None)
-    return repeats is not None and file.kind(repeats) is not Kind.NUMBER and not _is_plain(repeats, file)
-
-
-def _is_plain(repeats: ast.expr, file: SourceFile) -> bool:
-    """Settings such as `self.num_groups` are numbers although nothing in the file says so."""
-    return file.kind(repeats) is Kind.UNKNOWN
+    if name != "repeat_interleave":
+        return name in _BY_FUNCTION
+    repeats = argument(call, "repeats", 1 if is_function else 0)
+    # Settings such as `self.num_groups` are numbers although nothing in the file says so.
+    is_number = repeats is None or file.kind(repeats) in (Kind.NUMBER, Kind.UNKNOWN)
+    return not is_number and argument(call, "output_size") is None

@@ -3,69 +3,63 @@
 import ast
 from collections.abc import Iterable
 
-from hotloop.lint.rule import Hit, Page
-from hotloop.lint.source_model.kind_inference import Kind
-from hotloop.lint.source_model.position import Place
+from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.source_model.arguments import argument, is_literal, receiver
+from hotloop.lint.source_model.kind import Kind
 from hotloop.lint.source_model.source_file import SourceFile
 
 
-class NonBlockingUnpinned:
+class NonBlockingUnpinned(Rule[ast.Call]):
     code = "SY09"
-    page = Page(
+    doc = RuleDoc(
         title="`non_blocking` without pinned memory, or the other way round",
         why="A copy to a CUDA device overlaps with the host only if it is asked to (`non_blocking=True`) *and* reads "
-        "from pinned memory; either alone buys nothing.",
+        "from pinned memory; either alone has no effect.",
         cure="On CUDA, give the loader `pin_memory=True` and the copy `non_blocking=True`.",
-        dynamic="Where the model lives on an accelerator, `hotloop diagnose` looks at `is_pinned()` of what `.to`, "
+        at_runtime="Where the model is on an accelerator, `hotloop diagnose` looks at `is_pinned()` of what `.to`, "
         "`.cuda` and `.copy_` copy to it, and at `non_blocking`.",
-        traps="Reported only where all loaders of the file agree; `pin_memory` from a variable, loaders from elsewhere "
-        "and `tensor.pin_memory()` keep the rule silent. Sync debug mode does not see it.",
+        not_reported="Reported only where all loaders of the file agree; `pin_memory` from a variable, loaders from "
+        "elsewhere and `tensor.pin_memory()` keep the rule silent. Sync debug mode does not see it.",
     )
-    nodes: tuple[type[ast.AST], ...] = ()
     calls = frozenset({"to", "cuda"})
     hot_only = True
 
-    def check(self, node: ast.AST, file: SourceFile) -> Iterable[Hit]:
-        assert isinstance(node, ast.Call)
-        pinned = _pins(file)
-        if pinned is None or not isinstance(node.func, ast.Attribute) or not _comes_from_loader(node.func.value, file):
+    def check(self, node: ast.Call, file: SourceFile) -> Iterable[Violation]:
+        pinned, of = _pins(file), receiver(node)
+        if pinned is None or of is None or not _comes_from_loader(of, file):
             return
-        asked = any(word.arg == "non_blocking" and _is_true(word.value) for word in node.keywords)
-        if asked and not pinned:
-            yield Hit(node, "`non_blocking=True` from a loader without `pin_memory=True`: the copy waits all the same")
+        if is_literal(argument(node, "non_blocking"), True) and not pinned:
+            yield Violation(
+                node, "`non_blocking=True` from a loader without `pin_memory=True`: the copy waits all the same"
+            )
         elif pinned and not _mentions_non_blocking(node) and _names_device(node, file):
-            yield Hit(node, "the loader pins its batches, but the copy does not say `non_blocking=True`, so it waits")
+            yield Violation(
+                node, "the loader pins its batches, but the copy does not say `non_blocking=True`, so it waits"
+            )
 
 
 def _pins(file: SourceFile) -> bool | None:
     """What all loaders of the file do; None where they differ, or the source does not tell."""
     if file.calls("pin_memory"):
         return None
-    answers: set[bool | None] = set()
+    found: set[bool | None] = set()
     for call in file.calls("DataLoader"):
-        named = {word.arg: word.value for word in call.keywords}
-        if None in named:
+        if any(word.arg is None for word in call.keywords):
             return None
-        given = named.get("pin_memory")
-        constant = isinstance(given, ast.Constant)
-        answers.add(False if given is None else bool(given.value) if constant else None)  # type: ignore[union-attr]
-    return answers.pop() if len(answers) == 1 else None
+        given = argument(call, "pin_memory")
+        constant = bool(given.value) if isinstance(given, ast.Constant) else None
+        found.add(False if given is None else constant)
+    return found.pop() if len(found) == 1 else None
 
 
-def _comes_from_loader(receiver: ast.expr, file: SourceFile) -> bool:
-    if isinstance(receiver, ast.Subscript):
-        receiver = receiver.value
-    bound = file.binding(receiver) if isinstance(receiver, ast.Name) else None
-    if bound is None or bound.how not in ("for", "for-unpack"):
+def _comes_from_loader(of: ast.expr, file: SourceFile) -> bool:
+    if isinstance(of, ast.Subscript):
+        of = of.value
+    binding = file.binding(of) if isinstance(of, ast.Name) else None
+    if binding is None or binding.how not in ("for", "for-unpack"):
         return False
-    place: Place = file.place(receiver)
-    loaders = [loop.node for loop in place.loops if loop.iterates_loader]
-    of = file.kind(receiver)
-    return bound.statement in loaders or (of in (Kind.TENSOR, Kind.BATCH) and bool(loaders))
-
-
-def _is_true(value: ast.expr) -> bool:
-    return isinstance(value, ast.Constant) and value.value is True
+    loaders = [loop.node for loop in file.position(of).loops if loop.iterates_loader]
+    return binding.statement in loaders or (file.kind(of) in (Kind.TENSOR, Kind.BATCH) and bool(loaders))
 
 
 def _mentions_non_blocking(node: ast.Call) -> bool:
@@ -73,8 +67,7 @@ def _mentions_non_blocking(node: ast.Call) -> bool:
 
 
 def _names_device(node: ast.Call, file: SourceFile) -> bool:
-    assert isinstance(node.func, ast.Attribute)
-    if node.func.attr == "cuda":
+    if isinstance(node.func, ast.Attribute) and node.func.attr == "cuda":
         return True
     given = [*node.args[:1], *(word.value for word in node.keywords if word.arg == "device")]
     return any(_is_device(value, file) for value in given)

@@ -3,39 +3,38 @@
 import ast
 from collections.abc import Iterable
 
-from hotloop.lint.rule import Hit, Page
+from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.source_model.arguments import values_given
 from hotloop.lint.source_model.host_reads import is_read
-from hotloop.lint.source_model.kind_inference import Kind
+from hotloop.lint.source_model.kind import Kind
 from hotloop.lint.source_model.source_file import SourceFile
 
 _LEVELS = frozenset({"debug", "info", "warning", "log"})
 
 
-class TensorInLogCall:
+class TensorInLogCall(Rule[ast.Call]):
     code = "SY06"
-    page = Page(
+    doc = RuleDoc(
         title="a tensor read or formatted for a log line in every step",
         why="The arguments of a log call are computed even when its level is switched off: an f-string reads the "
-        "tensor, `.item()` waits for the device, and all for a line that nobody sees.",
-        cure="Log every n steps, guard with `if logger.isEnabledFor(...)`, or hand the tensor itself to a lazy `%s` "
+        "tensor, `.item()` waits for the device, and the line is then dropped.",
+        cure="Log every n steps, guard with `if logger.isEnabledFor(...)`, or pass the tensor itself to a lazy `%s` "
         "(`logger.debug('loss %s', loss)`), which is formatted only if the line is written.",
-        dynamic="Scalar reads and graph breaks on the line of a log call, in `hotloop diagnose`.",
-        traps="`logger.debug('loss %s', loss)`, a line under `isEnabledFor` or `if step % n == 0`, and errors on their "
-        "way out are not reported. Ruff's G004 reports every f-string in a log call, whether a tensor is in it or not.",
+        at_runtime="Scalar reads and graph breaks on the line of a log call, in `hotloop diagnose`.",
+        not_reported="`logger.debug('loss %s', loss)`, a line under `isEnabledFor` or `if step % n == 0`, and messages "
+        "of errors that are raised are not reported. Ruff's G004 reports every f-string in a log call, whether a "
+        "tensor is in it or not.",
     )
-    nodes: tuple[type[ast.AST], ...] = ()
     calls = _LEVELS | {"print"}
     hot_only = True
 
-    def check(self, node: ast.AST, file: SourceFile) -> Iterable[Hit]:
-        assert isinstance(node, ast.Call)
+    def check(self, node: ast.Call, file: SourceFile) -> Iterable[Violation]:
         prints = isinstance(node.func, ast.Name) and node.func.id == "print"
         if not (prints or _is_log_call(node, file)) or _is_guarded(node, file):
             return
-        hot = file.hot(node)
         if any(_is_eager(argument, file, prints=prints) for argument in node.args):
             what = "`print`" if prints else "a log call"
-            yield Hit(node, f"{what} reads a tensor {hot.often if hot else ''}, whether or not anybody looks")
+            yield Violation(node, f"{what} reads a tensor {file.often(node)}, whether or not the line is looked at")
 
 
 def _is_log_call(node: ast.Call, file: SourceFile) -> bool:
@@ -47,7 +46,7 @@ def _is_log_call(node: ast.Call, file: SourceFile) -> bool:
 def _is_guarded(node: ast.AST, file: SourceFile) -> bool:
     return any(
         isinstance(above, ast.If)
-        and any(isinstance(part, ast.Attribute) and part.attr == "isEnabledFor" for part in file.within(above.test))
+        and any(part.attr == "isEnabledFor" for part in file.within(above.test, ast.Attribute))
         for above in file.ancestors(node)
     )
 
@@ -67,5 +66,5 @@ def _formats(part: ast.AST, file: SourceFile) -> bool:
         values = part.right.elts if isinstance(part.right, ast.Tuple) else [part.right]
         return any(file.is_tensor(value) for value in values)
     if isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute) and part.func.attr == "format":
-        return any(file.is_tensor(value) for value in [*part.args, *(word.value for word in part.keywords)])
+        return any(file.is_tensor(value) for value in values_given(part))
     return False
