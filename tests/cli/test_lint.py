@@ -29,6 +29,31 @@ def test_a_clean_file_exits_0_and_prints_no_finding(shell):
     assert (done.returncode, done.stdout) == (0, "")
 
 
+def on_one_screen(folder, *arguments):
+    """Lines of stdout and stderr in the order in which a terminal shows them."""
+    command = [sys.executable, "-m", "hotloop.cli.app", "lint", "--no-torchfix", *arguments]
+    done = subprocess.run(
+        command, cwd=folder, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    return done.stdout.splitlines()
+
+
+def test_the_count_stands_apart_from_the_findings_in_a_line_of_its_own(shell, tmp_path):
+    assert on_one_screen(tmp_path, "clean.py") == ["0 findings in 1 file"]
+    *findings, gap, count = on_one_screen(tmp_path, "clean.py", "dirty.py", "--select", "SY01")
+    assert findings[0].startswith("dirty.py:3:5: SY01 ")
+    assert (gap, count) == ("", "1 finding in 2 files")
+
+
+def test_the_count_of_fixes_comes_after_the_patch(shell, tmp_path):
+    (tmp_path / "log.py").write_text(
+        "import logging\nlogger = logging.getLogger()\nfor x in loader:\n    logger.info(f'{x.item()}')\n"
+    )
+    shown = on_one_screen(tmp_path, "--fix", "log.py")
+    assert shown[0] == "--- a/log.py"
+    assert shown[-1] == "1 finding would be fixed"
+
+
 def test_json_alone_is_on_stdout_and_findings_exit_1(shell):
     done = shell("dirty.py", "--json", "--select", "SY01")
     assert done.returncode == 1

@@ -89,7 +89,8 @@ def lint(
         result = replace(result, findings=kept) if hot else lint_paths(paths, options)
     typer.echo(render(result.findings, chosen.value), nl=False)
     if chosen is Format.text:
-        sys.stderr.write(f"{len(result.findings)} findings in {result.num_files} files\n")
+        gap = "\n" if result.findings else ""  # the count is no part of the last finding
+        sys.stderr.write(f"{gap}{_count(len(result.findings), 'finding')} in {_count(result.num_files, 'file')}\n")
     raise typer.Exit(1 if result.findings else 0)
 
 
@@ -103,12 +104,17 @@ def _fix(findings: Iterable["Finding"], *, write: bool) -> list["Patch"]:
             patch.write()
         else:
             sys.stdout.buffer.write(patch.unified().encode(patch.text_encoding))
+            sys.stdout.flush()  # before what is said of it on stderr
         for unfixed in patch.unfixed:
             at = f"{unfixed.finding.path}:{unfixed.finding.line}"
             sys.stderr.write(f"not fixed: {at}: {unfixed.finding.code}: {unfixed.reason}\n")
     num_fixed = sum(len(patch.fixed) for patch in patches)
-    sys.stderr.write(f"{num_fixed} findings {'fixed' if write else 'would be fixed'}\n")
+    sys.stderr.write(f"{_count(num_fixed, 'finding')} {'fixed' if write else 'would be fixed'}\n")
     return patches
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _codes(given: list[str] | None) -> tuple[str, ...]:
