@@ -6,20 +6,13 @@ from collections.abc import Iterable
 from hotloop.lint.rule import Rule, RuleDoc, Violation
 from hotloop.lint.source_model.compile_calls import compiled_part, is_compile
 from hotloop.lint.source_model.definitions import class_of, decorators, definition, method
+from hotloop.lint.source_model.module_calls import HOUSEKEEPING, method_runs_module
 from hotloop.lint.source_model.names import words
 from hotloop.lint.source_model.node_types import FunctionDef
 from hotloop.lint.source_model.source_file import SourceFile
 
-# Methods of torch.nn.Module that compute nothing in a step.
-_HOUSEKEEPING = words(
-    "forward to cpu cuda xpu train eval half float double bfloat16 type apply parameters named_parameters buffers "
-    "named_buffers modules named_modules children named_children state_dict load_state_dict zero_grad requires_grad_ "
-    "register_buffer register_parameter register_forward_hook register_forward_pre_hook register_full_backward_hook "
-    "register_full_backward_pre_hook register_load_state_dict_post_hook register_state_dict_pre_hook add_module "
-    "register_module get_submodule get_parameter get_buffer set_submodule share_memory to_empty extra_repr compile "
-    "save_pretrained push_to_hub set_requires_gradient_sync no_sync unscale_ reset_parameters get_extra_state "
-    "set_extra_state num_parameters gradient_checkpointing_enable"
-)
+# What nanoGPT calls its methods that compute nothing, and many programs with it: where the class is not in this file.
+_USUAL_HELPERS = words("estimate_mfu get_num_params configure_optimizers crop_block_size")
 
 
 class UncompiledMethodCall(Rule[ast.Call]):
@@ -32,14 +25,16 @@ class UncompiledMethodCall(Rule[ast.Call]):
         cure="Call `module.compile()` and go through `self(...)` inside the method, or compile the method itself: "
         "`module.get_action = torch.compile(module.get_action)`.",
         at_runtime="`hotloop diagnose` lists modules that were compiled and never called, with 0 graphs.",
-        not_reported="Housekeeping (`state_dict`, `train`, `to`, ...) is not reported, nor are compiled functions.",
+        not_reported="Housekeeping (`state_dict`, `train`, `to`, ...) is not reported, nor are compiled functions, nor "
+        "methods of a class of this file that only compute with numbers (`estimate_mfu` from the sizes of the "
+        "parameters).",
     )
     nodes = (ast.Call,)
 
     def check(self, node: ast.Call, file: SourceFile) -> Iterable[Violation]:
-        if not isinstance(node.func, ast.Attribute) or node.func.attr in _HOUSEKEEPING:
+        if not isinstance(node.func, ast.Attribute) or node.func.attr == "forward":
             return
-        if node.func.attr.startswith("__") or not isinstance(node.func.value, (ast.Name, ast.Attribute)):
+        if node.func.attr.startswith("__") or node.func.attr in HOUSEKEEPING:
             return
         binding = file.binding(node.func.value)
         if binding is None or binding.how != "assign" or not isinstance(binding.value, ast.Call):
@@ -47,13 +42,17 @@ class UncompiledMethodCall(Rule[ast.Call]):
         compiled = compiled_part(binding.value) if is_compile(binding.value, file) else None
         if compiled is None or isinstance(definition(compiled, file), FunctionDef):
             return
-        if not _is_compiled_itself(class_of(compiled, file), node.func.attr, file):
+        if _runs_eagerly(class_of(compiled, file), node.func.attr, file):
             yield Violation(
                 node, f"`{binding.name}` is compiled, but `.{node.func.attr}()` runs the module that is not"
             )
 
 
-def _is_compiled_itself(made: ast.ClassDef | None, name: str, file: SourceFile) -> bool:
-    """Methods that do not exist on the class in sight come from elsewhere: nobody knows; they are reported."""
-    function = method(made, name) if made is not None else None
-    return function is not None and any(decorator == "torch.compile" for _, decorator in decorators(function, file))
+def _runs_eagerly(made: ast.ClassDef | None, name: str, file: SourceFile) -> bool:
+    """Whether a method runs the module uncompiled; assumed of methods that this file does not define."""
+    if made is None:
+        return name not in _USUAL_HELPERS
+    function = method(made, name)
+    if function is not None and any(decorator == "torch.compile" for _, decorator in decorators(function, file)):
+        return False
+    return method_runs_module(made, name, file)
