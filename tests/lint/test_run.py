@@ -8,6 +8,7 @@ from hotloop.errors import SourceError
 from hotloop.lint.allow_list import load_allow_list
 from hotloop.lint.measured_costs import load_measured_costs
 from hotloop.lint.run import LintOptions, lint_paths
+from hotloop.lint.torchfix import is_installed
 
 LOOP = """
 def fit(model, loader):
@@ -63,6 +64,12 @@ def test_a_path_that_cannot_be_linted_is_an_error(tmp_path, name, said):
     (tmp_path / "empty").mkdir()
     with pytest.raises(SourceError, match=said):
         lint_paths([tmp_path / name])
+
+
+@pytest.mark.skipif(is_installed(), reason="TorchFix is installed")
+def test_torchfix_that_is_asked_for_and_not_installed_says_what_to_install(train):
+    with pytest.raises(SourceError, match=r"pip install 'hotloop\[torchfix\]'"):
+        lint_paths([train()], LintOptions(torchfix=True))
 
 
 def test_a_comment_allows_its_code_on_its_statement(train):

@@ -18,8 +18,8 @@ from hotloop.version import __version__
 Row = tuple[int, int, str, type[Any]]
 
 
-class Family:
-    """What flake8 makes of each file and runs; it hands over its own tree and lines."""
+class FamilyPlugin:
+    """What flake8 makes for each file, with its own tree and lines, and then runs."""
 
     name = "hotloop"
     version = __version__
@@ -49,21 +49,21 @@ def _dispatch(family: str) -> Dispatch:
     return Dispatch(rule for rule in rules() if rule.code.startswith(family))
 
 
-class Reads(Family):
+class SyncPlugin(FamilyPlugin):
     family = "SY"
 
 
-class Data(Family):
+class DataPlugin(FamilyPlugin):
     family = "DA"
 
 
-class Compiles(Family):
+class CompilePlugin(FamilyPlugin):
     family = "CO"
 
 
-class Optimizes(Family):
+class OptimizerPlugin(FamilyPlugin):
     family = "OP"
 
 
-class Reports(Family):
+class MeasuringPlugin(FamilyPlugin):
     family = "ME"
