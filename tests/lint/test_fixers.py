@@ -11,7 +11,6 @@ from pkgutil import iter_modules
 import pytest
 import torch
 
-from hotloop.errors import SourceError
 from hotloop.lint import fixers
 from hotloop.lint.catalogue import catalogue
 from hotloop.lint.patches.propose import fixable, propose_patches
@@ -118,24 +117,3 @@ def test_workers_that_stay_draw_other_numbers_so_there_is_no_fixer_for_them():
     assert torch.equal(kept[0], started[0])
     assert not torch.equal(kept[1], started[1])
     assert not fixable("DA07")
-
-
-def test_without_libcst_the_message_says_what_to_install():
-    code = (
-        "import sys; sys.modules['libcst'] = None\n"
-        "from pathlib import Path\nfrom hotloop.lint.patches.propose import propose_patches\n"
-        "from hotloop.lint.run import LintOptions, lint_paths\n"
-        f"propose_patches(lint_paths([Path({str(PROGRAM)!r})], LintOptions(torchfix=False)).findings)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert "pip install 'hotloop[lint]'" in done.stderr
-
-
-def test_a_file_that_changed_meanwhile_is_not_overwritten(tmp_path):
-    path = tmp_path / "code.py"
-    path.write_bytes(PROGRAM.read_bytes())
-    patch = propose_patches(findings(path))[0]
-    path.write_text("x = 1\n")
-    with pytest.raises(SourceError, match="changed since it was read"):
-        patch.write()
-    assert path.read_text() == "x = 1\n"

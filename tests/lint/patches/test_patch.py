@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hotloop.errors import SourceError
 from hotloop.lint.patches.propose import propose_patches
 from hotloop.lint.run import LintOptions, lint_paths
 
@@ -88,3 +89,13 @@ def test_write_changes_the_file_and_reports_what_is_left(tmp_path):
 def test_write_without_fix_is_a_usage_error(tmp_path):
     (tmp_path / "train.py").write_bytes(PROGRAM)
     assert run_lint("--write", "train.py", cwd=tmp_path).returncode == 2
+
+
+def test_a_file_that_changed_meanwhile_is_not_overwritten(tmp_path):
+    path = tmp_path / "code.py"
+    path.write_bytes(PROGRAM)
+    patch = proposed(path)
+    path.write_text("x = 1\n")
+    with pytest.raises(SourceError, match="changed since it was read"):
+        patch.write()
+    assert path.read_text() == "x = 1\n"
