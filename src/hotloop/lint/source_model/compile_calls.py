@@ -1,4 +1,4 @@
-"""What a file hands to `torch.compile`."""
+"""What a file passes to `torch.compile`."""
 
 import ast
 from collections.abc import Iterator
@@ -25,13 +25,13 @@ def compiled_part(call: ast.Call) -> ast.expr | None:
 
 
 def compiled_functions(file: SourceFile) -> Iterator[FunctionDef]:
-    """Functions of this file whose bodies are compiled: decorated, handed over, or the forward of such a module."""
+    """Functions of this file whose bodies are compiled: decorated, passed to it, or the forward of such a module."""
     for function in (*file.all(ast.FunctionDef), *file.all(ast.AsyncFunctionDef)):
         if any(name == "torch.compile" for _, name in decorators(function, file)):
             yield function
-    handed = [compiled_part(call) for call in compile_calls(file)]
+    passed = [compiled_part(call) for call in compile_calls(file)]
     in_place = [receiver(call) for call in file.calls("compile") if not is_compile(call, file)]  # module.compile()
-    for value in [*handed, *in_place]:
+    for value in [*passed, *in_place]:
         found = definition(value, file)
         if isinstance(found, FunctionDef):
             yield found

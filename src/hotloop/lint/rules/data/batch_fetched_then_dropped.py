@@ -1,4 +1,4 @@
-"""DA12: a batch that is fetched and then thrown away by an early break."""
+"""DA12: a batch that is fetched and then dropped by an early break."""
 
 import ast
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from hotloop.lint.source_model.source_file import SourceFile
 class BatchFetchedThenDropped(Rule[ast.For]):
     code = "DA12"
     doc = RuleDoc(
-        title="a batch fetched and thrown away",
+        title="a batch fetched and dropped",
         why="The test for enough batches stands first in the body of the loop: by then one batch more than needed has "
         "been loaded, collated and moved.",
         cure="`for batch in itertools.islice(loader, n)`, or test at the end of the body.",
@@ -31,7 +31,7 @@ class BatchFetchedThenDropped(Rule[ast.For]):
         if isinstance(first.test, ast.BoolOp):
             tests = first.test.values if isinstance(first.test.op, ast.And) else []
         if any(_counts_batches(test, node, file) for test in tests):
-            yield Violation(first, "the batch that is already fetched is thrown away by this break")
+            yield Violation(first, "the batch that is already fetched is dropped by this break")
 
 
 def _counts_batches(test: ast.expr, loop: ast.For, file: SourceFile) -> bool:

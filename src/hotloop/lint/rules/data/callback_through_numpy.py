@@ -13,7 +13,7 @@ _TO_TENSOR = frozenset({"torch.tensor", "torch.as_tensor", "torch.from_numpy", "
 class CallbackThroughNumpy(Rule[ast.Call]):
     code = "DA14"
     doc = RuleDoc(
-        title="a callback that takes the detour through NumPy",
+        title="a callback that goes through NumPy",
         why="The tensor is copied to the host, a callback computes on the array, and the result is copied back: two "
         "transfers and a wait in each call, which whoever wrote the callback does not see.",
         cure="Ask for a callback that takes tensors. Where an array has to be accepted, warn once, naming the "

@@ -24,9 +24,9 @@ class GrowingTensor(Rule[ast.Assign]):
         "the square of the number of passes.",
         cure="Append the pieces to a list and concatenate once after the loop. Preallocate only where pieces are big.",
         at_runtime="Bytes written by `cat` that grow from step to step, in `hotloop diagnose`.",
-        not_reported="Append then one `cat` is the cure and is not reported. Neither is a name that is set anew in "
-        "each pass (`x = up(x); x = torch.cat([x, skip])`), nor one that the loop reads for something else (generation "
-        "of tokens, dense blocks): there the growth is the algorithm.",
+        not_reported="Append then one `cat` is the cure and is not reported. Neither is a name that is assigned again "
+        "in each pass (`x = up(x); x = torch.cat([x, skip])`), nor one that the loop reads for something else "
+        "(generation of tokens, dense blocks): there the growth is the algorithm.",
     )
     nodes = (ast.Assign,)
 
@@ -37,7 +37,7 @@ class GrowingTensor(Rule[ast.Assign]):
         if not name or not loops or not isinstance(call, ast.Call) or file.name_of(call.func) not in _JOINS:
             return
         own = _grown(call, name)
-        if own is None or _is_set_anew(node, loops[-1].node, file):
+        if own is None or _is_assigned_again(node, loops[-1].node, file):
             return
         if all(part is own or _is_size(part, file) for part in _reads(loops[-1].node, name, file)):
             yield Violation(node, f"`{name}` is copied whole in every pass of the loop")
@@ -53,7 +53,7 @@ def _grown(call: ast.Call, name: str) -> ast.expr | None:
     return own[0] if len(own) == 1 and len(pieces) > 1 else None
 
 
-def _is_set_anew(node: ast.Assign, loop: LoopNode, file: SourceFile) -> bool:
+def _is_assigned_again(node: ast.Assign, loop: LoopNode, file: SourceFile) -> bool:
     """Whether the loop binds the name elsewhere too, other than in the other branch of the same `if`."""
     statements = [binding.statement for binding in file.bindings_of(node.targets[0])]
     others = [statement for statement in statements if statement is not node and file.holds(loop, statement)]

@@ -53,7 +53,7 @@ def _runs_often(node: ast.Call, name: str, file: SourceFile) -> bool:
 
 
 def _feeds(call: ast.Call, node: ast.Call, name: str, file: SourceFile) -> bool:
-    """Whether `call` works at the other end of the list, by turns with the call that takes or puts at this one."""
+    """Whether `call` works at the other end of the list than the call that takes or puts at this one."""
     if not isinstance(call.func, ast.Attribute) or dotted(call.func.value) != name:
         return False
     if (_takes(call) and call.args) or _takes(node) is _takes(call):

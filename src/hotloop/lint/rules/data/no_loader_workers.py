@@ -13,5 +13,5 @@ class NoLoaderWorkers:
         transform="data_loading",
     )
     unlinted = Unlinted(
-        reason="TorchFix has it as TOR401, which this command runs where TorchFix is installed.", tool="TorchFix TOR401"
+        reason="TorchFix has it as TOR401, which this command runs where TorchFix is installed", tool="TorchFix TOR401"
     )

@@ -13,7 +13,7 @@ class TableReadByRow(Rule[ast.Call]):
     doc = RuleDoc(
         title="a table read row by row",
         why="`iterrows()` and `apply(axis=1)` make a Series of each row, and `itertuples()` reads the index with it: "
-        "most of the time goes into objects that are thrown away at once.",
+        "most of the time goes into objects that are discarded at once.",
         cure="Work on whole columns. Where a dict is wanted: `dict(zip(map(str, frame['code'].tolist()), "
         "frame['value'].tolist()))`. Where rows are wanted: `itertuples(index=False, name=None)`.",
         at_runtime="The share of the call in a Python profile of the start-up.",

@@ -13,7 +13,7 @@ class WorkersPerEpoch(Rule[ast.Call]):
     code = "DA07"
     doc = RuleDoc(
         title="workers started again for every epoch",
-        why="Without `persistent_workers` each `iter(loader)` starts the worker processes anew and throws away what "
+        why="Without `persistent_workers` each `iter(loader)` starts new worker processes and drops what "
         "they had cached. With short epochs this start is a large part of the time.",
         cure="`persistent_workers=True` (where `num_workers` can be 0: `persistent_workers=num_workers > 0`). The "
         "second epoch then draws other random numbers: the loader no longer takes a seed from the global generator.",

@@ -13,7 +13,7 @@ class NanInMean:
         at_runtime="`hotloop diagnose` reports non-finite losses with the step at which they came.",
     )
     unlinted = Unlinted(
-        reason="Every sum of losses would be reported: whether a NaN can come, and whether it should stop the run, is "
-        "not in the source.",
+        reason="every sum of losses would be reported: whether a NaN can come, and whether it should stop the run, is "
+        "not in the source",
         tool="a test that plants a NaN batch",
     )

@@ -15,7 +15,7 @@ class RepeatedLookup(Rule[ast.Import | ast.ImportFrom | ast.Subscript | ast.Call
     code = "ME11"
     doc = RuleDoc(
         title="settings, patterns or imports looked up in hot code",
-        why="The environment, the cache of patterns and the table of modules are asked again in every step for what "
+        why="The environment, the cache of patterns and the table of modules are searched again in every step for what "
         "does not change. Under `torch.compile` each may break the graph.",
         cure="Resolve it once: at the head of the module, in `__init__`, or before the loop.",
         at_runtime="The share of the line in a Python profile; it is small on its own.",

@@ -22,8 +22,8 @@ class SpeedupByCount(Rule[ast.BinOp]):
         title="a speed-up that counts steps",
         why="Steps divided by steps says how often something was skipped, not how much time that saved: what remains, "
         "and what decides to skip, also take time.",
-        cure="Time both ways on the same machine, in turns, to the same loss; report the ratio of the times next to "
-        "the ratio of the counts. `hotloop tune` and `hotloop bench` do it.",
+        cure="Time both ways on the same machine, interleaved, to the same loss; report the ratio of the times next to "
+        "the ratio of the counts. `hotloop tune` does it.",
         at_runtime="Wall time of both arms, and the loss at equal time.",
         not_reported="Ratios of times or of throughputs are not reported, nor are ratios of counts that go by another "
         "name.",

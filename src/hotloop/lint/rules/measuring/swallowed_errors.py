@@ -14,6 +14,6 @@ class SwallowedErrors:
     )
     unlinted = Unlinted(
         reason="ruff has it as BLE001 (and S110, S112, E722); turn them on with `select = ['BLE', 'S110', 'S112', "
-        "'E722']`.",
+        "'E722']`",
         tool="ruff BLE001",
     )

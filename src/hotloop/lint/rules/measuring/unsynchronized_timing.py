@@ -18,8 +18,8 @@ class UnsynchronizedTiming(Rule[ast.BinOp]):
         title="device work timed without waiting for the device",
         why="CUDA calls return when the work is queued. A clock read then tells how fast Python can queue, which can "
         "be a hundredth of the time that the work takes.",
-        cure="Warm up, `torch.cuda.synchronize()` before each clock (or events), repeat in turns with a baseline, "
-        "report the spread. `hotloop bench` does all of it.",
+        cure="Warm up, `torch.cuda.synchronize()` before each clock (or events), repeat interleaved with a baseline, "
+        "report the spread. `hotloop tune` measures in this way.",
         at_runtime="Wall time against device time, in `hotloop diagnose` on a GPU.",
         not_reported="Timed sections that read a result (`.item()`, `.cpu()`), functions that synchronize, sections "
         "without a model, and files that never mention CUDA are not reported.",

@@ -15,7 +15,7 @@ class GradientStatsOfLastBatch(Rule[ast.Assign]):
     code = "OP03"
     doc = RuleDoc(
         title="gradient statistics of the last batch only",
-        why="The loop sets the figure anew in every step, and only what the last batch left is read after it. An "
+        why="The loop overwrites the figure in every step, and only what the last batch left is read after it. An "
         "explosion in the middle of the epoch is not seen.",
         cure="Keep a running maximum (or mean, and a count of non-finite values) on the device, and read it once after "
         "the loop.",

@@ -1,4 +1,4 @@
-"""OP07: an optimizer made anew in the middle of training."""
+"""OP07: an optimizer created again in the middle of training."""
 
 import ast
 from collections.abc import Iterable, Iterator
@@ -14,7 +14,7 @@ _FRESH_START = frozenset({"load_state_dict", "reset_parameters", "deepcopy", "ap
 class OptimizerRebuilt(Rule[ast.Call]):
     code = "OP07"
     doc = RuleDoc(
-        title="an optimizer made anew in the middle of training",
+        title="an optimizer created again in the middle of training",
         why="The new optimizer starts with empty state: momentum and second moments are lost, and Adam takes its "
         "first, largest steps again. Made before the parameters it should hold exist, it trains nothing.",
         cure="Make it once. For parameters that join later `optimizer.add_param_group(...)`; for another learning rate "
@@ -32,7 +32,7 @@ class OptimizerRebuilt(Rule[ast.Call]):
             return
         for loop in file.position(node).loops:
             if isinstance(loop.node, (ast.For, ast.While)) and _trains_on(loop, node, file):
-                yield Violation(node, "the optimizer is made anew while training goes on: its state is lost")
+                yield Violation(node, "the optimizer is created again while training goes on: its state is lost")
                 return
 
 

@@ -14,7 +14,7 @@ class ScoreBlindToNan:
         "in one gradient and look at the score.",
     )
     unlinted = Unlinted(
-        reason="A comparison with a limit looks the same whether NaN was ruled out before, in another function, or not "
-        "at all. A planted NaN shows it.",
+        reason="a comparison with a limit looks the same whether NaN was ruled out before, in another function, or not "
+        "at all; a planted NaN shows it",
         tool="a test that plants a NaN",
     )
