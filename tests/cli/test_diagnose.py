@@ -27,7 +27,7 @@ def test_the_document_keeps_its_contract_and_the_text_says_where(hotloop, home: 
     assert document["schema"] == 1
     assert {"phases", "findings", "modules", "environment"} <= set(document)
     assert all(
-        {"code", "path", "line", "per_step", "share", "amdahl_limit", "cure", "message"} <= set(found)
+        {"code", "path", "line", "per_step", "share", "bound", "cure", "message"} <= set(found)
         for found in document["findings"]
     )
     read = next(found for found in document["findings"] if found["code"] == "SY01")

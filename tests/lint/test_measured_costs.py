@@ -22,7 +22,7 @@ def seen(line, **figures):
         "line": line,
         "per_step": None,
         "share": None,
-        "amdahl_limit": None,
+        "bound": None,
     } | figures
 
 

@@ -12,7 +12,7 @@ DOCUMENT = {
     "steps": 30,
     "phases": {"forward": {"ms": 20.0, "share": 0.57}, "data_wait": {"ms": 0.0, "share": 0.0}},
     "outside": {"start_up": {"seconds": 1.2}},
-    "modules": [{"name": "net.0", "type": "Linear", "self_share": 0.4, "share": 0.5, "amdahl_limit": 2.0}],
+    "modules": [{"name": "net.0", "type": "Linear", "self_share": 0.4, "share": 0.5, "bound": 2.0}],
     "seen": {},
     "notes": ["it was looked at with one thread"],
 }

@@ -50,12 +50,14 @@ class Diagnosis:
 def finding_data(finding: Finding) -> dict[str, Any]:
     """A finding as JSON data, with the page that explains its rule."""
     data = {f.name: getattr(finding, f.name) for f in dataclasses.fields(finding)}
+    data["bound"] = data.pop("amdahl_limit")  # what others read in documents of schema 1 keeps its name
     return {**data, "evidence": dict(finding.evidence), "docs": f"docs/rules.md#{finding.code.lower()}"}
 
 
 def read_finding(data: Mapping[str, Any]) -> Finding:
     """The inverse of `finding_data`."""
-    return Finding(**{key: value for key, value in data.items() if key != "docs"})
+    names = {"bound": "amdahl_limit"}
+    return Finding(**{names.get(key, key): value for key, value in data.items() if key != "docs"})
 
 
 def by_gain(findings: list[Finding]) -> tuple[Finding, ...]:

@@ -56,7 +56,7 @@ def _findings(findings: Sequence[Finding], folder: Path) -> "Table":
 
 def _modules(modules: Sequence[Mapping[str, Any]]) -> "Table":
     rows = [
-        (row["name"], row["type"], f"{row['self_share']:.1%}", f"{row['share']:.1%}", f"{row['amdahl_limit']:.2f}x")
+        (row["name"], row["type"], f"{row['self_share']:.1%}", f"{row['share']:.1%}", f"{row['bound']:.2f}x")
         for row in modules
     ]
     return _table(("Module", "Type", "Self", "Total", "At most"), rows)

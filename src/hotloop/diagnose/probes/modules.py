@@ -80,7 +80,7 @@ class ModuleProbe(Probe):
             "calls": module.calls / self.steps,
             "self_share": own,
             "share": total,
-            "amdahl_limit": amdahl_limit(total),
+            "bound": amdahl_limit(total),
             "compiled": is_compiled(module.module),
         }
 

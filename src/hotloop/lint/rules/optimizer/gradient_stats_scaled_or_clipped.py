@@ -24,7 +24,7 @@ class GradientStatsScaledOrClipped(Rule[ast.Call]):
         "large, and after clipping no norm is above the limit: figures taken there say nothing of the training. A "
         "limit that is applied before unscaling clips nearly everything to nothing.",
         cure="Take the figures after `scaler.unscale_(optimizer)` and before clipping.",
-        traps="The norm that `clip_grad_norm_` returns is the one before clipping and is not reported.",
+        not_reported="The norm that `clip_grad_norm_` returns is the one before clipping and is not reported.",
     )
     calls = frozenset({"backward"})
     hot_only = True
