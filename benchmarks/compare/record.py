@@ -27,7 +27,7 @@ def record_pair(workload: Workload, settings: Settings, pair: int, order: random
     with contextlib.ExitStack() as stack:
         workers = {arm: stack.enter_context(Worker(workload, Plan(), settings)) for arm in ARMS}
         for worker in workers.values():
-            worker.open_gate()
+            worker.wait_at_barrier()
             worker.turn(WARMUP)
         for number in range(ROUNDS):
             for arm in order.sample(ARMS, len(ARMS)):

@@ -89,7 +89,7 @@ def _replicate(name: str, settings: Settings, order: random.Random, seconds: flo
             for arm, arguments in (("plain", ()), ("cured", ("--cured",)))
         }
         for worker in workers.values():
-            worker.open_gate()
+            worker.wait_at_barrier()
         for worker in workers.values():
             worker.turn(5)
         step = min(workers["plain"].report.wall[1:])

@@ -49,7 +49,7 @@ class OpenTurns(Turns):
 
     def start(self) -> None:
         """A fresh turn of more steps than a block has."""
-        self._gate_is_open = True
+        self._has_passed_barrier = True
         self._begin()
         self._left = 1 << 30
 

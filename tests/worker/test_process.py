@@ -63,7 +63,7 @@ def end_of(worker: Worker, *, turns: int = 1, steps: int = 3) -> HotloopError:
     """What the worker raises when it is asked for that many turns, one after another."""
 
     def ask() -> None:
-        worker.open_gate()
+        worker.wait_at_barrier()
         for _ in range(turns):
             worker.turn(steps)
 
@@ -86,7 +86,7 @@ def is_running(pid: int) -> bool:
 
 def test_a_turn_gives_its_steps_their_times_and_losses(start: Starter) -> None:
     worker = start("train(100)")
-    worker.open_gate()
+    worker.wait_at_barrier()
     first, second = worker.turn(3), worker.turn(5)
     assert [len(samples) for samples in (first.wall, first.cpu, first.losses)] == [3, 3, 3]
     assert len(second.wall) == 5
@@ -146,7 +146,7 @@ def test_a_program_that_hangs_is_told_with_the_line_where_it_stands(start: Start
 
 def test_a_program_that_never_steps_is_told_so(start: Starter) -> None:
     worker = start("never_steps.py", "--sleep", limit=0.9)
-    worker.open_gate()
+    worker.wait_at_barrier()
     with pytest.raises(NeverStepped, match=r"did not make its first step within 1 s.*\n(.*\n)*.*never_steps.py"):
         worker.turn(1)
 
@@ -159,7 +159,7 @@ def test_a_watched_program_that_hangs_does_not_wait_for_all_its_steps(start: Sta
 
 def test_a_worker_killed_between_its_turns_is_told_at_the_next(start: Starter) -> None:
     worker = start("train(100)")
-    worker.open_gate()
+    worker.wait_at_barrier()
     worker.turn(3)
     os.kill(worker.pid, 9)
     time.sleep(0.3)
@@ -169,14 +169,14 @@ def test_a_worker_killed_between_its_turns_is_told_at_the_next(start: Starter) -
 
 def test_much_output_does_not_block_a_worker(start: Starter) -> None:
     worker = start("prints_much.py")
-    worker.open_gate()
+    worker.wait_at_barrier()
     worker.turn(6)
     assert len(worker.last_lines().splitlines()) == 15
 
 
 def test_a_child_that_outlives_the_program_is_ended_with_it(start: Starter) -> None:
     worker = start("forks.py")
-    worker.open_gate()
+    worker.wait_at_barrier()
     worker.turn(3)
     child = int(worker.last_lines().split()[1])
     assert Path(f"/proc/{child}").exists()
@@ -196,7 +196,7 @@ CHILDREN = {
 @pytest.mark.parametrize("act", CHILDREN)
 def test_a_forked_child_is_not_heard(start: Starter, act: str) -> None:
     worker = start(f"if os.fork() == 0:\n    {CHILDREN[act]}\ntime.sleep(0.3)\ntrain(9)")
-    worker.open_gate()
+    worker.wait_at_barrier()
     assert worker.turn(3).steps == 3
     assert worker.turn(3).steps == 6
 
@@ -231,7 +231,7 @@ def test_a_protected_file_cannot_be_swallowed(start: Starter, home: Path) -> Non
 
 def test_what_a_program_writes_vanishes_with_it(start: Starter, home: Path) -> None:
     worker = start("eval_checkpoint.py", "--steps", "400", "--eval-every", "2")
-    worker.open_gate()
+    worker.wait_at_barrier()
     worker.turn(5)
     worker.end()
     assert list(home.iterdir()) == []
@@ -241,7 +241,7 @@ def test_two_workers_may_make_the_same_file_outside(start: Starter, tmp_path: Pa
     outside = tmp_path / "outside.txt"
     program = f"open('{outside}', 'a').close()\ntrain(9)"
     for worker in (start(program), start(program)):
-        worker.open_gate()
+        worker.wait_at_barrier()
         assert worker.turn(3).steps == 3
 
 
@@ -249,7 +249,7 @@ def test_modules_and_data_beside_the_program_are_found(tmp_path: Path) -> None:
     folder = SCRIPTS / "beside"
     settings = Settings(folder=tmp_path, variables={"OMP_NUM_THREADS": "1"})
     with Worker(Script(path=Path("train.py"), folder=folder), Plan(), settings) as worker:
-        worker.open_gate()
+        worker.wait_at_barrier()
         assert worker.turn(3).optimizers == ("Adam",)
 
 
@@ -262,7 +262,7 @@ def test_accumulation_is_one_step_for_each_update(start: Starter) -> None:
 
 def test_of_two_optimizers_the_first_that_steps_leads(start: Starter) -> None:
     worker = start("gan.py", "--steps", "4")
-    worker.open_gate()
+    worker.wait_at_barrier()
     assert worker.turn(4).steps == 4
     with pytest.raises(EndedEarly, match="after 8 steps"):  # two discriminator steps for each generator step
         worker.turn(100)
@@ -270,7 +270,7 @@ def test_of_two_optimizers_the_first_that_steps_leads(start: Starter) -> None:
 
 def test_a_closure_called_many_times_is_one_step(start: Starter) -> None:
     worker = start("lbfgs.py", "--steps", "5")
-    worker.open_gate()
+    worker.wait_at_barrier()
     turn = worker.turn(3)
     assert turn.optimizers == ("LBFGS",)
     assert turn.losses[2] < turn.losses[0]

@@ -54,7 +54,7 @@ class Arms:
         """All to the start barrier, where each is stopped."""
         for arm, worker in list(self.workers.items()):
             with self._failing(arm):
-                worker.open_gate()
+                worker.wait_at_barrier()
 
     def warm_up(self) -> None:
         """All to the start barrier, then the first steps of each while nobody else runs."""

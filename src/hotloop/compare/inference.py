@@ -18,10 +18,10 @@ from hotloop.estimate import Estimate, exp_or_infinity
 from hotloop.measurement import Interval
 
 CONFIDENCE = 0.98
-"""Of one look. With margin, floor and repeated looks, all false claims stay below 1 % together (simulation.json)."""
+"""Of one interval. With margin and floor, all false claims of a series stay below 1 % together (simulation.json)."""
 
 _BLOCKS_OF_A_STRETCH = 12
-_TRIM = 0.25  # of each end, the interquartile mean: under stalls two thirds of the error of 0.2 (estimators.json)
+_TRIM = 0.25  # of each end, the interquartile mean: with slow single blocks 2/3 of the error of 0.2
 
 
 def replicate_estimate(baseline: Sequence[Sequence[float]], candidate: Sequence[Sequence[float]]) -> Estimate:

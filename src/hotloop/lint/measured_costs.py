@@ -63,9 +63,7 @@ def load_measured_costs(path: Path) -> MeasuredCosts:
 def _cost(entry: Any, path: Path) -> tuple[tuple[Path, int], LineCost]:
     try:
         where = (Path(entry["path"]).resolve(), int(entry["line"]))
-        figures = [
-            None if entry.get(name) is None else float(entry[name]) for name in ("share", "per_step", "bound")
-        ]
+        figures = [None if entry.get(name) is None else float(entry[name]) for name in ("share", "per_step", "bound")]
         return where, LineCost(code=str(entry["code"]), share=figures[0], per_step=figures[1], amdahl_limit=figures[2])
     except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise SourceError(

@@ -22,7 +22,7 @@ _QUIET = 0.02
 
 @dataclass(frozen=True, kw_only=True)
 class MachineCheck:
-    """The A/A interval, the spread between replicates, and the smallest effect that so many pairs can prove."""
+    """The A/A interval, the spread between replicates, and the smallest effect that so many of them can prove."""
 
     environment: Environment
     aa: Interval

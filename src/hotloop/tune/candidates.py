@@ -10,7 +10,7 @@ from hotloop.proof.amdahl import AmdahlLimits
 from hotloop.transform import Stage, Transform, compiles
 from hotloop.workload import Recipe, Workload
 
-# Expected gain first (geometric means of a ten-model survey on the CPU); an unknown transform comes after these.
+# Expected gain first (geometric means over ten models on the CPU); an unknown transform comes after these.
 _EXPECTED = (
     "allocator",
     "autocast",

@@ -169,10 +169,10 @@ class Worker:
                 with contextlib.suppress(ProcessLookupError):
                     os.sched_setaffinity(int(thread), cores)
 
-    def open_gate(self) -> None:
+    def wait_at_barrier(self) -> None:
         """Wait until the program is ready to train; call `turn` for its first steps."""
         message = self._hear(self.settings.first_step_limit, NeverStepped)
-        if message["event"] != "gate":
+        if message["event"] != "barrier":
             self._ended(message)
         self.pause()
 

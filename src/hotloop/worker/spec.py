@@ -1,8 +1,8 @@
 """What a worker is told and what it answers: JSON lines over a socket.
 
-Parent to worker: one `WorkerSpec`, then {"do": "go"} (leave the gate), {"do": "run", "steps": k}, {"do": "stop"}.
-Worker to parent: {"event": "gate"} before training starts, {"event": "turn", ...} after each turn,
-and one of {"event": "ended"}, {"event": "crashed"}, {"event": "protected"} as its last word.
+Parent to worker: one `WorkerSpec`, then turns: {"do": "run", "steps": k, "seconds": s}, and {"do": "stop"}.
+Worker to parent: {"event": "barrier"} when it is ready to train, {"event": "turn", ...} after each turn, and as its
+last word one of {"event": "ended"}, {"event": "crashed"}, {"event": "protected"}.
 """
 
 import dataclasses

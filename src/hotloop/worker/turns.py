@@ -27,7 +27,7 @@ class Turns:
         self._until = 0.0
         self._ready_seconds = 0.0
         self._steps = 0
-        self._gate_is_open = False
+        self._has_passed_barrier = False
         self._is_forked = False
         self._roots = 0
         self._losses = Losses()
@@ -47,13 +47,13 @@ class Turns:
         return self._steps + len(self._wall) - 1
 
     def before_training(self) -> None:
-        """Wait at the gate: start-up runs beside other workers, steps never do."""
-        if not self._gate_is_open and not self._is_forked:
-            self._gate_is_open = True
+        """Wait at the start barrier: start-up runs beside other workers, steps never do."""
+        if not self._has_passed_barrier and not self._is_forked:
+            self._has_passed_barrier = True
             self._ready_seconds = time.time() - self._process.create_time()
             importlib.import_module("torch._dynamo")  # an optimizer imports it anyway; here others start meanwhile
 
-            self._channel.send({"event": "gate"})
+            self._channel.send({"event": "barrier"})
             self._wait()
 
     def loss(self, value: Tensor) -> None:
@@ -75,9 +75,9 @@ class Turns:
         self._left -= 1
         if self._left <= 0 and self._wall[-1] >= self._until:
             self._optimizers.add(type(optimizer).__name__)
-            if self._gate_is_open:
+            if self._has_passed_barrier:
                 self._end_turn()
-            else:  # an unpickled or copied optimizer never passed the gate: this step is nobody's
+            else:  # an unpickled or copied optimizer never passed the barrier: this step is nobody's
                 self.before_training()
 
     def _begin(self) -> None:

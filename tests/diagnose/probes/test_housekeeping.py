@@ -43,7 +43,7 @@ def test_the_losses_under_these_probes_are_those_of_a_run_without(diagnosed, tmp
     probed = diagnosed(PROGRAM).losses
     workload = parse_workload(PROGRAM.name, folder=PROGRAM.parent)
     with Worker(workload, Plan(), Settings(folder=tmp_path)) as worker:
-        worker.open_gate()
+        worker.wait_at_barrier()
         assert list(probed) == worker.turn(len(probed))["losses"]
 
 

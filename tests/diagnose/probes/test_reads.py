@@ -38,7 +38,7 @@ def test_the_steps_under_probes_are_bit_identical_to_those_of_a_run_without(diag
     probed = diagnosed(PLANTED).losses
     workload = parse_workload(PLANTED.name, folder=PLANTED.parent)
     with Worker(workload, Plan(), Settings(folder=tmp_path)) as worker:
-        worker.open_gate()
+        worker.wait_at_barrier()
         plain = worker.turn(len(probed))["losses"]
     assert len(probed) > 40
     assert list(probed) == plain
