@@ -25,7 +25,7 @@ _SKETCH = 16
 
 
 class Observer:
-    """Events of a watched worker; answers {"event": "watched", ...} after the ordered steps or at the program's end."""
+    """Callbacks of a watched worker; answers {"event": "watched", ...} after the last step or at the program's end."""
 
     def __init__(self, channel: Channel, started: StartedPlan, watch: ObservationSpec) -> None:
         self.started = started

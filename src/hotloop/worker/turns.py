@@ -18,7 +18,7 @@ from hotloop.workloads.started_plan import StartedPlan
 
 
 class Turns:
-    """Events of a timed worker: clocks at the end of each step, losses kept on the device until the turn ends."""
+    """Callbacks of a timed worker: clocks at the end of each step, losses kept on the device until the turn ends."""
 
     def __init__(self, channel: Channel, started: StartedPlan) -> None:
         self._channel = channel
