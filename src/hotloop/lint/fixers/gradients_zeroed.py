@@ -61,7 +61,8 @@ def _check_step(node: ast.Call, model: ast.Name, file: SourceFile) -> None:
     statement = file.statement(node)
     block = file.parent(statement)
     body = block.body if isinstance(block, (ast.For, ast.FunctionDef)) else []
-    updates = [call for call in file.calls("step") if _updates(call, file)]
+    steps = [(call, receiver(call)) for call in file.calls("step")]
+    updates = [call for call, of in steps if of is not None and file.kind(of) is Kind.OPTIMIZER]
     runs = [call for call in file.calls(model.id) if isinstance(call.func, ast.Name)]
     kinds = ([node], file.calls("backward"), updates, runs)
     found = [[at for at, item in enumerate(body) for call in calls if file.holds(item, call)] for calls in kinds]
@@ -72,10 +73,6 @@ def _check_step(node: ast.Call, model: ast.Name, file: SourceFile) -> None:
     indexes = sorted(at for each in found for at in each)
     if any(file.within(item, *_BRANCHES) for item in body[indexes[0] : indexes[-1] + 1]):
         raise NotExact("the step has branches or inner blocks: a parameter could be left out of one")
-
-
-def _updates(call: ast.Call, file: SourceFile) -> bool:
-    return isinstance(call.func, ast.Attribute) and file.kind(call.func.value) is Kind.OPTIMIZER
 
 
 def _check_model(model: ast.Name, file: SourceFile) -> None:

@@ -69,13 +69,8 @@ def _ann_assign(node: ast.AnnAssign, position: Position) -> Children:
     return _all([node.annotation, node.value, node.target], position)
 
 
-def _aug_assign(node: ast.AugAssign, position: Position) -> Children:
-    _bind(node.target, position, "aug", node.value, node)
-    return _all([node.value, node.target], position)
-
-
-def _named_expr(node: ast.NamedExpr, position: Position) -> Children:
-    _bind(node.target, position, "assign", node.value, node)
+def _one_target(node: ast.AugAssign | ast.NamedExpr, position: Position) -> Children:
+    _bind(node.target, position, "aug" if isinstance(node, ast.AugAssign) else "assign", node.value, node)
     return _all([node.value, node.target], position)
 
 
@@ -210,14 +205,6 @@ def _branch(position: Position, kind: Any) -> Position:
     return Position(position.scope, position.loops, (*position.branches, Branch(kind, len(position.loops))))
 
 
-def _raise(node: ast.Raise, position: Position) -> Children:
-    return _all([node.exc, node.cause], _branch(position, "raise"))
-
-
-def _assert(node: ast.Assert, position: Position) -> Children:
-    return [(node.test, position), *_all([node.msg], _branch(position, "raise"))]
-
-
 def _handler(node: ast.ExceptHandler, position: Position) -> Children:
     if node.name:
         _record(position, Binding(node.name, "other", None, node, node))
@@ -229,8 +216,8 @@ CHILDREN: dict[type[ast.AST], Callable[[Any, Position], Children]] = {
     ast.Constant: lambda _node, _position: [],
     ast.Assign: _assign,
     ast.AnnAssign: _ann_assign,
-    ast.AugAssign: _aug_assign,
-    ast.NamedExpr: _named_expr,
+    ast.AugAssign: _one_target,
+    ast.NamedExpr: _one_target,
     ast.With: _with,
     ast.AsyncWith: _with,
     ast.Import: _import,
@@ -247,7 +234,7 @@ CHILDREN: dict[type[ast.AST], Callable[[Any, Position], Children]] = {
     ast.Lambda: _function,
     ast.ClassDef: _class,
     ast.If: _if,
-    ast.Raise: _raise,
-    ast.Assert: _assert,
+    ast.Raise: lambda node, position: _all([node.exc, node.cause], _branch(position, "raise")),
+    ast.Assert: lambda node, position: [(node.test, position), *_all([node.msg], _branch(position, "raise"))],
     ast.ExceptHandler: _handler,
 }

@@ -4,7 +4,6 @@ import ast
 from collections.abc import Iterator
 
 from hotloop.lint.source_model.kind import Kind
-from hotloop.lint.source_model.position import HotContext
 from hotloop.lint.source_model.source_file import SourceFile
 
 CASTS = frozenset({"float", "int", "bool"})
@@ -63,10 +62,7 @@ def _is_tested_tensor(test: ast.expr, file: SourceFile) -> bool:
     if file.name_of(test.func) in _MATH_TESTS:
         return len(test.args) == 1 and file.is_tensor(test.args[0])
     if isinstance(test.func, ast.Attribute) and test.func.attr in ("any", "all") and not test.args:
-        return kind is Kind.OUTPUT or (kind is Kind.UNKNOWN and _on_device(file.hot(test)))
+        hot = file.hot(test)
+        in_step = hot is not None and hot.kind in ("forward", "step")  # what has `.any()` there is a tensor
+        return kind is Kind.OUTPUT or (kind is Kind.UNKNOWN and in_step)
     return False
-
-
-def _on_device(hot: HotContext | None) -> bool:
-    """In the body of a module, what has `.any()` is a tensor unless it is seen to be something else."""
-    return hot is not None and hot.kind in ("forward", "step")

@@ -49,10 +49,10 @@ class KindInference:
             ast.Name: self._of_name,
             ast.Attribute: self._of_attribute,
             ast.Call: self._of_call,
-            ast.Subscript: self._of_subscript,
+            ast.Subscript: lambda node: _part_of(self.kind(node.value), _KEPT_BY_INDEX),
             ast.BinOp: self._of_binop,
             ast.Compare: self._of_compare,
-            ast.UnaryOp: self._of_unary,
+            ast.UnaryOp: lambda node: Kind.NUMBER if isinstance(node.op, ast.Not) else self.kind(node.operand),
             ast.IfExp: lambda node: self._either(node.body, node.orelse),
             ast.BoolOp: lambda node: self._either(*node.values),
             ast.NamedExpr: lambda node: self.kind(node.value),
@@ -115,12 +115,6 @@ class KindInference:
         if Kind.BATCH in kinds or Kind.OUTPUT in kinds:
             return Kind.TENSOR
         return next((kind for kind in (Kind.TENSOR, Kind.ARRAY, Kind.FRAME) if kind in kinds), Kind.UNKNOWN)
-
-    def _of_unary(self, node: ast.UnaryOp) -> Kind:
-        return Kind.NUMBER if isinstance(node.op, ast.Not) else self.kind(node.operand)
-
-    def _of_subscript(self, node: ast.Subscript) -> Kind:
-        return _part_of(self.kind(node.value), _KEPT_BY_INDEX)
 
     def _of_attribute(self, node: ast.Attribute) -> Kind:
         binding = self._binding(node)

@@ -220,14 +220,11 @@ def _imported(file: SourceFile) -> dict[str, str]:
 def _module_classes(file: SourceFile) -> frozenset[str]:
     """Names of the file's classes that are nn.Modules: by a base that is called so, or by a method `forward`."""
     classes = file.all(ast.ClassDef)
-    found = {node.name for node in classes if any(_is_forward(item) for item in node.body)}
+    functions = [(node.name, item) for node in classes for item in node.body if isinstance(item, FunctionDef)]
+    found = {owner for owner, function in functions if function.name == "forward"}
     for _ in range(4):  # bases of bases, in whatever order they are written
         for node in classes:
             bases = [file.name_of(base).rpartition(".")[2] for base in node.bases]
             if any(base.endswith("Module") or base in found for base in bases):
                 found.add(node.name)
     return frozenset(found)
-
-
-def _is_forward(item: ast.stmt) -> bool:
-    return isinstance(item, FunctionDef) and item.name == "forward"

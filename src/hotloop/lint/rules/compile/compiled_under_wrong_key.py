@@ -46,7 +46,9 @@ def _is_kept_wrongly(call: ast.Call, target: ast.expr, function: FunctionDef, fi
     for kept_as in statement.targets:
         if isinstance(kept_as, ast.Subscript) and from_arguments:
             return not from_arguments & _names_behind(kept_as.slice, file)
-        if isinstance(kept_as, ast.Name) and _is_global(kept_as, function, file):
+        if isinstance(kept_as, ast.Name) and any(
+            kept_as.id in part.names for part in file.within(function, ast.Global)
+        ):
             return bool(from_arguments) or _takes_model(target, file)
     return False
 
@@ -66,7 +68,3 @@ def _names_behind(key: ast.expr, file: SourceFile) -> set[str]:
     """All plain names in a key, and those that they are computed from, one assignment back."""
     assigned = [value for name in file.within(key, ast.Name) if (value := file.assigned(name)) is not None]
     return file.names_in(key).union(*(file.names_in(value) for value in assigned))
-
-
-def _is_global(name: ast.Name, function: FunctionDef, file: SourceFile) -> bool:
-    return any(name.id in part.names for part in file.within(function, ast.Global))

@@ -31,7 +31,8 @@ class InputCastBack(Rule[ast.FunctionDef]):
         owner = file.position(node).scope.owner
         if node.name != "forward" or owner is None or owner.name not in file.modules:
             return
-        if _NEEDS_FLOAT32.search(owner.name) or not _computes_in_half(file) or _casts_again(node, file):
+        casts_again = any(part.attr in ("dtype", "type_as", *_HALVES) for part in file.within(node, ast.Attribute))
+        if casts_again or _NEEDS_FLOAT32.search(owner.name) or not _computes_in_half(file):
             return
         names = {argument.arg for argument in node.args.args[1:]}
         for cast in _first_casts(node, file):
@@ -55,10 +56,4 @@ def _first_casts(node: ast.FunctionDef, file: SourceFile) -> Iterator[ast.Call]:
 
 
 def _computes_in_half(file: SourceFile) -> bool:
-    if file.calls("autocast", *_HALVES):
-        return True
-    return any(part.attr in _HALVES for part in file.all(ast.Attribute))
-
-
-def _casts_again(node: ast.FunctionDef, file: SourceFile) -> bool:
-    return any(part.attr in ("dtype", "type_as", *_HALVES) for part in file.within(node, ast.Attribute))
+    return bool(file.calls("autocast", *_HALVES)) or any(part.attr in _HALVES for part in file.all(ast.Attribute))

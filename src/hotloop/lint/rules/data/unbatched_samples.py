@@ -43,11 +43,8 @@ def _yields_samples(owner: ast.ClassDef, file: SourceFile) -> bool:
     if any(_names_groups(part) for node in classes for part in file.within(node)):
         return False
     yields = file.within(read, ast.Yield)
-    return bool(yields) and all(_is_single(part, file) for part in yields)
-
-
-def _is_single(part: ast.Yield, file: SourceFile) -> bool:
-    return part.value is not None and bool(file.position(part).loops) and not file.within(part.value, ast.Slice)
+    in_loop = all(part.value is not None and file.position(part).loops for part in yields)
+    return bool(yields) and in_loop and not any(file.within(part, ast.Slice) for part in yields)
 
 
 def _names_groups(part: ast.AST) -> bool:

@@ -37,14 +37,14 @@ def _is_read_again(node: ast.Call, file: SourceFile) -> bool:
     """Whether a loop in a loop reads the loader, or where nothing in this file does, whether it is one for training."""
     statement, scope = file.statement(node), file.position(node).scope
     name = dotted(statement.targets[0]) if isinstance(statement, ast.Assign) and statement.value is node else ""
-    loops = [loop for loop in file.all(ast.For, ast.AsyncFor) if name and _reads(loop, name, file)]
+    loops = [
+        loop
+        for loop in file.all(ast.For, ast.AsyncFor)
+        if name and any(dotted(part) == name for part in file.within(loop.iter))
+    ]
     near = [loop for loop in loops if name.startswith("self.") or file.position(loop).scope is scope]
     if near:
         return any(file.position(loop).loops for loop in near)
     function = scope.function
     is_for_training = "train" in name or (function is not None and "train" in function.name and not name)
     return is_for_training and not is_literal(argument(node, "shuffle", 2), False)
-
-
-def _reads(loop: ast.For | ast.AsyncFor, name: str, file: SourceFile) -> bool:
-    return any(dotted(part) == name for part in file.within(loop.iter))

@@ -56,14 +56,12 @@ def _is_checked(node: FunctionDef, file: SourceFile) -> bool:
 
 def _is_parsed(node: FunctionDef, file: SourceFile) -> bool:
     compared = [test for test in file.within(node, ast.Compare) if dotted(test.left) == "device"]
-    if any(_names_device(other, file) for test in compared for other in test.comparators):
+    limits = [
+        part.value for test in compared for other in test.comparators for part in file.within(other, ast.Constant)
+    ]
+    if any(isinstance(value, str) and value.startswith(_DEVICES) for value in limits):
         return True
     return any(part.attr in _PARSES and dotted(part.value) == "device" for part in file.within(node, ast.Attribute))
-
-
-def _names_device(node: ast.expr, file: SourceFile) -> bool:
-    values = [part.value for part in file.within(node, ast.Constant)]
-    return any(isinstance(value, str) and value.startswith(_DEVICES) for value in values)
 
 
 def _is_used(reads: Iterable[ast.expr], file: SourceFile) -> bool:

@@ -10,7 +10,7 @@ from hotloop.lint.source_model.definitions import decorators, is_program
 from hotloop.lint.source_model.names import dotted, last_name
 from hotloop.lint.source_model.source_file import SourceFile
 
-_WHOLE = frozenset({"asdict", "astuple", "vars", "fields", "replace", "model_dump", "signature", "parse_known_args"})
+_WHOLE = frozenset({"asdict", "astuple", "vars", "fields", "model_dump", "signature", "parse_known_args"})
 _LOOKS = frozenset({"print", "repr", "str", "isinstance", "type", "len", "pprint", "info", "debug"})
 _SETTINGS = re.compile(r"(Config|Args|Arguments|Options|Settings|Params|Parameters|Flags)$")
 _READ_BY_OTHERS = frozenset({"version", "help"})
@@ -31,7 +31,8 @@ class OptionNeverRead(Rule[ast.Module]):
     nodes = (ast.Module,)
 
     def check(self, node: ast.Module, file: SourceFile) -> Iterable[Violation]:
-        if not is_program(file) or any(_takes_whole(call) for call in file.calls(*_WHOLE)):
+        replaces = any(isinstance(call.func, ast.Name) for call in file.calls("replace"))  # not text.replace()
+        if not is_program(file) or replaces or file.calls(*_WHOLE):
             return
         read = _names_read(file)
         for owner in file.all(ast.ClassDef):
@@ -45,10 +46,6 @@ class OptionNeverRead(Rule[ast.Module]):
                 option = _destination(call)
                 if option and option not in read:
                     yield Violation(call, f"the option `{option}` is parsed and never read")
-
-
-def _takes_whole(call: ast.Call) -> bool:
-    return last_name(call.func) != "replace" or isinstance(call.func, ast.Name)
 
 
 def _names_read(file: SourceFile) -> set[str]:

@@ -32,7 +32,8 @@ class NonBlockingUnpinned(Rule[ast.Call]):
             yield Violation(
                 node, "`non_blocking=True` from a loader without `pin_memory=True`: the copy waits all the same"
             )
-        elif pinned and not _mentions_non_blocking(node) and _names_device(node, file):
+        mentioned = any(word.arg in ("non_blocking", None) for word in node.keywords)
+        if pinned and not mentioned and _names_device(node, file):
             yield Violation(
                 node, "the loader pins its batches, but the copy does not say `non_blocking=True`, so it waits"
             )
@@ -60,10 +61,6 @@ def _comes_from_loader(of: ast.expr, file: SourceFile) -> bool:
         return False
     loaders = [loop.node for loop in file.position(of).loops if loop.iterates_loader]
     return binding.statement in loaders or (file.kind(of) in (Kind.TENSOR, Kind.BATCH) and bool(loaders))
-
-
-def _mentions_non_blocking(node: ast.Call) -> bool:
-    return any(word.arg in ("non_blocking", None) for word in node.keywords)
 
 
 def _names_device(node: ast.Call, file: SourceFile) -> bool:

@@ -29,7 +29,9 @@ class ReadPerParameter(Rule[ast.For | ast.expr]):
     def check(self, node: ast.For | ast.expr, file: SourceFile) -> Iterable[Violation]:
         if any(_over_parameters(iterable, file) for iterable, _ in iterations(node)):
             for read in [*reads_in(node, file), *tests_in(node, file)]:
-                if file.hot(read) is not None or _is_of_gradient(read, file):
+                names = file.within(read, ast.Name)
+                of_gradient = _has_gradient(read, file) or any(_is_from_gradient(name, file) for name in names)
+                if of_gradient or file.hot(read) is not None:
                     yield Violation(read, "reads from the device once for each parameter")
 
 
@@ -37,10 +39,6 @@ def _over_parameters(iterable: ast.expr, file: SourceFile) -> bool:
     value = file.assigned(iterable)
     parts = [iterable] if value is None else [iterable, value]
     return any(last_name(call.func) in _PARAMETERS for part in parts for call in file.within(part, ast.Call))
-
-
-def _is_of_gradient(read: ast.AST, file: SourceFile) -> bool:
-    return _has_gradient(read, file) or any(_is_from_gradient(name, file) for name in file.within(read, ast.Name))
 
 
 def _has_gradient(node: ast.AST, file: SourceFile) -> bool:
