@@ -8,9 +8,8 @@ import pytest
 import torch
 
 from hotloop.estimators import FitParams, PSANNRegressor, ResConvPSANNRegressor, ResPSANNRegressor, WaveResNetRegressor
-from hotloop.estimators.old_payload import migrated, old_config, saved_options
+from hotloop.estimators.saved_estimator import saved_options
 from hotloop.train.episodic import EpisodicOptions
-from hotloop.train.episodic.schedule import resolve
 
 HISSO = {"hisso": True, "hisso_window": 16}
 KINDS = (PSANNRegressor, ResPSANNRegressor, ResConvPSANNRegressor, WaveResNetRegressor)
@@ -20,30 +19,6 @@ KINDS = (PSANNRegressor, ResPSANNRegressor, ResConvPSANNRegressor, WaveResNetReg
 def test_row_S1a_the_existing_call_trains_every_estimator(kind, small, series) -> None:
     model = kind(**small).fit(series, series, hisso=True)
     assert [entry["episodes"] for entry in model.history_] == [32, 32]
-
-
-def test_row_S1b_an_old_mapping_without_new_fields_has_their_defaults() -> None:
-    old = old_config({"batch_episodes": 5})
-    assert (old.episode_length, old.episodes_per_batch, old.episode_batch_size, old.updates_per_epoch) == (
-        64,
-        5,
-        None,
-        None,
-    )
-    assert (old.primary_dim, old.primary_transform, old.random_state, old.transition_penalty) == (
-        1,
-        "identity",
-        None,
-        0.0,
-    )
-    assert old_config({}).episodes_per_batch == 32
-
-
-def test_row_S1b_an_old_mapping_draws_the_episodes_that_it_drew() -> None:
-    schedule = resolve(migrated(old_config({"episodes_per_batch": 10, "episode_batch_size": 4})), 500)
-    assert (schedule.batch, schedule.updates, schedule.episodes) == (4, 3, 10)
-    given = resolve(migrated(old_config({"updates_per_epoch": 3})), 500)
-    assert (given.batch, given.updates) == (1, 3)
 
 
 def test_row_S1b_our_own_older_mapping_loads_with_the_defaults_of_later_fields() -> None:

@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from hotloop.models.state import StateConfig
 from hotloop.train.rewards.multiplicative_return import MultiplicativeReturn
 
 HISSO = {"hisso": True, "hisso_window": 16}
+OLDER = Path(__file__).parent / "saved" / "version_1"  # written before parameters were declared in one place
 KINDS = (PSANNRegressor, ResPSANNRegressor, ResConvPSANNRegressor, WaveResNetRegressor)
 
 
@@ -96,6 +99,23 @@ def test_a_save_that_breaks_off_leaves_the_old_estimator(small, series, tmp_path
     with pytest.raises(OSError, match="disk full"):
         model.save(tmp_path / "model")
     assert np.array_equal(PSANNRegressor.load(tmp_path / "model").predict(series), before)
+
+
+def test_row_S1b_a_folder_of_an_older_version_is_read(series, tmp_path) -> None:
+    shutil.copytree(OLDER, tmp_path / "older")
+    document = json.loads((OLDER / "estimator.json").read_text())
+    later = [document["hisso"]["options"].pop(name) for name in ("fused", "phases", "clip_every")]
+    del document["params"]["compile_dynamic"]
+    (tmp_path / "older/estimator.json").write_text(json.dumps(document))
+    for folder in (OLDER, tmp_path / "older"):
+        loaded = PSANNRegressor.load(folder)
+        assert loaded.predict(series)[0] == pytest.approx([8.73965836, 9.47567368, 8.97857380], rel=1e-5)
+        assert loaded.infer_series(series)[0] == pytest.approx([0.3139914, 0.3557606, 0.33024806], rel=1e-5)
+        assert loaded.evaluate_reward(series) == pytest.approx(0.01861987821, rel=1e-4)
+        assert loaded.hisso_.reward == MultiplicativeReturn(eps=1e-6)
+        options = loaded.hisso_.options
+        assert [options.fused, options.phases, options.clip_every] == later
+        assert (loaded.n_iter_, len(loaded.history_), len(loaded.warm_start_history_)) == (2, 2, 1)
 
 
 def test_another_class_is_refused(small, series, tmp_path) -> None:

@@ -10,8 +10,8 @@ except ModuleNotFoundError as error:
         "pip install 'hotloop[sklearn]'"
     ) from error
 
+from hotloop.estimators.fit_params import FitParams, WarmStart
 from hotloop.estimators.hisso import hisso_evaluate_reward, hisso_infer_series
-from hotloop.estimators.options import FitParams, WarmStart
 from hotloop.estimators.psann import PSANNRegressor
 from hotloop.estimators.res_conv_psann import ResConvPSANNRegressor
 from hotloop.estimators.res_psann import ResPSANNRegressor

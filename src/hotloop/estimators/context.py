@@ -47,7 +47,8 @@ class ContextColumns:
     def resolve(self, X: Floats, context: Any) -> Floats | None:
         """The context (N, columns) that was given, or is built; None where there is neither."""
         if context is None and self.builder is not None:
-            context = self._build(X.reshape(len(X), -1))
+            build = self.builder if callable(self.builder) else cosine
+            context = build(X.reshape(len(X), -1), **self.params)
         if context is None:
             return None
         values = np.asarray(context, dtype=np.float32)
@@ -59,11 +60,6 @@ class ContextColumns:
                 "give one row of context for each row of X"
             )
         return values
-
-    def _build(self, X: Floats) -> Any:
-        if callable(self.builder):
-            return self.builder(X, **self.params)
-        return cosine(X, **self.params)
 
 
 def context_columns(

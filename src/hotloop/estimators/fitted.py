@@ -57,7 +57,10 @@ class Fitted:
 
     def targets(self, y: Floats) -> Tensor:
         """Targets for the network: laid out and scaled, on its device."""
-        laid = self.outputs.lay_out(y)
+        return self.scaled_targets(self.outputs.lay_out(y))
+
+    def scaled_targets(self, laid: Floats) -> Tensor:
+        """Targets that are laid out as the network's outputs, scaled, on its device."""
         scaled = laid if self.target_scaler is None else self.target_scaler.scale(laid)
         return torch.tensor(scaled, dtype=torch.float32, device=self.device)
 

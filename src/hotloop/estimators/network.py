@@ -101,3 +101,18 @@ def continued(net: nn.Module) -> nn.Module:
     inner = net.net if isinstance(net, SplitContext) else net
     finished = getattr(inner, "finished_epochs", None)
     return net if finished is None or int(finished) == 0 else Continued(net, int(finished))
+
+
+def compiled(net: nn.Module, keywords: Mapping[str, Any] | None) -> nn.Module:
+    """`net` compiled with keywords of torch.compile, its parameters still its own; `net` itself where they are None."""
+    if keywords is None:
+        return net
+    module = torch.compile(net, **keywords)
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"torch.compile returned {type(module).__name__}; a module is needed: use another backend")
+    return module
+
+
+def with_noise(net: nn.Module, std: Tensor | None) -> nn.Module:
+    """`net` with noise on its inputs; `net` itself where there is none."""
+    return net if std is None else NoisyInputs(net, std)

@@ -5,16 +5,18 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
 
 
-class Progress:
+class EpochProgress:
     """A bar of epochs with `verbose` 1, one line an epoch with 2 or more, nothing with 0."""
 
     def __init__(self, title: str, *, epochs: int, verbose: int) -> None:
         self._title, self._epochs, self._verbose = title, epochs, verbose
         self._bar: RichProgress | None = None
+        self._task: TaskID | None = None
 
-    def __enter__(self) -> "Progress":
+    def __enter__(self) -> "EpochProgress":
         if self._verbose >= 1:
             from rich.console import Console
             from rich.progress import Progress as RichProgress
@@ -32,7 +34,7 @@ class Progress:
 
     def show(self, epoch: int, **figures: float | None) -> None:
         """Epoch `epoch` has ended with these figures; those that are None are left out."""
-        if self._bar is None:
+        if self._bar is None or self._task is None:
             return
         text = "  ".join(f"{name} {value:.6g}" for name, value in figures.items() if value is not None)
         self._bar.update(self._task, completed=epoch, description=f"{self._title}  {text}")

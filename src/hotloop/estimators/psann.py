@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from hotloop.estimators.architecture import activation_keywords, hidden_units, state_keywords
+from hotloop.estimators.checks import refuse_state
 from hotloop.estimators.network import NetPlan
-from hotloop.estimators.parameters import activation_keywords, hidden_units, refuse_state, state_keywords
 from hotloop.estimators.regressor import NetRegressor
 from hotloop.estimators.shapes import InputShape
 
@@ -18,25 +19,20 @@ class PSANNRegressor(NetRegressor):
     def plan(self, inputs: InputShape, columns: int, context_columns: int) -> NetPlan:
         """The network for such inputs; context columns are further features, or further channels."""
         width = hidden_units(self)
-        shared = {"hidden_layers": int(self.hidden_layers), "w0": float(self.w0), **activation_keywords(self)}
-        if not inputs.grid:
-            keywords = {**shared, "hidden_units": width, "state": state_keywords(self)}
-            return NetPlan(
-                name="dense",
-                in_features=inputs.features + context_columns,
-                out_features=columns,
-                keywords=keywords,
-            )
-        refuse_state(self, "a convolutional network")
-        return NetPlan(
-            name="conv",
-            in_features=inputs.features + context_columns,
-            out_features=columns,
-            keywords={
-                **shared,
+        keywords = {"hidden_layers": int(self.hidden_layers), "w0": float(self.w0), **activation_keywords(self)}
+        if inputs.grid:
+            refuse_state(self, "a convolutional network")
+            keywords |= {
                 "rank": len(inputs.positions),
                 "channels": int(self.conv_channels or width),
                 "kernel_size": int(self.conv_kernel_size),
                 "per_element": self.per_element,
-            },
+            }
+        else:
+            keywords |= {"hidden_units": width, "state": state_keywords(self)}
+        return NetPlan(
+            name="conv" if inputs.grid else "dense",
+            in_features=inputs.features + context_columns,
+            out_features=columns,
+            keywords=keywords,
         )

@@ -1,16 +1,17 @@
 """The convolutional residual regressor."""
 
 from dataclasses import dataclass
-from typing import Literal
 
+from hotloop.estimators.architecture import activation_keywords, hidden_units
+from hotloop.estimators.checks import refuse_state, warn_without_effect
 from hotloop.estimators.network import NetPlan
-from hotloop.estimators.parameters import activation_keywords, hidden_units, refuse_state, warn_without_effect
+from hotloop.estimators.parameters import ResidualParameters
 from hotloop.estimators.regressor import NetRegressor
 from hotloop.estimators.shapes import InputShape
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class ResConvPSANNRegressor(NetRegressor):
+class ResConvPSANNRegressor(ResidualParameters, NetRegressor):
     """Residual blocks of two convolutions with sines by channel; rows are (C, H, W).
 
     A row with fewer dimensions gets positions of size 1: (C,) is C channels at one position. `preserve_shape` is
@@ -21,11 +22,6 @@ class ResConvPSANNRegressor(NetRegressor):
     batch_size: int = 64
     preserve_shape: bool = True
     conv_kernel_size: int = 3
-    w0_first: float = 12.0
-    w0_hidden: float = 1.0
-    norm: Literal["rms", "layer", "none"] = "rms"
-    drop_path_max: float = 0.0
-    residual_alpha_init: float = 0.0
 
     def input_shape(self, row: tuple[int, ...]) -> InputShape:
         """Rows as (C, H, W). Raises ValueError for more than two dimensions of positions."""
@@ -38,11 +34,8 @@ class ResConvPSANNRegressor(NetRegressor):
     def plan(self, inputs: InputShape, columns: int, context_columns: int) -> NetPlan:
         """The network for such inputs; context columns are further channels, the same at all positions."""
         refuse_state(self, "a residual network")
-        warn_without_effect(
-            self,
-            {"w0_first": 12.0, "w0": 30.0, "preserve_shape": True},
-            "rows keep their shape, and the first layer is drawn within 1/channels",
-        )
+        reason = "rows keep their shape, and the first layer is drawn within 1/channels"
+        warn_without_effect(self, ("w0_first", "w0", "preserve_shape"), reason)
         return NetPlan(
             name="conv_residual",
             in_features=inputs.features + context_columns,
@@ -51,11 +44,8 @@ class ResConvPSANNRegressor(NetRegressor):
                 "hidden_layers": int(self.hidden_layers),
                 "channels": int(self.conv_channels or hidden_units(self)),
                 "kernel_size": int(self.conv_kernel_size),
-                "w0_hidden": float(self.w0_hidden),
-                "norm": self.norm,
-                "drop_path_max": float(self.drop_path_max),
-                "residual_alpha_init": float(self.residual_alpha_init),
                 "per_element": self.per_element,
+                **self.residual_keywords(),
                 **activation_keywords(self),
             },
         )

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
 
 from hotloop.estimators.shapes import Floats
 
@@ -90,7 +91,8 @@ def fit_scaler(kind: str | Transformer | None, params: Mapping[str, Any] | None,
             raise ValueError(f"got the scaler {kind!r}; allowed are {', '.join(_KINDS)}, or an object: name one")
         return _KINDS[name](params or {}, _rows(values).astype(np.float64))
     _refuse_params(params, allowed=set(), kind=type(kind).__name__)
-    return OwnScaler(transformer=_fresh(kind).fit(_rows(values)))
+    transformer: Any = clone(kind, safe=False)
+    return OwnScaler(transformer=transformer.fit(_rows(values)))
 
 
 def _standard(params: Mapping[str, Any], rows: Vector) -> AffineScaler:
@@ -118,12 +120,6 @@ def _without_zeros(step: Vector, rows: Vector) -> Vector:
     # Below this, what varies is the rounding of the mean; the same bound as in scikit-learn's scalers.
     tiny = 10 * np.finfo(np.float64).eps * np.abs(rows).max(0)
     return np.where(step <= tiny, 1.0, step)
-
-
-def _fresh(transformer: Any) -> Any:
-    from sklearn.base import clone
-
-    return clone(transformer, safe=False)
 
 
 def _rows(values: Floats) -> Floats:

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from hotloop.estimators.architecture import activation_keywords, hidden_units
+from hotloop.estimators.checks import refuse_state, warn_without_effect
 from hotloop.estimators.network import NetPlan
-from hotloop.estimators.parameters import activation_keywords, hidden_units, refuse_state, warn_without_effect
 from hotloop.estimators.regressor import NetRegressor
 from hotloop.estimators.shapes import InputShape
 
-_GATE = {"k_fft": 64, "gate_type": "rfft", "gate_groups": "depthwise", "gate_init": 0.0, "gate_strength": 1.0}
+_GATE = ("k_fft", "gate_type", "gate_groups", "gate_init", "gate_strength")
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -19,22 +20,22 @@ class WaveResNetRegressor(NetRegressor):
     """
 
     hidden_layers: int = 6
-    first_layer_w0: float = 30.0
-    hidden_w0: float = 1.0
+    first_layer_w0: float = 30.0  # what the inputs of the first sines are multiplied by, after the warm-up
+    hidden_w0: float = 1.0  # the same for the sines of the blocks
     norm: Literal["none", "weight", "rms"] = "none"
-    use_film: bool = True
-    use_phase_shift: bool = True
+    use_film: bool = True  # the context scales and shifts features
+    use_phase_shift: bool = True  # the context shifts phases
     dropout: float = 0.0
-    context_dim: int | None = None
-    residual_alpha_init: float = 0.0
-    grad_clip_norm: float | None = 5.0
-    first_layer_w0_initial: float | None = 10.0
+    context_dim: int | None = None  # columns of context that a fit must be given; None is any number
+    residual_alpha_init: float = 0.0  # what the branches are multiplied by at first
+    grad_clip_norm: float | None = 5.0  # None and 0 are no clipping
+    first_layer_w0_initial: float | None = 10.0  # where the warm-up begins; None is at its end
     hidden_w0_initial: float | None = 0.5
     w0_warmup_epochs: int = 10
-    progressive_depth_initial: int | None = None
-    progressive_depth_interval: int = 15
-    progressive_depth_growth: int = 1
-    use_spectral_gate: bool = False
+    progressive_depth_initial: int | None = None  # blocks in use at first; None is all
+    progressive_depth_interval: int = 15  # epochs until more come into use
+    progressive_depth_growth: int = 1  # how many more
+    use_spectral_gate: bool = False  # not offered, as the five that follow
     k_fft: int = 64
     gate_type: str = "rfft"
     gate_groups: str = "depthwise"
@@ -53,7 +54,7 @@ class WaveResNetRegressor(NetRegressor):
         if self.use_spectral_gate:
             raise ValueError("got use_spectral_gate=True; the spectral gate is not offered: leave it out")
         warn_without_effect(self, _GATE, "there is no spectral gate")
-        warn_without_effect(self, {"w0": 30.0, "activation_type": "psann"}, "its sines have first_layer_w0, hidden_w0")
+        warn_without_effect(self, ("w0", "activation_type"), "its sines have first_layer_w0, hidden_w0")
         return NetPlan(
             name="wave_residual",
             in_features=inputs.features,

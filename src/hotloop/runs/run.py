@@ -113,11 +113,11 @@ def _fit(
         for name in ("best", "latest"):
             estimator.save(folder.checkpoints / name)
         return results(config, arrays, estimator)
-    from hotloop.estimators.fitting import fit
+    from hotloop.estimators.regressor import fit_recorded
     from hotloop.runs.recorder import RunRecorder
 
     recorder = RunRecorder(folder, estimator, resumes=resumes, every=config.training.checkpoint_every)
-    fit(estimator, arrays["X_train"], arrays.get("y_train"), keywords, resume=False, recorder=recorder)
+    fit_recorded(estimator, arrays["X_train"], arrays.get("y_train"), keywords, recorder=recorder)
     if recorder.best is None:
         raise ValueError("no epoch had a finite score, so there is no best checkpoint; look at the reward for NaN")
     best = type(estimator).load(
