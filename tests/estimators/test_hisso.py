@@ -1,5 +1,7 @@
 """Episodes through the estimators: shapes, contexts, validation, warm start."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -90,6 +92,30 @@ def test_a_short_series_is_one_episode_and_that_is_told(small, series) -> None:
     with pytest.warns(UserWarning, match="every episode is the whole series"):
         model = PSANNRegressor(**small).fit(series[:10], series[:10], **HISSO)
     assert model.hisso_profile_["episode_length"] == 10
+
+
+@pytest.mark.parametrize("asked", [{}, {"hisso_batch_episodes": 4, "hisso_updates_per_epoch": 2}], ids=str)
+def test_a_series_shorter_than_the_window_is_told_with_both_lengths_and_what_to_do(small, series, asked) -> None:
+    message = "the series has 10 steps and the window 64: .*; give a longer series or a shorter window"
+    with pytest.warns(UserWarning, match=message) as told:
+        PSANNRegressor(**small).fit(series[:10], series[:10], hisso=True, **asked)
+    assert [Path(warning.filename) for warning in told] == [Path(__file__)]
+
+
+@pytest.mark.parametrize(
+    ("reward", "error", "message"),
+    [
+        (lambda actions, context: "up", TypeError, r"<lambda>' returned 'up' of type str; allowed are one number"),
+        (lambda actions, context: actions, ValueError, r"<lambda>' returned shape \(1, 16, 3\) for actions of shape"),
+    ],
+    ids=["text", "actions"],
+)
+def test_a_reward_that_is_no_figure_of_an_episode_is_refused(small, series, reward, error, message) -> None:
+    with pytest.raises(error, match=message):
+        PSANNRegressor(**small).fit(series, series, **HISSO, hisso_reward_fn=reward)
+    fitted = PSANNRegressor(**small).fit(series, series, **HISSO)
+    with pytest.raises(error, match="allowed are one number"):
+        fitted.evaluate_reward(series, reward_fn=reward)
 
 
 def test_a_vector_of_noise_is_refused(small, series) -> None:

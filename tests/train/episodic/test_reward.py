@@ -2,6 +2,7 @@ import functools
 import inspect
 import warnings
 
+import numpy as np
 import pytest
 import torch
 
@@ -78,7 +79,9 @@ def test_1_3_training_without_the_penalty_learns_something_else(make, flat_serie
         (torch.tensor(3.0), [3.0]),
         (torch.tensor([1.0, 2.0]), [1.0, 2.0]),
         (torch.tensor([[1.0, 3.0], [2.0, 2.0]]), [2.0, 2.0]),
-        (torch.ones(2, 3, 4), [1.0, 1.0]),
+        (torch.ones(2, 3, 5), [1.0, 1.0]),
+        (torch.ones(1, 3), [1.0]),
+        (torch.tensor([1, 2]), [1.0, 2.0]),
         (0.5, [0.5]),
         ([1.0, 2.0], [1.0, 2.0]),
     ],
@@ -90,6 +93,36 @@ def test_1_2_rewards_become_one_figure_an_episode(result, expected):
 def test_1_2_a_reward_of_another_length_is_refused():
     with pytest.raises(ValueError, match=r"\(3,\).*\(2, 3, 4\)"):
         RewardCall(lambda a, c: torch.zeros(3))(torch.zeros(2, 3, 4), torch.zeros(2, 3, 4))
+
+
+@pytest.mark.parametrize(
+    "result", ["up", None, {"reward": 1.0}, ["up", "down"], [[1.0], [2.0, 3.0]], np.array(["up"]), object()], ids=repr
+)
+def test_a_reward_that_is_no_number_is_named_with_what_is_allowed(result):
+    def talking(actions, context):
+        return result
+
+    with pytest.raises(
+        TypeError, match=f"reward .*talking' returned .*{type(result).__name__}; allowed are one number"
+    ):
+        RewardCall(talking)(torch.zeros(2, 3, 4), torch.zeros(2, 3, 4))
+
+
+@pytest.mark.parametrize("result", [lambda a: a, lambda a: -a, lambda a: a * a.detach()], ids=["same", "minus", "each"])
+@pytest.mark.parametrize("name", ["linear", "dense"])
+def test_a_reward_with_the_shape_of_the_actions_is_refused_with_both_shapes(make, flat_series, options, name, result):
+    def echo(actions, context):
+        return result(actions)
+
+    with pytest.raises(ValueError, match=r"echo' returned shape \(1, \d+, 2\) for actions of shape \(1, \d+, 2\)"):
+        train_episodic(make[name](), flat_series, options(), reward=echo)
+    with pytest.raises(ValueError, match="one number for each action"):
+        evaluate_reward(make[name](), flat_series, reward=echo)
+
+
+def test_one_output_is_no_excuse_for_returning_the_actions():
+    with pytest.raises(ValueError, match=r"\(2, 3, 1\) for actions of shape \(2, 3, 1\)"):
+        RewardCall(lambda a, c: a)(torch.zeros(2, 3, 1), torch.zeros(2, 3, 1))
 
 
 @pytest.mark.parametrize("result", [lambda a: 1.0, lambda a: a.detach().mean()])

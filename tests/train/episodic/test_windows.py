@@ -33,6 +33,15 @@ def test_3_2_starts_cover_the_series_and_the_last_is_reached():
     assert set(starts.ravel().tolist()) == {0, 1, 2, 3, 4}
 
 
+def test_a_series_shorter_than_the_window_is_refused_with_both_lengths():
+    schedule, starts = Schedule(window=16, batch=2, episodes=2), np.array([[0, 0]])
+    message = "has 10 steps and the window 16; .* give a longer series or a shorter window"
+    with pytest.raises(ValueError, match=message):
+        draw_starts(schedule, 10, epochs=1, seed=0)
+    with pytest.raises(ValueError, match=message):
+        Windows(torch.randn(10, 3), starts, schedule, watch=NoStopwatch())
+
+
 def test_a9_one_draw_for_the_run_is_the_stream_of_one_draw_an_update():
     schedule = Schedule(window=64, batch=8, episodes=32)
     rng = np.random.default_rng(42)

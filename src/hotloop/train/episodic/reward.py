@@ -1,6 +1,7 @@
 """A reward function bound once: which keyword takes the transition penalty, and what its result means."""
 
 import inspect
+import reprlib
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,7 @@ from hotloop.train.rewards.negative_energy import NegativeEnergy
 
 Reward = Callable[..., Any]
 _NAMES = ("transition_penalty", "trans_cost")
+_ALLOWED = "allowed are one number, or a tensor with one number for each episode, or for each step of each episode"
 
 
 class RewardCall:
@@ -37,17 +39,42 @@ class RewardCall:
     def __call__(self, actions_BTM: Tensor, context_BTM: Tensor) -> Tensor:
         """Rewards of shape (B,), or (1,) where the function returned one number for the whole batch.
 
-        Further dimensions are averaged. Plain numbers become a tensor without gradient.
+        Further dimensions are averaged.
         """
-        return per_episode(self.raw(actions_BTM, context_BTM), actions_BTM)
+        rewards = self.raw(actions_BTM, context_BTM)
+        if rewards.ndim > 1:
+            return rewards.flatten(1).mean(1)
+        return rewards if rewards.ndim else rewards.unsqueeze(0)
 
-    def raw(self, actions_BTM: Tensor, context_BTM: Tensor) -> Any:
-        """What the function returned."""
-        return self._reward(actions_BTM, context_BTM, **self._keywords)
+    def raw(self, actions_BTM: Tensor, context_BTM: Tensor) -> Tensor:
+        """What the function returned; plain numbers become a float32 tensor without gradient.
 
-    def check_trains(self, rewards: Any) -> None:
+        Raises TypeError where it returned no numbers, ValueError for a shape that is not one of rewards.
+        """
+        rewards = self._reward(actions_BTM, context_BTM, **self._keywords)
+        if not isinstance(rewards, Tensor) or not rewards.is_floating_point():
+            rewards = self._as_floats(rewards, actions_BTM.device)
+        shape, wanted = rewards.shape, actions_BTM.shape
+        if shape and (shape == wanted or shape[0] not in (1, wanted[0])):
+            raise ValueError(
+                f"the reward {_title(self._reward)} returned shape {tuple(shape)} for actions of shape {tuple(wanted)}"
+                f"{', which is one number for each action' if shape == wanted else ''}; {_ALLOWED}: keep the first "
+                "dimension and reduce the last, for instance by .sum(-1)"
+            )
+        return rewards
+
+    def _as_floats(self, rewards: Any, device: torch.device) -> Tensor:
+        try:
+            return torch.as_tensor(rewards, dtype=torch.float32, device=device)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise TypeError(
+                f"the reward {_title(self._reward)} returned {reprlib.repr(rewards)} of type "
+                f"{type(rewards).__name__}; {_ALLOWED}: return a tensor that is computed from the actions"
+            ) from error
+
+    def check_trains(self, rewards: Tensor) -> None:
         """Raise ValueError where the rewards carry no gradient, so that nothing would be learned."""
-        if not isinstance(rewards, Tensor) or not rewards.requires_grad:
+        if not rewards.requires_grad:
             raise ValueError(
                 f"the reward {_title(self._reward)} returned a value without gradient; it must be computed from the "
                 "actions with torch operations: do not call .item(), .detach() or numpy on them"
@@ -64,20 +91,6 @@ def penalty_keyword(reward: Reward) -> str | None:
     by_keyword = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
     named = [name for name in _NAMES if name in parameters and parameters[name].kind in by_keyword]
     return named[0] if named else _NAMES[0] if takes_any else None
-
-
-def per_episode(rewards: Any, actions_BTM: Tensor) -> Tensor:
-    """Rewards as a tensor of shape (B,) or (1,). Raises ValueError where the first dimension is not the episodes'."""
-    if not isinstance(rewards, Tensor):
-        rewards = torch.as_tensor(rewards, dtype=torch.float32, device=actions_BTM.device)
-    if rewards.ndim == 0:
-        return rewards.unsqueeze(0)
-    if rewards.shape[0] not in (1, actions_BTM.shape[0]):
-        raise ValueError(
-            f"the reward returned shape {tuple(rewards.shape)} for actions of shape {tuple(actions_BTM.shape)}; "
-            "allowed are a scalar, one value for each episode, or (episodes, ...): keep the first dimension"
-        )
-    return rewards if rewards.ndim == 1 else rewards.flatten(1).mean(1)
 
 
 def _title(reward: Reward) -> str:

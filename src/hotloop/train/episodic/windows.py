@@ -33,7 +33,9 @@ def draw_starts(schedule: Schedule, num_steps: int, *, epochs: int, seed: int | 
     """First steps of all windows of a run, shape (epochs, episodes), each in [0, N - T], by one draw.
 
     The stream is that of one numpy default_rng(seed).integers call an update.
+    Raises ValueError for a series that is shorter than a window.
     """
+    _check_length(num_steps, schedule)
     size = (epochs, schedule.episodes)
     return np.random.default_rng(seed).integers(0, num_steps - schedule.window + 1, size=size)
 
@@ -74,6 +76,7 @@ class Windows:
         extractor: ContextSource | None = None,
         context_NC: Tensor | None = None,
     ) -> None:
+        _check_length(len(series), schedule)
         self._series, self._schedule, self._watch = series, schedule, watch
         self._starts = starts
         self._noise, self._extractor, self._context = noise, extractor, context_NC
@@ -117,3 +120,11 @@ class Windows:
             index = columns[first : first + batch] + self._steps
             piece = None if context is None else context[index]
             yield series.index_select(0, index.view(-1)), piece, index.shape[0]
+
+
+def _check_length(num_steps: int, schedule: Schedule) -> None:
+    if num_steps < schedule.window:
+        raise ValueError(
+            f"the series has {num_steps} steps and the window {schedule.window}; an episode is a window of the series: "
+            "give a longer series or a shorter window"
+        )

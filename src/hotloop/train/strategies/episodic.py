@@ -14,7 +14,7 @@ from hotloop.train.episodic.actions import as_rows, back_through, transform_name
 from hotloop.train.episodic.callers import outside_level
 from hotloop.train.episodic.context import align
 from hotloop.train.episodic.options import Primary
-from hotloop.train.episodic.reward import RewardCall, per_episode
+from hotloop.train.episodic.reward import RewardCall
 from hotloop.train.episodic.windows import Episodes
 from hotloop.train.lean.step import FusedNetwork
 from hotloop.train.stopwatch import NoStopwatch, Stopwatch
@@ -81,7 +81,6 @@ class Episodic:
             rewards = self._reward.raw(actions, align(context, actions.shape))
         if not self._checked:
             self._check_first(actions, rewards)
-            per_episode(rewards, actions)
         value = rewards.detach().mean().neg_()
         self._mark("reward")
         (grads,) = torch.autograd.grad(rewards, actions, self._seed(rewards))
