@@ -14,7 +14,7 @@ import torch
 from sklearn.preprocessing import StandardScaler
 
 from hotloop.estimators import PSANNRegressor, ResConvPSANNRegressor, ResPSANNRegressor, WaveResNetRegressor
-from hotloop.estimators.plain import decode
+from hotloop.estimators.json_values import decode
 from hotloop.models.state import StateConfig
 from hotloop.train.rewards.multiplicative_return import MultiplicativeReturn
 

@@ -18,7 +18,7 @@ def fit_episodes(request: FitRequest) -> Learned:
     settings, network, validation = request.episodes, request.network, request.validation
     assert settings is not None
     options = settings.options
-    before = Learned(network=network, history=[], episodes=settings, warm_start_history=_warm_start(request))
+    before = Learned(network=network, episodes=settings, warm_start_history=_warm_start(request))
     if request.on_start is not None:
         request.on_start(before)
     watched = None if validation is None else validation.rows
@@ -48,4 +48,4 @@ def _warm_start(request: FitRequest) -> History:
     goes_on = request.recorder is not None and request.recorder.begin() is not None
     if request.supervision is None or goes_on:
         return []
-    return fit_supervised(replace(request, validation=None)).history
+    return fit_supervised(replace(request, validation=None)).history or []

@@ -48,7 +48,7 @@ class FitCall:
         return FitRequest(
             network=self.network,
             rows=self.network.rows(self.X, self.params.get("context")),
-            supervision=self._supervision() if episodes is None else self._warm_start(episodes.warm_start),
+            supervision=self._fit() if episodes is None else self._warm_start(episodes.warm_start),
             episodes=episodes,
             validation=self._validation(needs_targets=episodes is None),
             compile=compile_keywords(self.given),
@@ -67,15 +67,11 @@ class FitCall:
         shared = {**self._shared, **learning_rates(self.params)}
         return episode_settings(self.params, shared, columns=outputs.columns)
 
-    def _supervision(self) -> Supervision:
+    def _fit(self) -> Supervision:
         assert self.targets is not None
-        return Supervision(
-            title="fit",
-            targets=self.network.targets(self.targets),
-            options=supervised_options(self.given, self._shared, learning_rates(self.params)),
-            criterion=self._criterion(),
-            noise=_noise(self.params.get("noisy"), self.network),
-            verbose=self._verbose,
+        noise = _noise(self.params.get("noisy"), self.network)
+        return self._supervision(
+            "fit", self.network.targets(self.targets), learning_rates(self.params), noise=noise, verbose=self._verbose
         )
 
     def _warm_start(self, settings: Mapping[str, Any] | None) -> Supervision | None:
@@ -84,12 +80,22 @@ class FitCall:
         own = warm_start_targets(settings)
         targets = self.targets if own is None else check_targets(own, len(own), "hisso_supervised y")
         overrides = {name: value for name, value in settings.items() if name not in ("y", "targets", "verbose")}
+        verbose = int(settings.get("verbose", self._verbose))
+        return self._supervision(
+            "warm start", self._scaled_steps(targets), {**overrides, "patience": None}, verbose=verbose
+        )
+
+    def _supervision(
+        self, title: str, targets: Tensor, overrides: Mapping[str, Any], *, noise: Tensor | None = None, verbose: int
+    ) -> Supervision:
+        given = self.given
         return Supervision(
-            title="warm start",
-            targets=self._scaled_steps(targets),
-            options=supervised_options(self.given, self._shared, {**overrides, "patience": None}),
-            criterion=self._criterion(),
-            verbose=int(settings.get("verbose", self._verbose)),
+            title=title,
+            targets=targets,
+            options=supervised_options(given, self._shared, overrides),
+            criterion=build_loss(given.loss, given.loss_params, given.loss_reduction),
+            noise=noise,
+            verbose=verbose,
         )
 
     def _scaled_steps(self, targets: Floats | None) -> Tensor:
@@ -125,9 +131,6 @@ class FitCall:
         if y is None:
             raise ValueError("got validation_data without targets; give (X, y), or (X, y, context)")
         return ValidationRows(rows=rows, targets=self.network.targets(check_targets(y, len(rows), "validation y")))
-
-    def _criterion(self) -> Any:
-        return build_loss(self.given.loss, self.given.loss_params, self.given.loss_reduction)
 
     @property
     def _shared(self) -> dict[str, Any]:

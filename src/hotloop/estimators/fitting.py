@@ -14,7 +14,7 @@ from hotloop.estimators.old_names import warm_start_targets
 from hotloop.estimators.options import chosen_device, chosen_seed, seeded
 from hotloop.estimators.parameters import NetParameters
 from hotloop.estimators.request import Learned
-from hotloop.estimators.scaling import Scaler, fit_scaler
+from hotloop.estimators.scaling import fit_scaler
 from hotloop.estimators.shapes import Floats, output_shape
 from hotloop.estimators.supervised import fit_supervised
 from hotloop.train.resumption import Recorder
@@ -74,6 +74,8 @@ def _shaping_targets(targets: Floats | None, params: FitParams, rows: int) -> Fl
 
 def _new_network(given: NetParameters, X: Floats, targets: Floats | None, context: Any) -> Fitted:
     """A network drawn from torch's generators, for rows of X and, where there are `targets`, outputs shaped as they."""
+    if targets is None and given.target_scaler is not None:
+        raise ValueError("got a target_scaler without y; there is nothing to fit it on: give y, or leave it out")
     inputs = given.input_shape(tuple(X.shape[1:]))
     outputs = output_shape(targets, given.output_shape, inputs, per_element=given.per_element)
     columns = context_columns(
@@ -91,7 +93,11 @@ def _new_network(given: NetParameters, X: Floats, targets: Floats | None, contex
         inputs=inputs,
         outputs=outputs,
         input_scaler=fit_scaler(given.scaler, given.scaler_params, inputs.lay_out(X)),
-        target_scaler=_target_scaler(given, None if targets is None else outputs.lay_out(targets)),
+        target_scaler=(
+            None
+            if targets is None
+            else fit_scaler(given.target_scaler, given.target_scaler_params, outputs.lay_out(targets))
+        ),
         context=columns,
         device=device,
     )
@@ -103,11 +109,3 @@ def _known_network(fitted: Fitted, X: Floats, targets: Floats | None) -> Fitted:
     if targets is not None:
         fitted.outputs.lay_out(targets[:1])
     return fitted
-
-
-def _target_scaler(given: NetParameters, targets: Floats | None) -> Scaler | None:
-    if targets is not None:
-        return fit_scaler(given.target_scaler, given.target_scaler_params, targets)
-    if given.target_scaler is not None:
-        raise ValueError("got a target_scaler without y; there is nothing to fit it on: give y, or leave it out")
-    return None

@@ -30,23 +30,18 @@ def build_loss(kind: str | Callable[..., Tensor], params: Mapping[str, Any] | No
     given = dict(params or {})
     if callable(kind):
         return lambda outputs, targets: _reduced(kind(outputs, targets, **given), reduction)
-    function, allowed = _named(kind)
+    name = str(kind).strip().lower()
+    if name not in _KINDS:
+        raise ValueError(f"got loss={kind!r}; choose one of {', '.join(_KINDS)}, or give a function: name one")
+    function, allowed = _KINDS[name], {_PARAMS[name]} if name in _PARAMS else set[str]()
     unknown = set(given) - allowed
     if unknown:
         raise ValueError(
             f"got loss_params {sorted(unknown)} for the loss {kind!r}; allowed are {sorted(allowed) or 'none'}: leave "
             "them out"
         )
-    return lambda outputs, targets: function(
-        outputs, targets, reduction="sum" if reduction == "sum" else "mean", **given
-    )
-
-
-def _named(kind: str) -> tuple[Callable[..., Tensor], set[str]]:
-    name = str(kind).strip().lower()
-    if name not in _KINDS:
-        raise ValueError(f"got loss={kind!r}; choose one of {', '.join(_KINDS)}, or give a function: name one")
-    return _KINDS[name], {_PARAMS[name]} if name in _PARAMS else set()
+    kept = "sum" if reduction == "sum" else "mean"
+    return lambda outputs, targets: function(outputs, targets, reduction=kept, **given)
 
 
 def _reduced(value: Tensor, reduction: str) -> Tensor:

@@ -111,8 +111,3 @@ def compiled(net: nn.Module, keywords: Mapping[str, Any] | None) -> nn.Module:
     if not isinstance(module, nn.Module):
         raise TypeError(f"torch.compile returned {type(module).__name__}; a module is needed: use another backend")
     return module
-
-
-def with_noise(net: nn.Module, std: Tensor | None) -> nn.Module:
-    """`net` with noise on its inputs; `net` itself where there is none."""
-    return net if std is None else NoisyInputs(net, std)

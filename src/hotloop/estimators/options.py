@@ -17,12 +17,15 @@ from hotloop.train.episodic import SupervisedOptions
 
 def shared_options(given: NetParameters, *, epochs: int | None = None) -> dict[str, Any]:
     """Options that training on targets and on episodes take alike; `epochs` overrides the estimator's own number."""
+    half_precision = old_names.half_precision(given.amp_dtype)
+    if given.amp:
+        check_choice("amp_dtype", half_precision, ("bfloat16", "float16"))
     return {
         "epochs": int(given.epochs) if epochs is None else epochs,
         "lr": check_number("lr", given.lr),
         "optimizer": str(given.optimizer).lower(),
         "weight_decay": check_number("weight_decay", given.weight_decay),
-        "amp": _half_precision(given) if given.amp else None,
+        "amp": half_precision if given.amp else None,
         "state_reset": given.state_reset if given.stateful else "none",
         "patience": int(given.patience) if given.early_stopping else None,
     }
@@ -91,9 +94,3 @@ def seeded(seed: int | None, device: torch.device) -> Generator[None]:
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         yield
-
-
-def _half_precision(given: NetParameters) -> str:
-    name = old_names.half_precision(given.amp_dtype)
-    check_choice("amp_dtype", name, ("bfloat16", "float16"))
-    return name

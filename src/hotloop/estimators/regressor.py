@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from os import PathLike
 from typing import Any, Self, Unpack
 
@@ -18,6 +19,7 @@ from hotloop.estimators.fit_params import Extractor, FitParams, Reward, names_fi
 from hotloop.estimators.fitted import Fitted
 from hotloop.estimators.parameters import NetParameters
 from hotloop.estimators.request import History, Learned
+from hotloop.estimators.saved_estimator import SavedEstimator
 from hotloop.estimators.stream import Stream
 from hotloop.train.resumption import Recorder
 
@@ -64,8 +66,8 @@ class NetRegressor(RegressorMixin, BaseEstimator, NetParameters):
 
     def predict(self, X: ArrayLike, *, context: ArrayLike | None = None) -> NDArray[np.floating[Any]]:
         """Predictions in the units of y, shape (N, ...) as y had; the state of a stateful network does not move."""
-        fitted, values, dtype = self._ready(X)
-        return fitted.predictions(fitted.raw(fitted.rows(values, context))).astype(dtype)
+        fitted, rows, dtype = self._ready(X, context)
+        return fitted.predictions(fitted.raw(rows)).astype(dtype)
 
     def score(
         self,
@@ -94,9 +96,7 @@ class NetRegressor(RegressorMixin, BaseEstimator, NetParameters):
         update_state: bool = True,
     ) -> Any:
         """The prediction for one row; then the state moves, and with `update_params` the weights, towards `target`."""
-        row = np.asarray(x)[None]
-        if context is not None:
-            context = np.asarray(context).reshape(1, -1)
+        row, context = np.asarray(x)[None], None if context is None else np.asarray(context).reshape(1, -1)
         if not update_params:
             return self.predict_sequence(row, context=context, update_state=update_state)
         if target is None:
@@ -115,11 +115,10 @@ class NetRegressor(RegressorMixin, BaseEstimator, NetParameters):
         update_state: bool = True,
     ) -> Any:
         """The prediction for the last step of X, or for all with `return_sequence`; the state moves after each step."""
-        fitted, values, dtype = self._ready(X)
+        fitted, rows, dtype = self._ready(X, context)
         if reset_state:
             self.reset_state()
-        outputs = rollout.outputs(fitted, fitted.rows(values, context), update_state=update_state)
-        predictions = fitted.predictions(outputs).astype(dtype)
+        predictions = fitted.predictions(rollout.outputs(fitted, rows, update_state=update_state)).astype(dtype)
         return predictions if return_sequence else predictions[-1]
 
     def predict_sequence_online(
@@ -133,15 +132,14 @@ class NetRegressor(RegressorMixin, BaseEstimator, NetParameters):
         update_state: bool = True,
     ) -> Any:
         """Predictions step by step, each made before its target moves the weights by one update at `stream_lr`."""
-        fitted, values, dtype = self._ready(X)
+        fitted, rows, dtype = self._ready(X, context)
         if reset_state:
             self.reset_state()
-        targets = fitted.targets(check_targets(y, len(values)))
+        targets = fitted.targets(check_targets(y, len(rows)))
         stream = getattr(self, "stream_", None)
         if stream is None or stream.net is not fitted.net or stream.lr != self.stream_lr:
             stream = self.stream_ = Stream(self, fitted.net)
-        outputs = stream.outputs(fitted, fitted.rows(values, context), targets, update_state=update_state)
-        predictions = fitted.predictions(outputs).astype(dtype)
+        predictions = fitted.predictions(stream.outputs(fitted, rows, targets, update_state=update_state)).astype(dtype)
         return predictions if return_sequence else predictions[-1]
 
     def reset_state(self) -> None:
@@ -151,9 +149,8 @@ class NetRegressor(RegressorMixin, BaseEstimator, NetParameters):
 
     def infer_series(self, X: ArrayLike, *, context: ArrayLike | None = None) -> NDArray[np.floating[Any]]:
         """The actions on the series X, shape (N, M), by the transform of training; a state starts at 1 and moves."""
-        fitted, values, dtype = self._ready(X)
-        actions = policy.actions(fitted, fitted.rows(values, context), self._episode_settings())
-        return actions.cpu().numpy().astype(dtype)
+        fitted, rows, dtype = self._ready(X, context)
+        return policy.actions(fitted, rows, self._episode_settings()).cpu().numpy().astype(dtype)
 
     def evaluate_reward(
         self,
@@ -168,9 +165,9 @@ class NetRegressor(RegressorMixin, BaseEstimator, NetParameters):
 
         Raises ValueError for an estimator that was loaded without its reward or extractor and is not given it here.
         """
-        fitted, values, _ = self._ready(X)
+        fitted, rows, _ = self._ready(X, context)
         settings = policy.rescored(self._episode_settings(), reward_fn, context_extractor, transition_penalty)
-        return policy.reward_of(fitted, fitted.rows(values, context), settings)
+        return policy.reward_of(fitted, rows, settings)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Writes the fitted estimator to a folder, or to one file where `path` has a suffix; nothing is pickled.
@@ -179,12 +176,11 @@ class NetRegressor(RegressorMixin, BaseEstimator, NetParameters):
         warning says that it must be given again. Raises FileExistsError for a folder that is not a saved estimator.
         """
         check_is_fitted(self)
-        learned = {name: getattr(self, name) for name in _SAVED if hasattr(self, name)}
-        saved = saving.SavedEstimator(
+        saved = SavedEstimator(
             kind=type(self).__name__,
             params=self.get_params(deep=False),
             network=self.fitted_,
-            learned=learned,
+            learned={name: getattr(self, name) for name in _SAVED if hasattr(self, name)},
             episodes=getattr(self, "hisso_", None),
         )
         saving.save(saved, path)
@@ -206,11 +202,7 @@ class NetRegressor(RegressorMixin, BaseEstimator, NetParameters):
         saved = saving.load(path, kind=cls.__name__, device=map_location, params=params or {})
         saved = saved.given_again(reward_fn, context_extractor)
         estimator = cls(**saved.params)
-        estimator.fitted_ = saved.network
-        for name, value in saved.learned.items():
-            setattr(estimator, name, value)
-        if saved.episodes is not None:
-            estimator.hisso_ = saved.episodes
+        vars(estimator).update(saved.attributes())
         return estimator
 
     @property
@@ -231,10 +223,11 @@ class NetRegressor(RegressorMixin, BaseEstimator, NetParameters):
         state: Any = super().__getstate__()
         return {name: value for name, value in state.items() if name != "stream_"}
 
-    def _ready(self, X: ArrayLike) -> tuple[Fitted, NDArray[np.float32], np.dtype[Any]]:
+    def _ready(self, X: ArrayLike, context: ArrayLike | None) -> tuple[Fitted, torch.Tensor, np.dtype[Any]]:
+        """The network, rows of X for it, and the dtype of what is returned for X."""
         check_is_fitted(self)
         values, dtype = check_inputs(self, X, reset=False)
-        return self.fitted_, values, dtype
+        return self.fitted_, self.fitted_.rows(values, context), dtype
 
     def _episode_settings(self) -> EpisodeSettings:
         if not hasattr(self, "hisso_"):
@@ -246,24 +239,10 @@ def fit_recorded(
     estimator: NetRegressor, X: ArrayLike, y: ArrayLike | None, params: FitParams, *, recorder: Recorder
 ) -> None:
     """Fits `estimator` on episodes anew; `recorder` is told of each epoch, when the estimator can be saved as it is."""
-
-    def start(learned: Learned) -> None:
-        _store_episodes(estimator, learned)
-
-    _store(estimator, fitting.fit(estimator, X, y, params, recorder=recorder, on_start=start))
+    on_start = partial(_store, estimator)
+    _store(estimator, fitting.fit(estimator, X, y, params, recorder=recorder, on_start=on_start))
 
 
 def _store(estimator: NetRegressor, learned: Learned) -> None:
-    estimator.history_, estimator.n_iter_ = learned.history, len(learned.history)
-    estimator.fitted_ = learned.network
     vars(estimator).pop("stream_", None)
-    if learned.episodes is not None:
-        _store_episodes(estimator, learned)
-        estimator.hisso_profile_ = learned.profile or {}
-
-
-def _store_episodes(estimator: NetRegressor, learned: Learned) -> None:
-    """What a save needs, known before the first epoch has ended."""
-    assert learned.episodes is not None
-    estimator.fitted_, estimator.hisso_ = learned.network, learned.episodes
-    estimator.warm_start_history_ = learned.warm_start_history or []
+    vars(estimator).update(learned.attributes())

@@ -62,13 +62,25 @@ class FitRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Learned:
-    """The trained network with its scalers and shapes, and one entry of history an epoch.
+    """The trained network with its scalers and shapes, and one entry of history an epoch, once there are any.
 
     `episodes`, `profile` and the history of the warm start are those of training on episodes.
     """
 
     network: Fitted
-    history: History
+    history: History | None = None
     episodes: EpisodeSettings | None = None
     profile: dict[str, Any] | None = None
     warm_start_history: History | None = None
+
+    def attributes(self) -> dict[str, Any]:
+        """What an estimator keeps, by the names of its attributes."""
+        found = {
+            "fitted_": self.network,
+            "history_": self.history,
+            "n_iter_": None if self.history is None else len(self.history),
+            "hisso_": self.episodes,
+            "hisso_profile_": self.profile,
+            "warm_start_history_": self.warm_start_history,
+        }
+        return {name: value for name, value in found.items() if value is not None}

@@ -13,8 +13,8 @@ from hotloop.estimators.context import ContextColumns
 from hotloop.estimators.episode_settings import EpisodeSettings
 from hotloop.estimators.fit_params import Extractor, Reward
 from hotloop.estimators.fitted import Fitted
+from hotloop.estimators.json_values import Encoder, decode, decode_items
 from hotloop.estimators.network import NetPlan
-from hotloop.estimators.plain import Encoder, decode, decode_items
 from hotloop.estimators.scaling import AffineScaler, OwnScaler, Scaler
 from hotloop.estimators.shapes import InputShape, OutputShape
 from hotloop.train.episodic import EpisodicOptions
@@ -42,6 +42,11 @@ class SavedEstimator:
         if self.episodes is None:
             raise ValueError(f"got {', '.join(changes)}, but this estimator was not fitted on episodes: leave them out")
         return dataclasses.replace(self, episodes=dataclasses.replace(self.episodes, **changes))
+
+    def attributes(self) -> dict[str, Any]:
+        """What an estimator learned, by the names of its attributes."""
+        episodes = {} if self.episodes is None else {"hisso_": self.episodes}
+        return {**self.learned, **episodes, "fitted_": self.network}
 
     def document(self, encoder: Encoder) -> dict[str, Any]:
         """Everything but the tensors, as JSON; the encoder collects what can only be named."""

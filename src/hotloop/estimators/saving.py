@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from hotloop.estimators.plain import Encoder
+from hotloop.estimators.json_values import Encoder
 from hotloop.estimators.saved_estimator import FORMAT, VERSION, SavedEstimator, from_document
 from hotloop.estimators.warn import warn
 from hotloop.whole_file import whole_file, write_whole

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hotloop.estimators.network import compiled, continued, with_noise
+from hotloop.estimators.network import NoisyInputs, compiled, continued
 from hotloop.estimators.progress import EpochProgress
 from hotloop.estimators.request import FitRequest, Learned
 from hotloop.train.episodic import train_supervised
@@ -19,9 +19,10 @@ def fit_supervised(request: FitRequest) -> Learned:
     held_out = None if validation is None else (validation.rows, validation.targets)
     if held_out is None and task.options.patience is not None:
         held_out = request.rows, task.targets
+    net = continued(network.net)
     with EpochProgress(task.title, epochs=task.options.epochs, verbose=task.verbose) as progress:
         run = train_supervised(
-            compiled(with_noise(continued(network.net), task.noise), request.compile),
+            compiled(net if task.noise is None else NoisyInputs(net, task.noise), request.compile),
             request.rows,
             task.targets,
             task.options,

@@ -1,4 +1,4 @@
-"""Values of parameters as JSON and back; what cannot be put down is named, never pickled.
+"""Values of parameters as JSON and back; what cannot be stored is named, never pickled.
 
 Functions and classes are stored by import path. On the way back, a named function is imported but not called; a class
 is called only where it is a dataclass or a scikit-learn estimator.
@@ -43,9 +43,9 @@ class Encoder:
         """JSON for `value`, which is used as `role`."""
         if value is None or isinstance(value, (bool, str)):
             return value
-        for kind, put in _PUTTERS:
+        for kind, encoded in _ENCODERS:
             if isinstance(value, kind):
-                return put(self, value, role)
+                return encoded(self, value, role)
         return self._thing(value, role)
 
     def _thing(self, value: Any, role: str) -> Any:
@@ -84,7 +84,7 @@ def _float(encoder: Encoder, value: Any, role: str) -> Any:
     return number if math.isfinite(number) else {"kind": "float", "value": str(number)}
 
 
-_PUTTERS: tuple[tuple[Any, Callable[[Encoder, Any, str], Any]], ...] = (
+_ENCODERS: tuple[tuple[Any, Callable[[Encoder, Any, str], Any]], ...] = (
     ((int, np.integer), lambda encoder, value, role: int(value)),
     ((float, np.floating), _float),
     (np.bool_, lambda encoder, value, role: bool(value)),
@@ -112,9 +112,9 @@ def decode(value: Any, role: str) -> Any:
     if not isinstance(value, dict):
         return value
     kind = value.get("kind")
-    if kind not in _GETTERS:
-        raise ValueError(f"got a value of kind {kind!r} for {role}; allowed are {', '.join(_GETTERS)}: save it anew")
-    return _GETTERS[kind](value, role)
+    if kind not in _DECODERS:
+        raise ValueError(f"got a value of kind {kind!r} for {role}; allowed are {', '.join(_DECODERS)}: save it anew")
+    return _DECODERS[kind](value, role)
 
 
 def decode_items(values: Mapping[str, Any], role: str) -> dict[str, Any]:
@@ -150,7 +150,7 @@ def _estimator(value: Mapping[str, Any], role: str) -> Any:
     return made
 
 
-_GETTERS: dict[str, Callable[[Mapping[str, Any], str], Any]] = {
+_DECODERS: dict[str, Callable[[Mapping[str, Any], str], Any]] = {
     "float": lambda value, role: float(value["value"]),
     "device": lambda value, role: torch.device(value["name"]),
     "dtype": lambda value, role: getattr(torch, value["name"]),
