@@ -200,7 +200,7 @@ def compare(samples: list[Sample], peer: str) -> list[dict[str, Any]]:
 def _comparison(samples: list[Sample], peer: str, ours: str, theirs: str) -> dict[str, Any]:
     mine = [sample for sample in samples if (sample.arm, sample.case) == (OURS, ours)]
     others = [sample for sample in samples if (sample.arm, sample.case) == (peer, theirs)]
-    ratios = {name: asdict(_ratio(mine, others, key)) for name, key in TIMES.items()}
+    intervals = {name: _ratio(mine, others, key) for name, key in TIMES.items()}
     cold = [
         statistics.median(getattr(s, key) for s in others if s.round == 0)
         / statistics.median(getattr(s, key) for s in mine if s.round == 0)
@@ -210,7 +210,7 @@ def _comparison(samples: list[Sample], peer: str, ours: str, theirs: str) -> dic
         "peer": peer,
         "ours": ours,
         "theirs": theirs,
-        "ratios": ratios,
+        "ratios": {name: {"median": i.ratio, "low": i.low, "high": i.high} for name, i in intervals.items()},
         # Which case is the first of a process is the same for all packages, so only equal cases compare cold.
         "cold_ratios": dict(zip(TIMES, cold, strict=True)) if ours == theirs else None,
         "median_ms": {
