@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from hotloop.compare.comparison import MARGIN, Comparison
-from hotloop.compare.inference import aa_floor, between_replicate_spread, combine, replicate_estimate
+from hotloop.compare.inference import MeasuredSpread, aa_floor, between_replicate_spread, combine, replicate_estimate
 from hotloop.compare.power import provable_effect, replicates_needed
 from hotloop.errors import MeasurementError
 from hotloop.estimate import Estimate
@@ -126,7 +126,7 @@ def test_spread_of_the_identical_workers_widens_an_interval_that_is_narrow_by_lu
     assert math.log(found.high) == pytest.approx(stats.t.ppf(0.975, 2) * 0.1 / math.sqrt(2) / math.sqrt(3))
 
 
-def test_one_pair_is_bounded_by_nothing():
+def test_one_replicate_is_bounded_by_nothing():
     found = combine(effects_of([0.5], error=0.001))
     assert (found.low, found.high) == (0.0, math.inf)
 
@@ -298,7 +298,7 @@ def test_an_effect_inside_the_margin_is_never_provable():
         replicates_needed(0.01, 0.02)
 
 
-def test_one_pair_proves_nothing():
+def test_one_replicate_proves_nothing():
     assert provable_effect(0.01, 1) == math.inf
 
 
@@ -311,3 +311,18 @@ def test_a_spread_that_is_no_spread_is_refused(spread):
 def test_importing_the_statistics_imports_neither_torch_nor_scipy():
     code = "import sys, hotloop.compare.inference; print({'torch', 'scipy'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+def test_the_measured_spread_comes_to_what_equal_workers_differ_by():
+    spread = MeasuredSpread()
+    assert spread.value == pytest.approx(0.01)
+    for _ in range(100):
+        spread.add(effects_of([0.05, -0.05]))
+    assert spread.value == pytest.approx(0.05, rel=0.02)
+
+
+@pytest.mark.parametrize("replicates", [1, 2])
+def test_fewer_than_three_replicates_claim_nothing_however_clear(replicates):
+    comparison = Comparison(around(1.5)[:replicates], QUIET[:replicates])
+    assert comparison.verdict().outcome is Outcome.INCONCLUSIVE
+    assert not comparison.is_faster

@@ -46,7 +46,7 @@ def blocks(replicate, arms):
     ("ratio", "error", "expected"),
     [(1.05, 0.01, True), (1.005, 0.001, False), (1.03, 0.03, False), (0.9, 0.001, False), (1.5, 0.1, True)],
 )
-def test_a_gain_is_promising_beyond_one_percent_and_one_standard_error(ratio, error, expected):
+def test_a_gain_is_promising_beyond_one_percent_and_two_standard_errors(ratio, error, expected):
     assert result(ratio, error=error).is_promising is expected
 
 
@@ -55,20 +55,31 @@ def test_what_failed_is_not_promising():
     assert not ScreeningResult(name=NAME, plan=Plan((Autocast(),)), failure=failure).is_promising
 
 
-def test_a_plan_is_judged_by_its_replicate_with_the_usual_spread_between_replicates(series):
-    found = screening_result(series({KEPT: 1.0, NAME: 0.8}), NAME, Plan((Autocast(),)))
+def test_a_plan_is_judged_by_its_replicate_with_the_spread_that_was_measured(series):
+    found = screening_result(series({KEPT: 1.0, NAME: 0.8}), NAME, Plan((Autocast(),)), spread=0.01)
     assert found.gain is not None
     assert found.gain.ratio == pytest.approx(1.25, rel=0.01)
     assert found.gain.standard_error >= 0.01 - 1e-9
 
 
 def test_replicates_are_averaged_and_narrow_the_interval(series):
-    one = screening_result(series({KEPT: 1.0, NAME: 0.8}), NAME, Plan((Autocast(),)))
-    two = screening_result(series({KEPT: 1.0, NAME: 0.8}, {KEPT: 1.0, NAME: 0.64}), NAME, Plan((Autocast(),)))
+    one = screening_result(series({KEPT: 1.0, NAME: 0.8}), NAME, Plan((Autocast(),)), spread=0.01)
+    two = screening_result(
+        series({KEPT: 1.0, NAME: 0.8}, {KEPT: 1.0, NAME: 0.64}), NAME, Plan((Autocast(),)), spread=0.01
+    )
     assert two.gain is not None
     assert one.gain is not None
     assert two.gain.ratio == pytest.approx(1.25**1.5, rel=0.01)
     assert two.gain.standard_error < one.gain.standard_error
+
+
+def test_more_spread_between_equal_workers_makes_a_gain_less_certain(series):
+    quiet, noisy = (
+        screening_result(series({KEPT: 1.0, NAME: 0.95}), NAME, Plan((Autocast(),)), spread=spread)
+        for spread in (0.005, 0.05)
+    )
+    assert quiet.is_promising
+    assert noisy.is_doubtful
 
 
 @pytest.mark.parametrize(
@@ -107,12 +118,12 @@ def looked(clock, first, *, spare=60.0):
 
 
 def test_a_real_gain_is_seen_when_the_doubtful_is_measured_again(clock, again):
-    measured = again(1.05, 1.05)
-    found = looked(clock, result(1.035, error=0.03))
+    measured = again(1.06, 1.06)
+    found = looked(clock, result(1.06, error=0.03))
 
     assert [title for title, _ in measured] == ["cheap, again 1"]
     assert found.is_promising
-    assert found.gain.ratio == pytest.approx(math.sqrt(1.035 * 1.05))
+    assert found.gain.ratio == pytest.approx(1.06)
 
 
 def test_doubt_ends_after_two_more_replicates_or_with_the_time(clock, again):

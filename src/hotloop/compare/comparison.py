@@ -63,10 +63,10 @@ class Comparison:
             check_estimates(self.aa, "A/A replicate")
         except MeasurementError as error:
             return f"cannot tell: {error}"
-        if min(len(self.estimates), len(self.aa)) < 2:
+        if min(len(self.estimates), len(self.aa)) < MINIMUM_REPLICATES:
             return (
                 f"cannot tell: got {len(self.estimates)} replicates and {len(self.aa)} A/A replicates; "
-                "one replicate claims nothing: take at least 2 of each"
+                f"a claim needs at least {MINIMUM_REPLICATES} of each: give a larger --budget"
             )
         return ""
 

@@ -21,6 +21,7 @@ CONFIDENCE = 0.98
 """Of one interval. With margin and floor, all false claims of a series stay below 1 % together (simulation.json)."""
 
 _BLOCKS_OF_A_STRETCH = 12
+_PRIOR_SPREAD, _PRIOR_REPLICATES = 0.01, 2
 _TRIM = 0.25  # of each end, the interquartile mean: with slow single blocks 2/3 of the error of 0.2
 
 
@@ -98,6 +99,28 @@ def between_replicate_spread(estimates: Sequence[Estimate]) -> float:
         return math.inf
     centre = _mean(estimates)
     return math.sqrt(math.fsum((e.log_ratio - centre) ** 2 for e in estimates) / (len(estimates) - 1))
+
+
+class MeasuredSpread:
+    """What equal workers were seen to differ by from replicate to replicate, over all A/A arms of a session.
+
+    `value` is a standard deviation of the log ratio. It starts from that of a machine that is fit to measure on, which
+    weighs as much as two replicates, so that the first ones do not decide alone.
+    """
+
+    def __init__(self) -> None:
+        self._squares = _PRIOR_REPLICATES * _PRIOR_SPREAD**2
+        self._count = _PRIOR_REPLICATES
+
+    def add(self, aa: Sequence[Estimate]) -> None:
+        """Count the A/A estimates of further replicates."""
+        self._squares += math.fsum(estimate.log_ratio**2 for estimate in aa)
+        self._count += len(aa)
+
+    @property
+    def value(self) -> float:
+        """Around 0: equal workers differ by nothing but noise."""
+        return math.sqrt(self._squares / self._count)
 
 
 def aa_floor(aa: Sequence[Estimate]) -> float:

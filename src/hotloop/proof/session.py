@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
+from hotloop.compare.inference import MeasuredSpread
 from hotloop.compare.replicate import Setup
 from hotloop.compare.series import BASELINE, ReplicateSeries
 from hotloop.errors import NotApplicable
@@ -89,6 +90,7 @@ class Session:
     notes: list[str] = field(default_factory=list[str])
     trials: list[Trial] = field(default_factory=list[Trial])
     started: float = field(default_factory=time.monotonic)
+    spread: MeasuredSpread = field(default_factory=MeasuredSpread)
     limits: AmdahlLimits = field(default_factory=AmdahlLimits)
 
     @property

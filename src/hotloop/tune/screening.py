@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hotloop.compare.replicate import Pace
-from hotloop.compare.series import ReplicateSeries
+from hotloop.compare.series import AGAIN, ReplicateSeries
 from hotloop.estimate import Estimate
 from hotloop.measurement import Interval
 from hotloop.proof.session import Session
@@ -16,8 +16,9 @@ KEPT = "kept"
 _MARGIN = 0.01
 _ROUNDS = 8
 _MORE_REPLICATES = 2  # for those in doubt: a gain of 3 % drowns in the noise of one replicate
-_SPREAD = 0.01  # standard deviation of a log ratio between replicates on a machine that is fit to measure on
-_ERRORS = 2.0  # of the interval that is shown: it is for choosing, and claims nothing
+_ERRORS = (
+    2.0  # of the interval: of eight changes that gain nothing one in six sessions keeps one, until it is confirmed
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,28 +43,32 @@ class ScreeningResult:
 
     @property
     def is_promising(self) -> bool:
-        """Whether its gain clears 1 % and one standard error."""
-        return self.gain is not None and self.gain.log_ratio > _MARGIN + self.gain.standard_error
+        """Whether its gain clears 1 % and two standard errors."""
+        return self.gain is not None and self.gain.log_ratio > _MARGIN + _ERRORS * self.gain.standard_error
 
     @property
     def is_doubtful(self) -> bool:
-        """Whether it seems to gain more than 1 %, by no more than its own error."""
+        """Whether it seems to gain more than 1 %, by no more than its own errors."""
         return self.gain is not None and self.gain.log_ratio > _MARGIN and not self.is_promising
 
 
 def screen(
     session: Session, kept: Plan, plans: Mapping[str, Plan], *, title: str, seconds: float, replicates: int = 1
 ) -> tuple[ScreeningResult, ...]:
-    """Measure `kept` against each of `plans`, all alive at once; their results, best first.
+    """Measure `kept` against each of `plans` and against itself, all alive at once; their results, best first.
 
-    `seconds` bounds the timed rounds of all replicates and not the start-up. One replicate is enough to choose by where
-    the allocator is quiet; only `confirm` claims.
+    What equal processes differ by is kept in the session, and is part of the error of every result. `seconds` bounds
+    the timed rounds of all replicates and not the start-up. One replicate is enough to choose by where the allocator is
+    quiet; only `confirm` claims.
     """
     session.watch_load()
-    series = session.series(title, {KEPT: kept, **plans}, baseline=KEPT)
+    series = session.series(title, {KEPT: kept, AGAIN: kept, **plans}, baseline=KEPT)
     for _ in range(replicates):
         series.measure(Pace(rounds=_ROUNDS, most_seconds=seconds / replicates))
-    return _best_first(screening_result(series, name, plan) for name, plan in plans.items())
+    session.spread.add(series.estimates(AGAIN))
+    return _best_first(
+        screening_result(series, name, plan, spread=session.spread.value) for name, plan in plans.items()
+    )
 
 
 def screen_again(
@@ -84,12 +89,12 @@ def screen_again(
     return _best_first(results)
 
 
-def screening_result(series: ReplicateSeries, name: str, plan: Plan) -> ScreeningResult:
-    """The mean gain over the replicates of a series, each with the usual spread between replicates."""
+def screening_result(series: ReplicateSeries, name: str, plan: Plan, *, spread: float) -> ScreeningResult:
+    """The mean gain over the replicates of a series, each with `spread` beside its own error."""
     if name in series.failures:
         return ScreeningResult(name=name, plan=plan, failure=series.failures[name])
     estimates = series.estimates(name)
-    errors = [math.hypot(estimate.standard_error, _SPREAD) for estimate in estimates]
+    errors = [math.hypot(estimate.standard_error, spread) for estimate in estimates]
     gain = Estimate(
         log_ratio=math.fsum(estimate.log_ratio for estimate in estimates) / len(estimates),
         standard_error=math.hypot(*errors) / len(estimates),

@@ -8,6 +8,7 @@ as something is kept: a change that loses alone can win on top of another (an al
 short). What was slower by more than a tenth is not screened again.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -28,7 +29,7 @@ _FOR_DOUBTS = 0.25  # of what is left beside confirming, for measuring again wha
 _LAUNCH_REPLICATES = 2  # how a process starts decides where its memory lands: one under glibc's malloc misled
 _HOPELESS = 0.9
 _MOST_COMBINED = 4
-_MOST_ARMS = 8  # beside the kept plan: each is a process with the whole program in memory
+_MOST_ARMS = 8  # beside the kept plan and its A/A arm: each is a process with the whole program in memory
 
 
 @dataclass(kw_only=True)
@@ -47,6 +48,7 @@ class Search:
     gates: GateResult | None = None
     excluded: set[str] = field(default_factory=set[str])
     tried: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
+    untried: list[str] = field(default_factory=list[str])
     longest_screening: float = 0.0
 
     def run(self, candidates: Candidates) -> Plan:
@@ -61,6 +63,7 @@ class Search:
         self._greedy_pass("other ways to compile", variants, replacing=True)
         self._second_pass(*launch, *cheap, *compiling)
         self._leave_one_out()
+        self._note_untried()
         return self.plan
 
     def _second_pass(self, *changes: Transform) -> None:
@@ -108,9 +111,22 @@ class Search:
         session = self.session
         if session.left - self.longest_screening > _FOR_CONFIRMING * session.options.budget:
             return True
-        tried = ", ".join(names)
-        session.note(f"not tried for want of time: {tried}; give a larger --budget than {session.options.budget:.0f} s")
+        self.untried += [name for name in names if name not in self.untried]
         return False
+
+    def _note_untried(self) -> None:
+        """What the budget was too short for, and about what it would take: a screening for each eight of them."""
+        if not self.untried:
+            return
+        options = self.session.options
+        screenings = -(-len(self.untried) // _MOST_ARMS) + 1  # and one for their combinations
+        needed = (self.session.elapsed + screenings * max(self.longest_screening, self._seconds_of_a_screening)) / (
+            1 - _FOR_CONFIRMING
+        )
+        minutes = math.ceil(max(needed, 1.2 * options.budget) / 60)
+        self.session.note(
+            f"not tried for want of time: {', '.join(self.untried)}; a --budget of {minutes}m would do for them"
+        )
 
     def _screen(self, title: str, plans: Mapping[str, Plan], *, replicates: int = 1) -> tuple[ScreeningResult, ...]:
         session = self.session
