@@ -8,7 +8,7 @@ from torch import Tensor
 
 from benchmarks.claims.evidence import Evidence, digits
 from benchmarks.claims.trial import Claim, Judgement, Ruling
-from hotloop.train.metrics import Meter, Report
+from hotloop.train.metrics import Meter, MetricsReport
 from hotloop.workload import Loss
 
 BATCHES = 100
@@ -26,7 +26,7 @@ def summed() -> float:
     return float(total) / BATCHES
 
 
-def metered() -> Report:
+def metered() -> MetricsReport:
     meter = Meter()
     for loss in losses():
         meter.add(Loss(value=loss, count=1))

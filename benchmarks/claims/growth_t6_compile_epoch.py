@@ -11,7 +11,7 @@ from benchmarks.claims.evidence import Evidence, digits, span, times
 from benchmarks.claims.growth_l1_swallowed_failure import raised
 from benchmarks.claims.spies import CountingBackend
 from benchmarks.claims.trial import Claim, Comparison, Judgement, Ruling
-from hotloop.compile.capture import WholeStep
+from hotloop.compile.capture import CapturedStep
 from hotloop.train.loop import train
 from hotloop.train.strategies.supervised import Supervised
 from hotloop.workload import Job
@@ -69,7 +69,7 @@ def loader(batches: Sequence[Sequence[Tensor]]) -> DataLoader[Any]:
 
 def comparison() -> Comparison:
     plain, captured = job(), job()
-    captured.step = WholeStep(captured)
+    captured.step = CapturedStep(captured)
 
     def check(results: Mapping[str, float]) -> None:
         torch.testing.assert_close(results[CAPTURED], results[EAGER], rtol=1e-5, atol=1e-6)

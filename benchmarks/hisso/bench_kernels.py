@@ -30,8 +30,8 @@ from hotloop import kernels
 from hotloop.machine.environment import record_environment
 from hotloop.measurement import Environment
 from hotloop.models.residual import ResPSANN
-from hotloop.train.lean.flat import FlatParameters
-from hotloop.train.lean.fused import fused_network
+from hotloop.train.flat.fused_network import fused_network
+from hotloop.train.flat.parameters import FlatParameters
 from hotloop.whole_file import write_whole
 
 RESULTS = Path(__file__).parents[1] / "results"

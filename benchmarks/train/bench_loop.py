@@ -32,7 +32,7 @@ import torch
 from scipy import stats
 from torch import Tensor, nn
 
-from hotloop.compile.capture import WholeStep
+from hotloop.compile.capture import CapturedStep
 from hotloop.machine.environment import record_environment
 from hotloop.train.loop import train
 from hotloop.train.strategies.supervised import Supervised
@@ -96,7 +96,7 @@ def ours(*, captured: bool) -> Arm:
         strategy=Supervised(criterion=nn.functional.mse_loss),
     )
     if captured:
-        job.step = WholeStep(job)
+        job.step = CapturedStep(job)
         train(job, steps=10)
 
     def run(feed: Feed) -> None:

@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from hotloop.compile.backends import _inline_small_products
+from hotloop.compile.backends import inline_small_products
 
 
 def products(function, *inputs):
     graph = make_fx(function, tracing_mode="fake")(*inputs)
-    _inline_small_products(graph)
+    inline_small_products(graph)
     torch.testing.assert_close(graph(*inputs), function(*inputs))
     return [node.target for node in graph.graph.nodes if "mm" in str(node.target)]
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from hotloop.estimators import PSANNRegressor, ResPSANNRegressor, hisso_evaluate_reward, hisso_infer_series
-from hotloop.train.episodic.evaluate import evaluate_reward
+from hotloop.train.episodes.reward import RewardCall
+from hotloop.train.episodic.evaluate import series_scorer
 
 HISSO = {"hisso": True, "hisso_window": 16}
 
@@ -14,7 +15,7 @@ HISSO = {"hisso": True, "hisso_window": 16}
 def test_the_reward_of_a_whole_series_is_that_of_the_trainer(small, series, recording) -> None:
     model = PSANNRegressor(**small).fit(series, series, **HISSO, hisso_reward_fn=recording)
     assert hisso_evaluate_reward(model, series) == pytest.approx(
-        evaluate_reward(model.net_, series, reward=recording), rel=1e-6
+        series_scorer(model.net_, series, RewardCall(recording))(), rel=1e-6
     )
     assert np.array_equal(hisso_infer_series(model, series), model.infer_series(series))
 

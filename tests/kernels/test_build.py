@@ -8,6 +8,7 @@ import torch
 
 from hotloop import kernels
 from hotloop.kernels import build
+from hotloop.machine.installed import find_compiler
 
 PROBE = """
 import warnings, torch
@@ -50,7 +51,7 @@ def test_a_library_that_cannot_be_loaded_is_never_kept(tmp_path):
     empty = compiler(tmp_path, 'while [ "$1" != -o ]; do shift; done; echo nonsense > "$2"')
     folder = tmp_path / "cache"
     with pytest.raises(build.BuildError, match="cannot be loaded"):
-        build.built_library(str(empty), folder)
+        build.built_library(compiler=str(empty), folder=folder)
     assert [path.suffix for path in folder.iterdir()] == [".lock"]
 
 
@@ -58,7 +59,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     blocked = tmp_path / "file"
     blocked.touch()
     with pytest.raises(build.BuildError, match="set HOTLOOP_CACHE"):
-        build.built_library(build.find_compiler(), blocked)
+        build.built_library(folder=blocked)
 
 
 def test_the_environment_chooses_pure_torch():
@@ -68,17 +69,17 @@ def test_the_environment_chooses_pure_torch():
 def test_a_built_library_is_used_again(native):
     status = kernels.status()
     before = status.library.stat().st_mtime_ns
-    assert build.built_library(build.find_compiler(), build.cache_folder()) == status.library
+    assert build.built_library() == status.library
     assert status.library.stat().st_mtime_ns == before
 
 
 def test_other_flags_or_another_torch_get_another_library(monkeypatch):
-    command = (build.find_compiler(), "-O3")
-    same = build._key(command, build.SOURCES)
-    assert build._key(command, build.SOURCES) == same
-    assert build._key((*command, "-g"), build.SOURCES) != same
+    command = (find_compiler(os.environ), "-O3")
+    same = build.library_name(command, build.SOURCES)
+    assert build.library_name(command, build.SOURCES) == same
+    assert build.library_name((*command, "-g"), build.SOURCES) != same
     monkeypatch.setattr(torch, "__version__", "0.0")
-    assert build._key(command, build.SOURCES) != same
+    assert build.library_name(command, build.SOURCES) != same
 
 
 def test_prefer_is_undone():

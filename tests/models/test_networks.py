@@ -8,7 +8,7 @@ from hotloop.models.conv import ConvPSANN
 from hotloop.models.conv_residual import ResConvPSANN
 from hotloop.models.dense import DensePSANN
 from hotloop.models.residual import ResPSANN
-from hotloop.models.wave_residual import Schedule, WaveResNet
+from hotloop.models.wave_residual import WaveResNet, WaveSchedule
 
 SMALL = {"hidden_layers": 3, "hidden_units": 6}
 
@@ -92,7 +92,7 @@ def test_wrong_options_are_named():
 
 
 def test_warm_up_really_moves_the_network():
-    net = WaveResNet(3, 2, schedule=Schedule(warmup_epochs=4), **SMALL)
+    net = WaveResNet(3, 2, schedule=WaveSchedule(warmup_epochs=4), **SMALL)
     x = torch.randn(5, 3)
     start = net(x)
     seen = [(net.first_w0, net.hidden_w0)]
@@ -104,7 +104,7 @@ def test_warm_up_really_moves_the_network():
 
 
 def test_depth_grows_and_never_changes_the_parameters():
-    schedule = Schedule(depth_initial=1, depth_interval=2, depth_growth=2)
+    schedule = WaveSchedule(depth_initial=1, depth_interval=2, depth_growth=2)
     net = WaveResNet(3, 2, hidden_layers=4, hidden_units=6, schedule=schedule, residual_alpha_init=0.5)
     names = [name for name, _ in net.named_parameters()]
     depths = [net.depth]
@@ -116,7 +116,7 @@ def test_depth_grows_and_never_changes_the_parameters():
 
 
 def test_blocks_that_wait_are_not_run():
-    schedule = Schedule(depth_initial=1)
+    schedule = WaveSchedule(depth_initial=1)
     net = WaveResNet(3, 2, schedule=schedule, residual_alpha_init=0.5, **SMALL)
     net(torch.randn(5, 3)).sum().backward()
     assert [block.alpha.grad is not None for block in net.blocks] == [True, False, False]
@@ -124,21 +124,19 @@ def test_blocks_that_wait_are_not_run():
 
 def test_equal_seeds_start_equal_with_and_without_growing_depth():
     torch.manual_seed(3)
-    grows = WaveResNet(3, 2, schedule=Schedule(depth_initial=2), **SMALL)
+    grows = WaveResNet(3, 2, schedule=WaveSchedule(depth_initial=2), **SMALL)
     torch.manual_seed(3)
     small = WaveResNet(3, 2, hidden_layers=2, hidden_units=6)
     x = torch.randn(5, 3)
     torch.testing.assert_close(grows(x), small(x))
 
 
-def test_the_schedule_goes_with_the_weights_and_can_start_again():
-    net = WaveResNet(3, 2, schedule=Schedule(depth_initial=1, depth_interval=1), **SMALL)
+def test_the_schedule_goes_with_the_weights():
+    net = WaveResNet(3, 2, schedule=WaveSchedule(depth_initial=1, depth_interval=1), **SMALL)
     net.on_epoch(1)
     other = WaveResNet(3, 2, schedule=net.schedule, **SMALL)
     other.load_state_dict(net.state_dict())
     assert (other.first_w0, other.depth) == (net.first_w0, net.depth) == (14.0, 3)
-    other.restart_schedule()
-    assert (other.first_w0, other.depth) == (10.0, 1)
 
 
 def test_a_context_modulates_and_is_refused_where_the_network_has_none():
@@ -156,9 +154,9 @@ def test_a_context_modulates_and_is_refused_where_the_network_has_none():
 )
 def test_a_wrong_schedule_is_named(wrong):
     with pytest.raises(ValueError, match=f"got {next(iter(wrong))}="):
-        Schedule(**wrong)
+        WaveSchedule(**wrong)
 
 
 def test_a_schedule_deeper_than_the_network_is_named():
     with pytest.raises(ValueError, match="start with at most all of them"):
-        WaveResNet(3, 2, schedule=Schedule(depth_initial=4), **SMALL)
+        WaveResNet(3, 2, schedule=WaveSchedule(depth_initial=4), **SMALL)

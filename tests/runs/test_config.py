@@ -7,7 +7,7 @@ import yaml
 
 from hotloop.errors import ConfigError
 from hotloop.runs import read_config
-from hotloop.runs.config import Data
+from hotloop.runs.config import DataConfig
 from hotloop.runs.data import load_arrays
 from hotloop.runs.named import load_callable, load_estimator, load_named, load_reward
 
@@ -82,14 +82,16 @@ def test_an_estimator_that_is_not_there_is_named(tmp_path, target, params, messa
 
 
 def test_rewards_come_by_name_by_dotted_path_and_from_a_file(tmp_path):
-    from hotloop.runs.config import Target
+    from hotloop.runs.config import TargetConfig
     from hotloop.train.rewards.drawdown import Drawdown
 
-    assert load_reward(Target(target="drawdown", kwargs={"aversion": 2.0}), folder=tmp_path) == Drawdown(aversion=2.0)
+    assert load_reward(TargetConfig(target="drawdown", kwargs={"aversion": 2.0}), folder=tmp_path) == Drawdown(
+        aversion=2.0
+    )
     path = "hotloop.train.rewards.drawdown:Drawdown"
-    assert load_reward(Target(target=path, kwargs={"aversion": 3.0}), folder=tmp_path) == Drawdown(aversion=3.0)
+    assert load_reward(TargetConfig(target=path, kwargs={"aversion": 3.0}), folder=tmp_path) == Drawdown(aversion=3.0)
     (tmp_path / "own.py").write_text("def best(a, context, scale=1.0):\n    return scale * a\n")
-    assert load_reward(Target(target="own.py:best", kwargs={"scale": 4.0}), folder=tmp_path)(2.0, None) == 8.0
+    assert load_reward(TargetConfig(target="own.py:best", kwargs={"scale": 4.0}), folder=tmp_path)(2.0, None) == 8.0
     with pytest.raises(ConfigError, match=r"registered are .*multiplicative_return"):
         load_reward("riches", folder=tmp_path)
     with pytest.raises(ConfigError, match="cannot be called"):
@@ -105,7 +107,7 @@ def test_a_module_whose_own_import_fails_is_not_taken_for_a_missing_one(tmp_path
 def test_arrays_that_do_not_fit_are_named(tmp_path):
     def read(**arrays):
         np.savez(tmp_path / "d.npz", **arrays)
-        return load_arrays(Data(npz="d.npz"), folder=tmp_path)
+        return load_arrays(DataConfig(npz="d.npz"), folder=tmp_path)
 
     assert set(read(X_train=np.ones((3, 1)), prices_test=np.ones(2))) == {"X_train", "prices_test"}
     with pytest.raises(ConfigError, match="has the keys weights; allowed are"):
@@ -117,12 +119,12 @@ def test_arrays_that_do_not_fit_are_named(tmp_path):
     with pytest.raises(ConfigError, match="no NumPy archive of plain arrays"):
         read(X_train=np.array([object()]))
     with pytest.raises(ConfigError, match="no such file"):
-        load_arrays(Data(npz="gone.npz"), folder=tmp_path)
+        load_arrays(DataConfig(npz="gone.npz"), folder=tmp_path)
 
 
 def test_a_loader_that_returns_no_mapping_is_named(tmp_path):
     (tmp_path / "own.py").write_text("def load(n=1):\n    return [n]\n")
     with pytest.raises(ConfigError, match="returned a list"):
-        load_arrays(Data(loader="own.py:load"), folder=tmp_path)
+        load_arrays(DataConfig(loader="own.py:load"), folder=tmp_path)
     with pytest.raises(ConfigError, match=r"correct data\.kwargs"):
-        load_arrays(Data(loader="own.py:load", kwargs={"m": 1}), folder=tmp_path)
+        load_arrays(DataConfig(loader="own.py:load", kwargs={"m": 1}), folder=tmp_path)

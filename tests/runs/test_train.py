@@ -10,13 +10,13 @@ import yaml
 
 from hotloop.errors import ConfigError, FitFailed
 from hotloop.estimators import ResPSANNRegressor
-from hotloop.runs import Order, fit_config
+from hotloop.runs import RunRequest, train_from_config
 from hotloop.train.rewards import portfolio_metrics
 from hotloop.workloads.portfolio import load
 
 
 def run(path, tmp_path, name="run", **options):
-    return fit_config(Order(config=path, out=tmp_path / "runs", name=name, **options))
+    return train_from_config(RunRequest(config=path, out=tmp_path / "runs", name=name, **options))
 
 
 def load_checkpoint(folder, which):

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from hotloop.compile.capture import WholeStep
+from hotloop.compile.capture import CapturedStep
 from hotloop.errors import WorkloadError
 from hotloop.train.loop import train
 from hotloop.train.strategies.supervised import Supervised
@@ -97,10 +97,11 @@ def test_gradients_are_clipped_and_the_schedule_advances():
 def test_no_step_waits_for_the_device(optimizer, captured):
     job = make_job(sizes=(4,), optimizer=lambda parameters, lr: optimizer(parameters, lr=lr, fused=True))
     job.clip_norm = 1.0
-    step = WholeStep(job, backend="aten") if captured else None
-    train(job, steps=3, step=step)
+    if captured:
+        job.step = CapturedStep(job, backend="aten")
+    train(job, steps=3)
     with Spy() as spy:
-        train(job, steps=300, step=step)
+        train(job, steps=300)
     assert spy.seen == []
 
 

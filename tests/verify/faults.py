@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from hotloop.compile.capture import WholeStep
+from hotloop.compile.capture import CapturedStep
 from hotloop.verify.recast import recast
 from hotloop.workload import Job, Loss
 
@@ -37,7 +37,7 @@ def captured(backend: str) -> Change:
     """Capture the whole step as one graph, compiled by `backend` ("aten": run as it is)."""
 
     def change(job: Job) -> None:
-        job.step = WholeStep(job, backend=backend)
+        job.step = CapturedStep(job, backend=backend)
 
     return change
 

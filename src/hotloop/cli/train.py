@@ -28,22 +28,22 @@ def train(
 
     Exit codes: 0 trained, 1 training failed (the folder says why), 2 a config that cannot be run.
     """
-    from hotloop.runs import Order, fit_config
+    from hotloop.runs import RunRequest, train_from_config
 
     # A name that a narrow terminal cannot show must not end a run that has been trained.
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
-    order = Order(config=config, out=out, name=name, seed=seed, device=device, resume=resume, verbose=verbose)
+    request = RunRequest(config=config, out=out, name=name, seed=seed, device=device, resume=resume, verbose=verbose)
     try:
-        outcome = fit_config(order)
+        run = train_from_config(request)
     except FitFailed as error:
         sys.stderr.write(f"hotloop: training failed: {error}\n")
         raise typer.Exit(1) from error
     if as_json:
-        metrics = json.loads((outcome.folder / "metrics.json").read_text(encoding="utf-8"))
-        typer.echo(json.dumps({"schema": 1, "folder": str(outcome.folder), "metrics": metrics}, indent=2))
+        metrics = json.loads((run.folder / "metrics.json").read_text(encoding="utf-8"))
+        typer.echo(json.dumps({"schema": 1, "folder": str(run.folder), "metrics": metrics}, indent=2))
         return
-    _print(outcome.folder, outcome.metrics)
+    _print(run.folder, run.metrics)
 
 
 def _print(folder: Path, metrics: dict[str, object]) -> None:

@@ -38,7 +38,7 @@ def _compile_with_inductor(graph: fx.GraphModule, inputs: list[Tensor], num_stat
     functional.graph.eliminate_dead_code()
     # Merges what each parameter's update computes anew, such as the powers of beta.
     functional = fx.GraphModule(functional, fx_graph_cse(functional.graph))
-    _inline_small_products(functional)
+    inline_small_products(functional)
     fakes: list[Any] = [node.meta["val"] for node in functional.graph.nodes if node.op == "placeholder"]
     fake_mode = fakes[0].fake_mode
     # The guards of a captured step have already compared shapes and strides.
@@ -51,7 +51,7 @@ def _compile_with_inductor(graph: fx.GraphModule, inputs: list[Tensor], num_stat
     return getattr(output, "current_callable", None) or output
 
 
-def _inline_small_products(graph: fx.GraphModule) -> None:
+def inline_small_products(graph: fx.GraphModule) -> None:
     """Writes tiny matrix products on the CPU as sums, which inductor fuses with what surrounds them.
 
     A call of the BLAS from Python costs microseconds, whatever its size; below `_SMALL` multiplications a loop is less.

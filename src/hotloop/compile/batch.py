@@ -1,4 +1,4 @@
-"""A batch taken apart: its tensors are inputs of a captured step, all the rest is baked in and becomes the key."""
+"""A batch taken apart: its tensors are inputs of a captured step, the rest is constant in its graph and is the key."""
 
 from collections.abc import Hashable
 from typing import Any
@@ -9,7 +9,7 @@ from torch.utils import _pytree as pytree
 
 from hotloop.errors import NotApplicable
 
-_BAKEABLE = (bool, int, float, str, bytes, type(None), torch.dtype, torch.device)
+_CONSTANTS = (bool, int, float, str, bytes, type(None), torch.dtype, torch.device)
 
 
 def take_apart(batch: Any) -> tuple[list[Tensor], Hashable]:
@@ -23,11 +23,11 @@ def take_apart(batch: Any) -> tuple[list[Tensor], Hashable]:
         return list(batch), (kind, *[_facts(leaf) for leaf in batch])
     leaves, shape = pytree.tree_flatten(batch)
     tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
-    return tensors, (shape, *[_facts(leaf) if isinstance(leaf, Tensor) else _baked(leaf) for leaf in leaves])
+    return tensors, (shape, *[_facts(leaf) if isinstance(leaf, Tensor) else _constant(leaf) for leaf in leaves])
 
 
 def put_together(batch: Any, tensors: list[Tensor]) -> Any:
-    """A batch of the same structure with `tensors` in the places of its own."""
+    """A batch of the same structure with `tensors` in place of its own."""
     leaves, shape = pytree.tree_flatten(batch)
     rest = iter(tensors)
     return pytree.tree_unflatten([next(rest) if isinstance(leaf, Tensor) else leaf for leaf in leaves], shape)
@@ -37,9 +37,9 @@ def _facts(tensor: Tensor) -> Hashable:
     return tensor.shape, tensor.stride(), tensor.dtype, tensor.device, tensor.requires_grad
 
 
-def _baked(leaf: Any) -> Hashable:
-    if isinstance(leaf, _BAKEABLE):
-        # 1 == True == 1.0, and a graph bakes in which of them it was.
+def _constant(leaf: Any) -> Hashable:
+    if isinstance(leaf, _CONSTANTS):
+        # 1 == True == 1.0, and the graph has one of them as its constant.
         return type(leaf), leaf
     raise NotApplicable(
         f"a batch holds a {type(leaf).__qualname__}, which a captured step cannot take as input; "

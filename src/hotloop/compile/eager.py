@@ -1,11 +1,11 @@
 """The step as everybody writes it: forward, loss, backward, clipping, optimizer."""
 
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from hotloop.compile.precision import autocast_to
 from hotloop.workload import Job, Loss
 
 
@@ -47,8 +47,3 @@ def detached(loss: Loss) -> Loss:
     """The same numbers, cut off from the graph that made them."""
     metrics = {key: value.detach() for key, value in loss.metrics.items()} if loss.metrics else loss.metrics
     return Loss(loss.value.detach(), loss.count, metrics)
-
-
-def autocast_to(dtype: torch.dtype | None, parameters: list[Tensor]) -> AbstractContextManager[Any]:
-    """Autocast to `dtype` on the device of the parameters; nothing at all for None."""
-    return nullcontext() if dtype is None else torch.autocast(parameters[0].device.type, dtype=dtype)

@@ -20,8 +20,9 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
 from hotloop.compile.batch import put_together
-from hotloop.compile.eager import autocast_to, detached
-from hotloop.compile.survey import Survey
+from hotloop.compile.eager import detached
+from hotloop.compile.guards import CaptureGuards
+from hotloop.compile.precision import autocast_to
 from hotloop.compile.update import StateMissing, clip_in_place, update_in_place
 from hotloop.errors import NotApplicable
 from hotloop.workload import Job, Loss
@@ -39,7 +40,7 @@ _NEEDS_VALUES = (
 class Trace:
     """A traced step.
 
-    The inputs of `graph` are the survey's tensors, the learning rates, the tensors of the batch, then `constants`
+    The inputs of `graph` are the guarded tensors, the learning rates, the tensors of the batch, then `constants`
     (tensors that the loss reads from elsewhere); its outputs are the loss, the metrics by `metric_names`, and the count
     where `count` is None. `used` tells which trained parameters had a gradient.
     """
@@ -52,16 +53,22 @@ class Trace:
 
 
 def trace_step(
-    job: Job, survey: Survey, batch: Any, *, tensors: list[Tensor], rates: list[Tensor], dtype: torch.dtype | None
+    job: Job,
+    guards: CaptureGuards,
+    batch: Any,
+    *,
+    tensors: list[Tensor],
+    rates: list[Tensor],
+    dtype: torch.dtype | None,
 ) -> Trace:
     """The step of `job` on batches like this one, with its own parameters, buffers and optimizer state as inputs.
 
     Raises NotApplicable where the step reads a value from the device or changes Python state, StateMissing where the
     optimizer must step once before its state exists.
     """
-    step = _Step(job, survey, batch, dtype=dtype)
-    inputs = [*survey.tensors, *rates, *tensors]
-    with _unchanged(job, survey):
+    step = _Step(job, guards, batch, dtype=dtype)
+    inputs = [*guards.tensors, *rates, *tensors]
+    with _unchanged(job, guards):
         try:
             graph = make_fx(step, tracing_mode="fake", _allow_non_fake_inputs=True)(*inputs)
         except _NEEDS_VALUES as error:
@@ -84,32 +91,32 @@ def trace_step(
 class _Step:
     """The function that is traced; it notes what the outputs mean."""
 
-    def __init__(self, job: Job, survey: Survey, batch: Any, *, dtype: torch.dtype | None) -> None:
-        self._job, self._survey, self._batch, self._dtype = job, survey, batch, dtype
+    def __init__(self, job: Job, guards: CaptureGuards, batch: Any, *, dtype: torch.dtype | None) -> None:
+        self._job, self._guards, self._batch, self._dtype = job, guards, batch, dtype
         self.metric_names: tuple[str, ...] = ()
         self.count: int | None = None
         self.used: list[bool] = []
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        survey, job = self._survey, self._job
-        num_tensors, num_groups = len(survey.tensors), len(job.optimizer.param_groups)
-        stand_ins = {id(real): fake for real, fake in zip(survey.tensors, inputs, strict=False)}
+        guards, job = self._guards, self._job
+        num_tensors, num_groups = len(guards.tensors), len(job.optimizer.param_groups)
+        stand_ins = {id(real): fake for real, fake in zip(guards.tensors, inputs, strict=False)}
         rates = list(inputs[num_tensors : num_tensors + num_groups])
         batch = put_together(self._batch, list(inputs[num_tensors + num_groups :]))
-        with _swapped(survey, stand_ins), autocast_to(self._dtype, survey.trained):
+        with _swapped(guards, stand_ins), autocast_to(self._dtype, guards.trained):
             loss = job.strategy.loss(job.model, batch)
         grads = self._gradients(loss.value, stand_ins)
         if job.clip_norm is not None:
             clip_in_place(list(grads.values()), job.clip_norm)
-        update_in_place(job.optimizer, grads, stand_ins, rates=rates, sharing=survey.step_sharing)
+        update_in_place(job.optimizer, grads, stand_ins, rates=rates, sharing=guards.step_sharing)
         return self._outputs(detached(loss))
 
     def _gradients(self, loss: Tensor, stand_ins: dict[int, Tensor]) -> dict[Tensor, Tensor]:
-        trained = [p for p in self._survey.trained if p.requires_grad]
+        trained = [p for p in self._guards.trained if p.requires_grad]
         found: Any = torch.autograd.grad(loss, [stand_ins[id(p)] for p in trained], allow_unused=True)
         # Cloned, because one tensor may be the gradient of two parameters, and clipping works in place.
         grads = {p: grad.clone() for p, grad in zip(trained, found, strict=True) if grad is not None}
-        self.used = [p in grads for p in self._survey.trained]
+        self.used = [p in grads for p in self._guards.trained]
         self._check_state(grads)
         return grads
 
@@ -132,18 +139,18 @@ class _Step:
 
 
 @contextmanager
-def _swapped(survey: Survey, stand_ins: dict[int, Tensor]) -> Generator[None]:
-    """While inside, everything that was surveyed holds the stand-ins instead of the real tensors."""
-    columns = zip(survey.objects.tables, survey.objects.keys, survey.objects.values, strict=True)
-    places = [(table, key, value) for table, key, value in columns if isinstance(value, Tensor)]
-    for table, key, value in places:
+def _swapped(guards: CaptureGuards, stand_ins: dict[int, Tensor]) -> Generator[None]:
+    """While inside, everything that is guarded holds the stand-ins instead of the real tensors."""
+    columns = zip(guards.objects.tables, guards.objects.keys, guards.objects.values, strict=True)
+    entries = [(table, key, value) for table, key, value in columns if isinstance(value, Tensor)]
+    for table, key, value in entries:
         table[key] = stand_ins[id(value)]
     replaced: list[str] = []
     try:
         yield
-        replaced = [str(key) for table, key, value in places if table[key] is not stand_ins[id(value)]]
+        replaced = [str(key) for table, key, value in entries if table[key] is not stand_ins[id(value)]]
     finally:
-        for table, key, value in places:
+        for table, key, value in entries:
             table[key] = value
     if replaced:
         raise NotApplicable(
@@ -153,9 +160,9 @@ def _swapped(survey: Survey, stand_ins: dict[int, Tensor]) -> Generator[None]:
 
 
 @contextmanager
-def _unchanged(job: Job, survey: Survey) -> Generator[None]:
+def _unchanged(job: Job, guards: CaptureGuards) -> Generator[None]:
     """Raises NotApplicable at the end where tracing changed Python attributes or drew Python's random numbers."""
-    owners = [*survey.modules, job.strategy]
+    owners = [*guards.modules, job.strategy]
     tables = [(owner, getattr(owner, "__dict__", {})) for owner in owners]
     before = [dict(table) for _, table in tables]
     drawn, changed = _host_generators(), list[str]()
@@ -190,7 +197,7 @@ def _host_generators() -> Hashable:
 
 
 def _lift_constants(graph: fx.GraphModule) -> list[Tensor]:
-    """Makes inputs of the tensors that tracing found outside the survey, so that a step reads their present values."""
+    """Makes inputs of the tensors that are not guarded, so that a step reads their present values."""
     constants: dict[str, Tensor] = {}
     last_input = [node for node in graph.graph.nodes if node.op == "placeholder"][-1]
     fake_mode = last_input.meta["val"].fake_mode

@@ -95,9 +95,10 @@ def _shadow_state(
 
     Steps are counted in float64, so that 1 - beta ** step is as exact as the eager step computes it on the host.
     """
-    counted = _counted(optimizer)
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    counted = [p for p in parameters if isinstance(optimizer.state.get(p, {}).get("step"), Tensor)]
     shared: dict[int, Tensor] = {}
-    classes = {id(p): place for p, place in zip(counted, sharing, strict=True)}
+    classes = {id(p): index for p, index in zip(counted, sharing, strict=True)}
     shadow: dict[Tensor, dict[str, Any]] = {}
     counters: list[tuple[Tensor, Tensor]] = []
     for parameter in grads:
@@ -110,11 +111,6 @@ def _shadow_state(
             counters.append((counter, entries["step"]))
         shadow[stand_ins[id(parameter)]] = entries
     return shadow, counters
-
-
-def _counted(optimizer: Optimizer) -> list[Tensor]:
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    return [p for p in parameters if isinstance(optimizer.state.get(p, {}).get("step"), Tensor)]
 
 
 def _shadow_group(

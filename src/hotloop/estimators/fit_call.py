@@ -23,7 +23,7 @@ from hotloop.estimators.options import (
 from hotloop.estimators.parameters import NetParameters
 from hotloop.estimators.request import FitRequest, Learned, Supervision, ValidationRows
 from hotloop.estimators.shapes import Floats
-from hotloop.train.resumption import Recorder
+from hotloop.train.checkpoint import CheckpointRecorder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ class FitCall:
     epochs: int | None = None
 
     def request(
-        self, *, seed: int | None, recorder: Recorder | None, on_start: Callable[[Learned], None] | None
+        self, *, seed: int | None, recorder: CheckpointRecorder | None, on_start: Callable[[Learned], None] | None
     ) -> FitRequest:
         """What the trainer takes. Raises ValueError for keywords that are not allowed or do not fit the arrays."""
         episodes = self._episodes() if self.params.get("hisso") else None

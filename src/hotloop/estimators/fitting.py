@@ -17,7 +17,7 @@ from hotloop.estimators.request import Learned
 from hotloop.estimators.scaling import fit_scaler
 from hotloop.estimators.shapes import Floats, output_shape
 from hotloop.estimators.supervised import fit_supervised
-from hotloop.train.resumption import Recorder
+from hotloop.train.checkpoint import CheckpointRecorder
 
 
 def fit(
@@ -28,7 +28,7 @@ def fit(
     *,
     known: Fitted | None = None,
     epochs: int | None = None,
-    recorder: Recorder | None = None,
+    recorder: CheckpointRecorder | None = None,
     on_start: Callable[[Learned], None] | None = None,
 ) -> Learned:
     """What a network learns from X and y; the one that is `known` goes on, else a new one is built.

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 
-from hotloop.estimators.importing import described, import_path, imported
+from hotloop.import_path import import_path, imported
 
 
 class Missing:
@@ -58,7 +58,7 @@ class Encoder:
             return {"kind": "dataclass", "class": path, "fields": self.items(fields, role)}
         if path is not None and isinstance(value, BaseEstimator):
             return self._estimator(value, path, role)
-        return self.name_only(role, described(value))
+        return self.name_only(role, _described(value))
 
     def name_only(self, role: str, was: str) -> Any:
         """JSON that says what was used as `role`, and that it must be given again."""
@@ -71,7 +71,7 @@ class Encoder:
         inner = Encoder()
         data = {"params": inner.items(params, role), "learned": inner.items(learned, role)}
         if inner.missing:
-            return self.name_only(role, described(value))
+            return self.name_only(role, _described(value))
         return {"kind": "estimator", "class": path, **data}
 
     def items(self, values: Mapping[str, Any], role: str) -> dict[str, Any]:
@@ -168,3 +168,8 @@ _DECODERS: dict[str, Callable[[Mapping[str, Any], str], Any]] = {
 
 def _again(role: str) -> str:
     return f"{role}=..." if role in ("reward_fn", "context_extractor") else f"params={{{role!r}: ...}}"
+
+
+def _described(thing: Any) -> str:
+    """How to call `thing` in a message."""
+    return str(getattr(thing, "__qualname__", None) or type(thing).__name__)

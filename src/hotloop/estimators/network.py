@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from hotloop import registry
 from hotloop.models.state import StateConfig
-from hotloop.models.wave_residual import Schedule
+from hotloop.models.wave_residual import WaveSchedule
 
-_NOUNS: dict[str, Any] = {"state": StateConfig, "schedule": Schedule}
+_NOUNS: dict[str, Any] = {"state": StateConfig, "schedule": WaveSchedule}
 _HOOKS = frozenset({"on_epoch", "reset_state", "commit_state_updates", "set_state_updates", "controllers"})
 
 

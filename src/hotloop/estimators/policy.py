@@ -15,9 +15,9 @@ from hotloop.estimators.episode_context import context_extractor
 from hotloop.estimators.episode_settings import EpisodeSettings, chosen_context, chosen_reward
 from hotloop.estimators.fit_params import Reward
 from hotloop.estimators.fitted import Fitted
-from hotloop.train.episodic.actions import to_actions
-from hotloop.train.episodic.context import ContextSource, align
-from hotloop.train.episodic.reward import RewardCall
+from hotloop.train.episodes.actions import to_actions
+from hotloop.train.episodes.context import ContextSource, align
+from hotloop.train.episodes.reward import RewardCall
 
 
 def actions(fitted: Fitted, rows: Tensor, settings: EpisodeSettings) -> Tensor:

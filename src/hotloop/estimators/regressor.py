@@ -21,7 +21,7 @@ from hotloop.estimators.parameters import NetParameters
 from hotloop.estimators.request import History, Learned
 from hotloop.estimators.saved_estimator import SavedEstimator
 from hotloop.estimators.stream import Stream
-from hotloop.train.resumption import Recorder
+from hotloop.train.checkpoint import CheckpointRecorder
 
 _SAVED = ("history_", "n_iter_", "n_features_in_", "feature_names_in_", "warm_start_history_", "hisso_profile_")
 
@@ -236,7 +236,7 @@ class NetRegressor(RegressorMixin, BaseEstimator, NetParameters):
 
 
 def fit_recorded(
-    estimator: NetRegressor, X: ArrayLike, y: ArrayLike | None, params: FitParams, *, recorder: Recorder
+    estimator: NetRegressor, X: ArrayLike, y: ArrayLike | None, params: FitParams, *, recorder: CheckpointRecorder
 ) -> None:
     """Fits `estimator` on episodes anew; `recorder` is told of each epoch, when the estimator can be saved as it is."""
     on_start = partial(_store, estimator)

@@ -9,8 +9,8 @@ from torch import Tensor
 from hotloop.estimators.episode_settings import EpisodeSettings
 from hotloop.estimators.fitted import Fitted
 from hotloop.estimators.losses import Criterion
+from hotloop.train.checkpoint import CheckpointRecorder
 from hotloop.train.episodic import SupervisedOptions
-from hotloop.train.resumption import Recorder
 
 History = list[dict[str, Any]]
 
@@ -56,7 +56,7 @@ class FitRequest:
     compile: Mapping[str, Any] | None = None
     seed: int | None = None
     verbose: int = 0
-    recorder: Recorder | None = None
+    recorder: CheckpointRecorder | None = None
     on_start: "Callable[[Learned], None] | None" = None
 
 

@@ -11,9 +11,9 @@ from hotloop.estimators.fitted import Fitted
 from hotloop.estimators.losses import build_loss
 from hotloop.estimators.options import shared_options
 from hotloop.estimators.parameters import NetParameters
-from hotloop.train.lean.flat import FlatParameters
-from hotloop.train.lean.optimizer import FlatOptimizer
-from hotloop.train.lean.step import LeanStep
+from hotloop.train.flat.optimizer import FlatOptimizer
+from hotloop.train.flat.parameters import FlatParameters
+from hotloop.train.flat.step import FlatStep
 from hotloop.train.strategies.supervised import Supervised
 
 
@@ -33,7 +33,7 @@ class Stream:
             FlatParameters(net), options["optimizer"], lr=float(lr), weight_decay=options["weight_decay"]
         )
         loss = build_loss(given.loss, given.loss_params, given.loss_reduction)
-        self._step = LeanStep(net, Supervised(criterion=loss), optimizer)
+        self._step = FlatStep(net, Supervised(criterion=loss), optimizer)
 
     def outputs(self, fitted: Fitted, rows: Tensor, targets: Tensor, *, update_state: bool) -> Tensor:
         """Outputs on rows in order, each made before its target moves the weights."""

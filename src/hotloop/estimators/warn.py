@@ -2,7 +2,7 @@
 
 import warnings
 
-from hotloop.train.episodic.callers import outside_level
+from hotloop.train.callers import outside_level
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:

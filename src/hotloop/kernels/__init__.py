@@ -1,4 +1,4 @@
-"""Activations and norms in one pass, forward and backward, with a pure-torch twin for every machine."""
+"""Activations and norms in one pass, forward and backward, and in pure torch for every machine."""
 
 from hotloop.kernels.dispatch import rms_norm, sine
 from hotloop.kernels.selection import Status, prefer, status

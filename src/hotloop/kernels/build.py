@@ -5,21 +5,19 @@ temporary name and renamed, so that a reader never sees half of one; a file lock
 the same one beside the first.
 """
 
-import contextlib
 import fcntl
 import hashlib
 import os
 import platform
-import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Generator
 from pathlib import Path
 
 import torch
 
 from hotloop.errors import HotloopError
+from hotloop.machine.installed import find_compiler
 
 SOURCES = ("native.cpp", "passes.h", "rows.h", "simd.h")
 _HERE = Path(__file__).parent
@@ -33,15 +31,6 @@ class BuildError(HotloopError):
     """The kernels cannot be compiled here; the message says why and what to do."""
 
 
-def find_compiler() -> str:
-    """Path of the C++ compiler: $CXX, else g++, else clang++. Raises BuildError where there is none."""
-    for name in (os.environ.get("CXX", ""), "g++", "clang++"):
-        path = shutil.which(name) if name else None
-        if path:
-            return path
-    raise BuildError("no C++ compiler found; looked for $CXX, g++ and clang++: install g++")
-
-
 def cache_folder() -> Path:
     """Where built libraries are kept: $HOTLOOP_CACHE, else hotloop/ in $XDG_CACHE_HOME or ~/.cache."""
     chosen = os.environ.get("HOTLOOP_CACHE")
@@ -50,18 +39,25 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hotloop" / "kernels"
 
 
-def built_library(compiler: str, folder: Path, sources: tuple[str, ...] = SOURCES) -> Path:
-    """Path of the library for this machine in `folder`, built now where it is not there yet (about 20 s of CPU time).
+def built_library(
+    sources: tuple[str, ...] = SOURCES, *, compiler: str | None = None, folder: Path | None = None
+) -> Path:
+    """Path of the library for this machine, built now where it is not there yet (about 20 s of CPU time).
 
-    Raises BuildError where the compiler fails or the folder cannot be written.
+    Raises BuildError where there is no compiler, it fails, or the folder cannot be written.
     """
+    folder = folder or cache_folder()
+    compiler = compiler or find_compiler(os.environ)
+    if not compiler:
+        raise BuildError("no C++ compiler found; looked for $CXX, g++, c++ and clang++: install g++")
     command = (compiler, *_FLAGS, *_MACHINE_FLAGS.get(platform.machine(), ()), *_torch_flags())
     try:
-        library = folder / f"hotloop-{_key(command, sources)}.so"
+        library = folder / library_name(command, sources)
         if library.is_file():
             return library
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with _alone(library.with_suffix(".lock")):
+        with library.with_suffix(".lock").open("w", encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # released when this process ends, however it ends
             if not library.is_file():
                 _build(command, library, sources[0])
     except OSError as error:
@@ -83,15 +79,12 @@ def _torch_flags() -> tuple[str, ...]:
     )
 
 
-def _key(command: tuple[str, ...], sources: tuple[str, ...]) -> str:
-    parts = [torch.__version__, *command, _version(command[0]), _processor()]
+def library_name(command: tuple[str, ...], sources: tuple[str, ...]) -> str:
+    """The name of the library that `command` builds from `sources` with this torch on this processor."""
+    compiler = Path(command[0]).resolve().stat()
+    parts = [torch.__version__, *command, f"{compiler.st_size} {compiler.st_mtime_ns}", _processor()]
     parts += [(_HERE / name).read_text(encoding="utf-8") for name in sources]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
-
-
-def _version(compiler: str) -> str:
-    stat = Path(compiler).resolve().stat()
-    return f"{stat.st_size} {stat.st_mtime_ns}"
+    return f"hotloop-{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:24]}.so"
 
 
 def _processor() -> str:
@@ -103,37 +96,29 @@ def _processor() -> str:
     return "\n".join(sorted({line for line in lines if line.startswith(wanted)}))
 
 
-@contextlib.contextmanager
-def _alone(lock: Path) -> Generator[None]:
-    with lock.open("w", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # released when this process ends, however it ends
-        yield
-
-
 def _build(command: tuple[str, ...], library: Path, source: str) -> None:
     with tempfile.TemporaryDirectory(dir=library.parent) as scratch:
         unfinished = Path(scratch) / library.name
         call = [*command, str(_HERE / source), "-o", str(unfinished), "-ltorch_cpu", "-lc10"]
-        try:
-            done = subprocess.run(call, capture_output=True, text=True, timeout=_TIMEOUT, check=False)
-        except subprocess.TimeoutExpired:
-            raise BuildError(f"{command[0]} took more than {_TIMEOUT} s; try again on an idle machine") from None
+        done = _finished(call, command[0])
         if done.returncode != 0:
             reason = "; ".join(done.stderr.strip().splitlines()[:3]) or f"exit code {done.returncode}"
             raise BuildError(f"{command[0]} failed: {reason}; install a C++20 compiler (g++ 11 or later)")
-        _try_out(unfinished)
+        _load_elsewhere(unfinished)
         unfinished.replace(library)
 
 
-def _try_out(library: Path) -> None:
+def _load_elsewhere(library: Path) -> None:
     # A library that does not fit this torch ends the process that loads it: let that be another one.
     call = [sys.executable, "-c", "import sys, torch; torch.ops.load_library(sys.argv[1])", str(library)]
-    try:
-        done = subprocess.run(call, capture_output=True, text=True, timeout=_TIMEOUT, check=False)
-    except subprocess.TimeoutExpired:
-        raise BuildError(
-            f"loading the built kernels took more than {_TIMEOUT} s; try again on an idle machine"
-        ) from None
+    done = _finished(call, "loading the built kernels")
     if done.returncode != 0:
         reason = "; ".join(done.stderr.strip().splitlines()[-1:]) or f"exit code {done.returncode}"
         raise BuildError(f"the built kernels cannot be loaded: {reason}; install the compiler that torch was built for")
+
+
+def _finished(call: list[str], title: str) -> "subprocess.CompletedProcess[str]":
+    try:
+        return subprocess.run(call, capture_output=True, text=True, timeout=_TIMEOUT, check=False)
+    except subprocess.TimeoutExpired:
+        raise BuildError(f"{title} took more than {_TIMEOUT} s; try again on an idle machine") from None

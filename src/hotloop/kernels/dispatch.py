@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from hotloop.kernels import reference
-from hotloop.kernels.reference import DECAY_MODES, AmdahlLimits
+from hotloop.kernels.reference import DECAY_MODES, SineBounds
 from hotloop.kernels.selection import allows_compiled, is_native
 
 
@@ -24,7 +24,7 @@ def sine(
     phase: Tensor | None = None,
     feature_dim: int = -1,
     decay_mode: str = "abs",
-    bounds: AmdahlLimits | None = None,
+    bounds: SineBounds | None = None,
 ) -> Tensor:
     """A * exp(-d * g(z)) * sin(f * z + phase), shaped as `z`.
 

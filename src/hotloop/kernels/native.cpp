@@ -60,17 +60,6 @@ void check(const Tensor& x, const Tensor& parameter, int64_t dim, const char* wh
               parameter.sizes(), " parameters for ", x.size(dim), " features; give one value for each feature");
 }
 
-Options options_of(int64_t mode, Bounds bounds) {
-  TORCH_CHECK(bounds.empty() || bounds.size() == 2 * kRoles, "got ", bounds.size(), " bounds; give none or 6");
-  Options options;
-  options.mode = mode;
-  for (size_t role = 0; role < bounds.size() / 2; ++role) {
-    options.low[role] = static_cast<float>(bounds[2 * role]);
-    options.high[role] = static_cast<float>(bounds[2 * role + 1]);
-  }
-  return options;
-}
-
 Parameters parameters_of(const Tensor& amplitude, const Tensor& frequency, const Tensor& decay,
                          const OptionalTensor& phase, int64_t mode, Bounds bounds) {
   return Parameters(amplitude.numel(), {data(amplitude), data(frequency), data(decay)},

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <ATen/Parallel.h>
+#include <c10/util/ArrayRef.h>
+#include <c10/util/Exception.h>
 
 #include <algorithm>
 #include <array>
@@ -57,6 +59,18 @@ struct Options {
   std::array<float, kRoles> low{-HUGE_VALF, -HUGE_VALF, -HUGE_VALF};
   std::array<float, kRoles> high{HUGE_VALF, HUGE_VALF, HUGE_VALF};
 };
+
+// `bounds` is empty, or least and largest amplitude, frequency, decay.
+inline Options options_of(int64_t mode, at::ArrayRef<double> bounds) {
+  TORCH_CHECK(bounds.empty() || bounds.size() == 2 * kRoles, "got ", bounds.size(), " bounds; give none or 6");
+  Options options;
+  options.mode = mode;
+  for (size_t role = 0; role < bounds.size() / 2; ++role) {
+    options.low[role] = static_cast<float>(bounds[2 * role]);
+    options.high[role] = static_cast<float>(bounds[2 * role + 1]);
+  }
+  return options;
+}
 
 // Positive, bounded parameters of one activation, and the way back from their gradient to that of the raw ones.
 class Parameters {

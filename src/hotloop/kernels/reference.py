@@ -10,7 +10,7 @@ from torch.nn import functional
 
 DECAY_MODES = ("none", "abs", "relu")  # a mode is passed to compiled kernels as its place here
 FREQUENCY_FLOOR = 1e-6  # keeps a frequency from reaching zero
-AmdahlLimits = tuple[float, float, float, float, float, float]  # least and largest amplitude, frequency, decay
+SineBounds = tuple[float, float, float, float, float, float]  # least and largest amplitude, frequency, decay
 
 
 def sine(
@@ -22,7 +22,7 @@ def sine(
     *,
     feature_dim: int,
     decay_mode: str,
-    bounds: AmdahlLimits | None,
+    bounds: SineBounds | None,
 ) -> Tensor:
     """A * exp(-d * g(z)) * sin(f * z + phase), shaped as `z`; parameters are raw, one for each feature."""
     raw = torch.stack((amplitude, frequency, decay))
@@ -47,7 +47,7 @@ def rms_norm(x: Tensor, weight: Tensor, *, feature_dim: int, eps: float) -> Tens
     return x / rms * weight.view(shape)
 
 
-def _bounded(amp: Tensor, freq: Tensor, dec: Tensor, bounds: AmdahlLimits | None) -> tuple[Tensor, Tensor, Tensor]:
+def _bounded(amp: Tensor, freq: Tensor, dec: Tensor, bounds: SineBounds | None) -> tuple[Tensor, Tensor, Tensor]:
     if bounds is None:
         return amp, freq, dec
     return amp.clamp(bounds[0], bounds[1]), freq.clamp(bounds[2], bounds[3]), dec.clamp(bounds[4], bounds[5])

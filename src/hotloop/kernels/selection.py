@@ -92,11 +92,11 @@ vars(_decide)["_dynamo_marked_constant"] = True
 
 
 def _load() -> Status:
-    from hotloop.kernels.build import BuildError, built_library, cache_folder, find_compiler
+    from hotloop.kernels.build import BuildError, built_library
     from hotloop.kernels.operators import load_operators
 
     try:
-        library = built_library(find_compiler(), cache_folder())
+        library = built_library()
         load_operators(library)
     except BuildError as error:
         warnings.warn(

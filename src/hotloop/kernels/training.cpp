@@ -295,17 +295,6 @@ Net net_of(const Tensor& x, const Tensor& flat, at::IntArrayRef sizes) {
   return net;
 }
 
-Options options_of(int64_t mode, at::ArrayRef<double> bounds) {
-  TORCH_CHECK(bounds.empty() || bounds.size() == 2 * kRoles, "got ", bounds.size(), " bounds; give none or 6");
-  Options options;
-  options.mode = mode;
-  for (size_t role = 0; role < bounds.size() / 2; ++role) {
-    options.low[role] = static_cast<float>(bounds[2 * role]);
-    options.high[role] = static_cast<float>(bounds[2 * role + 1]);
-  }
-  return options;
-}
-
 void check_room(const Tensor& room, int64_t least) {
   TORCH_CHECK(room.numel() >= least && room.is_contiguous() && room.scalar_type() == at::kFloat, "got room for ",
               room.numel(), " values; give ", least);

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from hotloop.kernels.build import BuildError, built_library, cache_folder, find_compiler
+from hotloop.kernels.build import BuildError, built_library
 from hotloop.kernels.selection import is_native
 
 SOURCES = ("training.cpp", "winograd.h", "gemm.h", "update.h", "passes.h", "rows.h", "simd.h")
@@ -29,7 +29,7 @@ def training_operators() -> Any | None:
 @cache
 def _is_loaded() -> bool:
     try:
-        library = built_library(find_compiler(), cache_folder(), SOURCES)
+        library = built_library(SOURCES)
         torch.ops.load_library(str(library))
     except (BuildError, OSError) as error:
         warnings.warn(

@@ -14,7 +14,7 @@ import triton.language as tl
 from torch import Tensor
 from torch.nn import functional
 
-from hotloop.kernels.reference import DECAY_MODES, FREQUENCY_FLOOR, AmdahlLimits
+from hotloop.kernels.reference import DECAY_MODES, FREQUENCY_FLOOR, SineBounds
 
 _BLOCK = 1024
 
@@ -85,7 +85,7 @@ def sine(
     *,
     feature_dim: int,
     decay_mode: str,
-    bounds: AmdahlLimits | None,
+    bounds: SineBounds | None,
 ) -> Tensor:
     """The sine of fp32 `z` on CUDA; a tensor that lies channels last comes out so."""
     amp, freq, dec = functional.softplus(torch.stack(raw)).unbind(0)

@@ -28,8 +28,8 @@ def find_allocators() -> dict[str, str]:
 
 
 def find_compiler(variables: Mapping[str, str]) -> str:
-    """Path of the C++ compiler: what CXX names, else the first on the PATH; empty where there is none."""
-    names = (variables.get("CXX", ""), "c++", "g++", "clang++")
+    """Path of the C++ compiler: what CXX names, else g++ (as inductor does), c++ or clang++; empty for none."""
+    names = (variables.get("CXX", ""), "g++", "c++", "clang++")
     paths = (shutil.which(name, path=variables.get("PATH")) for name in names if name)
     return next((path for path in paths if path), "")
 

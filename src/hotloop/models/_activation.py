@@ -15,23 +15,20 @@ _ALIASES = {
     "rsp": "relu_sigmoid_psann",
     "clipped_psann": "relu_sigmoid_psann",
 }
-KINDS = ("psann", "relu", "tanh", "relu_sigmoid_psann")
-
-
-def canonical(kind: str) -> str:
-    """`kind` under its main name, one of KINDS. Raises ValueError for a name that is none."""
-    name = kind.strip().lower()
-    name = _ALIASES.get(name, name)
-    if name not in KINDS:
-        raise ValueError(f"got activation {kind!r}; choose one of {', '.join((*KINDS, *_ALIASES))}")
-    return name
+_KINDS = ("psann", "relu", "tanh", "relu_sigmoid_psann")
 
 
 def build_activation(
     kind: str, features: int, options: Mapping[str, Any] | None = None, *, feature_dim: int = -1
 ) -> nn.Module:
-    """A fresh activation of `kind` for `features` features; relu and tanh take no options."""
-    name = canonical(kind)
+    """A fresh activation of `kind` for `features` features; relu and tanh take no options.
+
+    Raises ValueError for a name that is none.
+    """
+    name = kind.strip().lower()
+    name = _ALIASES.get(name, name)
+    if name not in _KINDS:
+        raise ValueError(f"got activation {kind!r}; choose one of {', '.join((*_KINDS, *_ALIASES))}")
     if name == "relu":
         return nn.ReLU()
     if name == "tanh":

@@ -5,6 +5,7 @@ contract: equal seeds give equal networks.
 """
 
 import math
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,15 @@ Affine = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
 def draw_first(layer: Affine) -> None:
     """Draws weight and bias from U(-1/n, 1/n), n the number of inputs of one output."""
     _draw(layer, 1.0 / fan_in(layer.weight))
+
+
+def draw_layers(layers: Iterable[Affine], w0: float) -> None:
+    """Draws the first of `layers` as such, the others as hidden layers."""
+    for number, layer in enumerate(layers):
+        if number == 0:
+            draw_first(layer)
+        else:
+            draw_hidden(layer, w0)
 
 
 def draw_hidden(layer: Affine, w0: float) -> None:

@@ -1,8 +1,13 @@
 """What the dense and the convolutional residual networks share."""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
+from hotloop.models._activation import build_activation
+from hotloop.models._initial import Affine, draw_hidden
 from hotloop.models.rms_norm import RMSNorm
 
 NORMS = ("rms", "layer", "none")
@@ -43,3 +48,43 @@ def build_norm(kind: str, features: int, *, feature_dim: int = -1) -> nn.Module:
     if kind == "none":
         return nn.Identity()
     return nn.LayerNorm(features) if feature_dim == -1 else nn.GroupNorm(1, features)
+
+
+class ResidualBlock(nn.Module):
+    """x + alpha * drop_path(act2(second(act1(first(norm(x)))))), alpha learnt.
+
+    `layers` are the names of the two layers, which `build_layer` makes.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        layers: tuple[str, str],
+        build_layer: Callable[[], Affine],
+        *,
+        feature_dim: int = -1,
+        w0_hidden: float = 1.0,
+        norm: str = "rms",
+        drop_path: float = 0.0,
+        alpha_init: float = 0.0,
+        activation: str = "psann",
+        activation_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self._layers = layers
+        self.norm = build_norm(norm, features, feature_dim=feature_dim)
+        pair = build_layer(), build_layer()
+        for name, layer in zip(layers, pair, strict=True):
+            self.add_module(name, layer)
+        self.act1 = build_activation(activation, features, activation_options, feature_dim=feature_dim)
+        self.act2 = build_activation(activation, features, activation_options, feature_dim=feature_dim)
+        for layer in pair:
+            draw_hidden(layer, w0_hidden)
+        self.drop_path = DropPath(drop_path)
+        self.alpha = nn.Parameter(torch.full((1,), alpha_init))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The block's output, shaped as `x`."""
+        first, second = self._layers
+        h = self.act1(getattr(self, first)(self.norm(x)))
+        return x + self.alpha * self.drop_path(self.act2(getattr(self, second)(h)))

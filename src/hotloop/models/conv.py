@@ -1,4 +1,4 @@
-"""The plain convolutional network over one, two or three dimensions."""
+"""The plain convolutional network over one, two or three dimensions, and what others take of it."""
 
 from collections.abc import Mapping
 from itertools import pairwise
@@ -7,8 +7,30 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from hotloop.models._activation import build_activation
-from hotloop.models._conv import MeanHead, build_conv
-from hotloop.models._initial import draw_first, draw_hidden
+from hotloop.models._initial import draw_hidden, draw_layers
+
+ConvNd = nn.Conv1d | nn.Conv2d | nn.Conv3d
+_CONVS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+
+
+def build_conv(rank: int, in_channels: int, out_channels: int, kernel_size: int) -> ConvNd:
+    """A convolution over `rank` spatial dimensions, padded by half of `kernel_size` (an odd one keeps the size)."""
+    if rank not in _CONVS:
+        raise ValueError(f"got rank={rank}; there are convolutions over 1, 2 and 3 dimensions: give one of these")
+    padding = kernel_size // 2 if kernel_size > 1 else 0
+    return _CONVS[rank](in_channels, out_channels, kernel_size, padding=padding)
+
+
+class MeanHead(nn.Module):
+    """(N, C, *S) -> (N, out_features): mean over the positions, then linear."""
+
+    def __init__(self, channels: int, out_features: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(channels, out_features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """One output row for each sample."""
+        return self.linear(x.flatten(2).mean(dim=2))
 
 
 class ConvLayer(nn.Module):
@@ -74,11 +96,7 @@ class ConvPSANN(nn.Module):
             self.head = build_conv(rank, widths[-1], out_features, 1)
         else:
             self.head = MeanHead(widths[-1], out_features)
-        for number, layer in enumerate(layers):
-            if number == 0:
-                draw_first(layer.conv)
-            else:
-                draw_hidden(layer.conv, w0)
+        draw_layers((layer.conv for layer in layers), w0)
         draw_hidden(self.head.linear if isinstance(self.head, MeanHead) else self.head, w0)
 
     def forward(self, x: Tensor) -> Tensor:

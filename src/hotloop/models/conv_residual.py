@@ -3,45 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 
-from hotloop.models._activation import build_activation
-from hotloop.models._conv import MeanHead, build_conv
 from hotloop.models._initial import draw_first, draw_hidden
-from hotloop.models._residual import DropPath, build_norm, drop_rates
-
-
-class ResidualConvBlock(nn.Module):
-    """x + alpha * drop_path(act2(conv2(act1(conv1(norm(x)))))) by channel, alpha learnt."""
-
-    def __init__(
-        self,
-        channels: int,
-        *,
-        kernel_size: int,
-        w0_hidden: float = 1.0,
-        norm: str = "rms",
-        drop_path: float = 0.0,
-        alpha_init: float = 0.0,
-        activation: str = "psann",
-        activation_options: Mapping[str, Any] | None = None,
-    ) -> None:
-        super().__init__()
-        self.norm = build_norm(norm, channels, feature_dim=1)
-        self.conv1 = build_conv(2, channels, channels, kernel_size)
-        self.conv2 = build_conv(2, channels, channels, kernel_size)
-        self.act1 = build_activation(activation, channels, activation_options, feature_dim=1)
-        self.act2 = build_activation(activation, channels, activation_options, feature_dim=1)
-        draw_hidden(self.conv1, w0_hidden)
-        draw_hidden(self.conv2, w0_hidden)
-        self.drop_path = DropPath(drop_path)
-        self.alpha = nn.Parameter(torch.full((1,), alpha_init))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The block's output, shaped as `x`."""
-        h = self.act2(self.conv2(self.act1(self.conv1(self.norm(x)))))
-        return x + self.alpha * self.drop_path(h)
+from hotloop.models._residual import ResidualBlock, build_norm, drop_rates
+from hotloop.models.conv import MeanHead, build_conv
 
 
 class ResConvPSANN(nn.Module):
@@ -75,9 +41,11 @@ class ResConvPSANN(nn.Module):
         draw_first(self.first)
         self.blocks = nn.Sequential(
             *(
-                ResidualConvBlock(
+                ResidualBlock(
                     channels,
-                    kernel_size=kernel_size,
+                    ("conv1", "conv2"),
+                    lambda: build_conv(2, channels, channels, kernel_size),
+                    feature_dim=1,
                     w0_hidden=w0_hidden,
                     norm=norm,
                     drop_path=rate,

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from hotloop.models._activation import build_activation
-from hotloop.models._initial import draw_first, draw_hidden
+from hotloop.models._initial import draw_hidden, draw_layers
 from hotloop.models.state import StateConfig, StateController, Stateful
 
 
@@ -63,12 +63,7 @@ class DensePSANN(Stateful):
             )
         )
         self.head = nn.Linear(widths[-1], out_features)
-        linears = [layer.linear for layer in self.layers if isinstance(layer, DenseLayer)]
-        for number, linear in enumerate(linears):
-            if number == 0:
-                draw_first(linear)
-            else:
-                draw_hidden(linear, w0)
+        draw_layers((layer.linear for layer in self.layers if isinstance(layer, DenseLayer)), w0)
         draw_hidden(self.head, w0)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,14 +1,13 @@
 """The clipped activation that mixes relu, sigmoid and sine."""
 
-from collections.abc import Collection, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from hotloop.kernels.reference import FREQUENCY_FLOOR
-from hotloop.models.sine import Init, Range, SineParam, inverse_softplus, positive_vector
+from hotloop.models.sine import Init, SineParam, inverse_softplus, positive_vector
 
 
 class ReLUSigmoidPSANN(nn.Module):
@@ -26,27 +25,13 @@ class ReLUSigmoidPSANN(nn.Module):
         slope_init: Init = 1.0,
         slope_learnable: bool = True,
         clip_max: float = 1.0,
-        amplitude_init: Init = 1.0,
-        frequency_init: Init = 1.0,
-        decay_init: Init = 0.1,
-        learnable: str | Collection[str] = "all",
-        decay_mode: str = "abs",
-        bounds: Mapping[str, Range] | None = None,
         feature_dim: int = -1,
+        **sine: Any,
     ) -> None:
         super().__init__()
         if not clip_max > 0:
             raise ValueError(f"got clip_max={clip_max}; the ceiling must be above 0, for instance 1.0")
-        self.sine = SineParam(
-            features,
-            amplitude_init=amplitude_init,
-            frequency_init=frequency_init,
-            decay_init=decay_init,
-            learnable=learnable,
-            decay_mode=decay_mode,
-            bounds=bounds,
-            feature_dim=feature_dim,
-        )
+        self.sine = SineParam(features, feature_dim=feature_dim, **sine)
         self.clip_max, self.feature_dim = clip_max, feature_dim
         self.slope = nn.Parameter(inverse_softplus(positive_vector(slope_init, features, "slope")), slope_learnable)
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from hotloop import kernels
-from hotloop.kernels.reference import DECAY_MODES, AmdahlLimits
+from hotloop.kernels.reference import DECAY_MODES, SineBounds
 
 ROLES = ("amplitude", "frequency", "decay")
 Init = float | Tensor
@@ -103,7 +103,7 @@ def inverse_softplus(value: Tensor) -> Tensor:
     return torch.log(torch.expm1(value).clamp_min(torch.finfo(value.dtype).eps))
 
 
-def _packed(bounds: Mapping[str, Range]) -> AmdahlLimits | None:
+def _packed(bounds: Mapping[str, Range]) -> SineBounds | None:
     unknown = set(bounds) - set(ROLES)
     if unknown:
         raise ValueError(f"got bounds for {', '.join(sorted(unknown))}; bounds can be given for {', '.join(ROLES)}")

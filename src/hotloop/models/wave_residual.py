@@ -17,7 +17,7 @@ _BRANCH_EPS = 1e-6  # of the norm after the branch; the other networks use 1e-8
 
 
 @dataclass(frozen=True, kw_only=True)
-class Schedule:
+class WaveSchedule:
     """How w0 and depth move from epoch to epoch.
 
     w0 of the first and of the hidden layers goes linearly from its initial value to its target in `warmup_epochs`
@@ -122,7 +122,7 @@ class WaveResNet(nn.Module):
         *,
         hidden_layers: int = 6,
         hidden_units: int = 64,
-        schedule: Schedule | None = None,
+        schedule: WaveSchedule | None = None,
         norm: str = "none",
         context_features: int | None = None,
         film: bool = True,
@@ -132,7 +132,7 @@ class WaveResNet(nn.Module):
         activation_options: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        self.schedule = schedule or Schedule()
+        self.schedule = schedule or WaveSchedule()
         if self.schedule.depth(0, hidden_layers) < (self.schedule.depth_initial or 0):
             raise ValueError(
                 f"got depth_initial={self.schedule.depth_initial} for {hidden_layers} hidden layers; "
@@ -165,7 +165,8 @@ class WaveResNet(nn.Module):
             draw_wave(self.blocks[-1], first_w0=hidden_w0, hidden_w0=hidden_w0)
         self.register_buffer("finished_epochs", torch.zeros((), dtype=torch.int64))
         self.register_load_state_dict_post_hook(_resume)
-        self.follow(0)
+        self.first_w0, self.hidden_w0 = self.schedule.w0(0)
+        self.depth = used
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """One output row for each row of `x`. Raises ValueError for a context in a network built without one."""
@@ -180,11 +181,6 @@ class WaveResNet(nn.Module):
         """Moves w0 and depth on after epoch `epoch` (the first is 0) has ended; calling it again changes nothing."""
         self.finished_epochs.fill_(epoch + 1)
         self.follow(epoch + 1)
-
-    def restart_schedule(self) -> None:
-        """Puts w0 and depth back to where training starts; weights stay."""
-        self.finished_epochs.zero_()
-        self.follow(0)
 
     def follow(self, finished: int) -> None:
         """Puts w0 and depth where they are after `finished` epochs."""

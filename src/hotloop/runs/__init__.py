@@ -1,6 +1,6 @@
 """Training an estimator from a config file into a run folder: what `hotloop train` does."""
 
-from hotloop.runs.config import Config, read_config
-from hotloop.runs.run import Order, fit_config
+from hotloop.runs.config import RunConfig, read_config
+from hotloop.runs.train import RunRequest, train_from_config
 
-__all__ = ["Config", "Order", "fit_config", "read_config"]
+__all__ = ["RunConfig", "RunRequest", "read_config", "train_from_config"]

@@ -16,25 +16,25 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from hotloop.errors import ConfigError
 
 
-class _Part(BaseModel):
+class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Target(_Part):
+class TargetConfig(_Section):
     """A registered name or a dotted path, and keywords for it."""
 
     target: str
     kwargs: dict[str, Any] = Field(default_factory=dict[str, Any])
 
 
-class Estimator(_Part):
+class EstimatorConfig(_Section):
     """`target` is a name in hotloop.estimators or the dotted path of a class; `params` are its parameters."""
 
     target: str
     params: dict[str, Any] = Field(default_factory=dict[str, Any])
 
 
-class Supervised(_Part):
+class WarmStartConfig(_Section):
     """The warm start; `y_key` names the targets among the data."""
 
     y_key: str = "y_train"
@@ -45,7 +45,7 @@ class Supervised(_Part):
     shuffle: bool | None = None
 
 
-class Hisso(_Part):
+class HissoConfig(_Section):
     """How episodes are drawn and scored; what is left out is the estimator's default."""
 
     enabled: bool = True
@@ -53,14 +53,14 @@ class Hisso(_Part):
     batch_episodes: int | None = None
     episodes_per_batch: int | None = None
     updates_per_epoch: int | None = None
-    reward: str | Target | None = None
-    context_extractor: str | Target | None = None
+    reward: str | TargetConfig | None = None
+    context_extractor: str | TargetConfig | None = None
     context_mode: Literal["per_batch", "per_series"] | None = None
     primary_transform: Literal["identity", "softmax", "tanh"] | None = None
     transition_penalty: float | None = None
     trans_cost: float | None = None
     input_noise: float | None = None
-    supervised: bool | Supervised = False
+    supervised: bool | WarmStartConfig = False
     grad_clip_norm: float | None = 1.0
     mixed_precision: bool = False
     amp_dtype: Literal["bfloat16", "float16"] | None = None
@@ -68,7 +68,7 @@ class Hisso(_Part):
     lr_min: float | None = None
 
     @model_validator(mode="after")
-    def _one_name(self) -> "Hisso":
+    def _one_name(self) -> "HissoConfig":
         if self.batch_episodes is not None and self.episodes_per_batch is not None:
             raise ValueError("batch_episodes and episodes_per_batch are two names of one number: give one of them")
         return self
@@ -79,7 +79,7 @@ class Hisso(_Part):
         return self.batch_episodes if self.batch_episodes is not None else self.episodes_per_batch
 
 
-class Data(_Part):
+class DataConfig(_Section):
     """A NumPy archive, or a function that returns a mapping; keys X, y, context, prices with _train, _val, _test."""
 
     npz: str | None = None
@@ -87,7 +87,7 @@ class Data(_Part):
     kwargs: dict[str, Any] = Field(default_factory=dict[str, Any])
 
     @model_validator(mode="after")
-    def _one_source(self) -> "Data":
+    def _one_source(self) -> "DataConfig":
         if (self.npz is None) == (self.loader is None):
             raise ValueError("give either npz (a path) or loader (a dotted path), and not both")
         if self.npz is not None and self.kwargs:
@@ -95,36 +95,36 @@ class Data(_Part):
         return self
 
 
-class Training(_Part):
+class TrainingConfig(_Section):
     """How much is said, and after how many epochs the latest checkpoint is written."""
 
     verbose: int = 0
     checkpoint_every: int = Field(default=1, ge=1)
 
 
-class Evaluation(_Part):
+class EvaluationConfig(_Section):
     """Metrics of the allocations: `portfolio_prices_key` names prices among the data, `trans_cost` their costs."""
 
     portfolio_prices_key: str | None = None
     trans_cost: float | None = None
 
 
-class Config(_Part):
+class RunConfig(_Section):
     """Everything that a run is made of."""
 
-    estimator: Estimator
-    data: Data
-    hisso: Hisso = Hisso()
-    training: Training = Training()
-    evaluation: Evaluation = Evaluation()
+    estimator: EstimatorConfig
+    data: DataConfig
+    hisso: HissoConfig = HissoConfig()
+    training: TrainingConfig = TrainingConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
 
 
-def read_config(path: Path) -> Config:
+def read_config(path: Path) -> RunConfig:
     """The config in a .yaml, .yml, .json or .toml file. Raises ConfigError that names every wrong key."""
     try:
-        return Config.model_validate(_parsed(path))
+        return RunConfig.model_validate(_parsed(path))
     except ValidationError as error:
-        lines = [_explained(Config, dict(problem)) for problem in error.errors()]
+        lines = [_explained(RunConfig, dict(problem)) for problem in error.errors()]
         raise ConfigError(f"{path} is no config of hotloop train:\n  " + "\n  ".join(lines)) from error
 
 

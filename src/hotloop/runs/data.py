@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hotloop.errors import ConfigError
-from hotloop.runs.config import Data
+from hotloop.runs.config import DataConfig
 from hotloop.runs.named import load_named
 
 PARTS = ("train", "val", "test")
@@ -16,7 +16,7 @@ _NAMES = ("X", "y", "context", "prices")
 Arrays = dict[str, NDArray[Any]]
 
 
-def load_arrays(data: Data, *, folder: Path, also: tuple[str, ...] = ()) -> Arrays:
+def load_arrays(data: DataConfig, *, folder: Path, also: tuple[str, ...] = ()) -> Arrays:
     """The arrays that `data` names, with the keys X_train, ..., prices_test, and those in `also`.
 
     Raises ConfigError for a missing file or X_train, keys that are not known, and parts of different lengths.
@@ -46,7 +46,7 @@ def _read(path: Path) -> Arrays:
         raise ConfigError(f"{path} is no NumPy archive of plain arrays ({error}); write it with numpy.savez") from error
 
 
-def _loaded(data: Data, folder: Path) -> Arrays:
+def _loaded(data: DataConfig, folder: Path) -> Arrays:
     assert data.loader is not None
     loader = load_named(data.loader, folder=folder)
     try:

@@ -47,7 +47,7 @@ class RunFolder:
             )
         return cls(path)
 
-    def say(self, message: str, level: str = "INFO") -> None:
+    def log(self, message: str, level: str = "INFO") -> None:
         """Append one line to events.csv, on the disk before this returns."""
         assert level in _LEVELS
         file = self.path / EVENTS

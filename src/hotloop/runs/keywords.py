@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from hotloop.errors import ConfigError
-from hotloop.runs.config import Config
+from hotloop.runs.config import RunConfig
 from hotloop.runs.data import Arrays
 from hotloop.runs.named import load_callable, load_reward
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from hotloop.estimators import FitParams
 
 
-def fit_keywords(config: Config, arrays: Arrays, *, folder: Path) -> "FitParams":
+def fit_keywords(config: RunConfig, arrays: Arrays, *, folder: Path) -> "FitParams":
     """The keywords of fit; what the config leaves out is left out. Raises ConfigError for names that lead nowhere."""
     keywords: dict[str, Any] = {"verbose": config.training.verbose}
     if "context_train" in arrays:
@@ -24,7 +24,7 @@ def fit_keywords(config: Config, arrays: Arrays, *, folder: Path) -> "FitParams"
     return cast("FitParams", keywords)
 
 
-def _episodic(config: Config, arrays: Arrays, folder: Path) -> dict[str, Any]:
+def _episodic(config: RunConfig, arrays: Arrays, folder: Path) -> dict[str, Any]:
     asked = config.hisso
     given = {
         "hisso_window": asked.window,
@@ -56,7 +56,7 @@ def _validation(arrays: Arrays, part: str) -> tuple[Any, ...]:
     return tuple(arrays.get(f"{name}_{part}") for name in ("X", "y", "context"))
 
 
-def _warm_start(config: Config, arrays: Arrays) -> dict[str, Any] | None:
+def _warm_start(config: RunConfig, arrays: Arrays) -> dict[str, Any] | None:
     asked = config.hisso.supervised
     if asked is False:
         return None

@@ -1,16 +1,15 @@
 """What a config names: estimators, rewards, extractors, loaders; by registered name or by dotted path."""
 
-import importlib
-import importlib.util
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from hotloop import registry
 from hotloop.errors import ConfigError
-from hotloop.runs.config import Target
+from hotloop.import_path import ImportPathError, attribute, imported, module_from_file
+from hotloop.runs.config import TargetConfig
 
 
 def load_named(path: str, *, folder: Path) -> Any:
@@ -21,10 +20,12 @@ def load_named(path: str, *, folder: Path) -> Any:
     module_name, _, name = path.partition(":") if ":" in path else path.rpartition(".")
     if not module_name or not name:
         raise ConfigError(f"got the dotted path {path!r}; it is package.module:name or file.py:name: write it so")
-    module = _module_file(folder / module_name) if module_name.endswith(".py") else _module(module_name, path)
-    if not hasattr(module, name):
-        raise ConfigError(f"{module_name} has no {name!r}, which {path!r} asks for: correct the name")
-    return getattr(module, name)
+    try:
+        if not module_name.endswith(".py"):
+            return imported(f"{module_name}:{name}")
+        return attribute(_module_in(folder / module_name), name)
+    except ImportPathError as error:
+        raise ConfigError(f"{path!r}: {error}; correct the path, install the package, or give file.py:name") from error
 
 
 def load_estimator(target: str, params: dict[str, Any], *, folder: Path) -> Any:
@@ -43,9 +44,9 @@ def load_estimator(target: str, params: dict[str, Any], *, folder: Path) -> Any:
         raise ConfigError(f"estimator.params of {target}: {error}; allowed are {allowed}") from error
 
 
-def load_reward(given: str | Target, *, folder: Path) -> Callable[..., Any]:
+def load_reward(given: str | TargetConfig, *, folder: Path) -> Callable[..., Any]:
     """The reward that a config names: registered, or by dotted path, with its keywords bound."""
-    target = given if isinstance(given, Target) else Target(target=given)
+    target = given if isinstance(given, TargetConfig) else TargetConfig(target=given)
     is_registered = target.target in registry.names("rewards")
     if not is_registered and not any(mark in target.target for mark in ".:"):
         known = ", ".join(registry.names("rewards"))
@@ -54,13 +55,13 @@ def load_reward(given: str | Target, *, folder: Path) -> Callable[..., Any]:
     return _bound(kind, target)
 
 
-def load_callable(given: str | Target, *, folder: Path) -> Callable[..., Any]:
+def load_callable(given: str | TargetConfig, *, folder: Path) -> Callable[..., Any]:
     """The function or the made object that a dotted path names, with its keywords bound."""
-    target = given if isinstance(given, Target) else Target(target=given)
+    target = given if isinstance(given, TargetConfig) else TargetConfig(target=given)
     return _bound(load_named(target.target, folder=folder), target)
 
 
-def _bound(found: Any, target: Target) -> Callable[..., Any]:
+def _bound(found: Any, target: TargetConfig) -> Callable[..., Any]:
     try:
         made = found(**target.kwargs) if isinstance(found, type) else found
     except TypeError as error:
@@ -70,24 +71,7 @@ def _bound(found: Any, target: Target) -> Callable[..., Any]:
     return made if isinstance(found, type) or not target.kwargs else partial(made, **target.kwargs)
 
 
-def _module(name: str, path: str) -> Any:
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not (name == error.name or name.startswith(f"{error.name}.")):
-            raise
-        raise ConfigError(
-            f"{path!r}: no module {error.name!r} can be imported; install it, or give file.py:name"
-        ) from error
-
-
-def _module_file(file: Path) -> Any:
+def _module_in(file: Path) -> ModuleType:
     if not file.is_file():
         raise ConfigError(f"no such file: {file}; a path in a config is relative to the config: correct it")
-    spec = importlib.util.spec_from_file_location(f"hotloop_named_{file.stem}", file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return module_from_file(file, f"hotloop_named_{file.stem}")

@@ -6,19 +6,19 @@ from typing import Any
 import numpy as np
 
 from hotloop.errors import ConfigError
-from hotloop.runs.config import Config
+from hotloop.runs.config import RunConfig
 from hotloop.runs.data import PARTS, Arrays
 from hotloop.runs.recorder import RunRecorder
 from hotloop.train.rewards import PortfolioMetrics, portfolio_metrics
 
 
-def results(config: Config, arrays: Arrays, estimator: Any) -> dict[str, Any]:
+def evaluate_estimator(config: RunConfig, arrays: Arrays, estimator: Any) -> dict[str, Any]:
     """Mean squared errors where there are targets, and the metrics of the portfolio where there are prices."""
     losses = {f"{part}_loss": _loss(arrays, estimator, part) for part in PARTS}
     return {**losses, "portfolio_metrics": _portfolio(config, arrays, estimator)}
 
 
-def episodic_results(estimator: Any, recorder: RunRecorder) -> dict[str, Any]:
+def summarize_episodes(estimator: Any, recorder: RunRecorder) -> dict[str, Any]:
     """How the episodes went; `reward_mean` and `reward_std` are over the epochs, the profile is of this process."""
     rewards = [-float(entry["loss"]) for entry in recorder.entries]
     profile = dict(estimator.hisso_profile_)
@@ -52,7 +52,7 @@ def _loss(arrays: Arrays, estimator: Any, part: str) -> float | None:
     return float(np.square(difference).mean())
 
 
-def _portfolio(config: Config, arrays: Arrays, estimator: Any) -> PortfolioMetrics | None:
+def _portfolio(config: RunConfig, arrays: Arrays, estimator: Any) -> PortfolioMetrics | None:
     """Metrics of what the policy holds, which is the transformed output and not the prediction."""
     key = config.evaluation.portfolio_prices_key or "prices_test"
     if key not in arrays or not config.hisso.enabled:

@@ -1,1 +1,1 @@
-"""The one training loop of the house, its deferred metrics, and the strategies."""
+"""The one training loop, its deferred metrics, and the strategies."""

@@ -16,7 +16,7 @@ class BestWeights:
         self._since = 0
         self.epoch: int | None = None
 
-    def see(self, score: float, epoch: int) -> bool:
+    def add(self, score: float, epoch: int) -> bool:
         """Take in the score of `epoch`; whether it is time to stop. A NaN is never better."""
         if score < self._score:
             self._score, self.epoch, self._since = score, epoch, 0

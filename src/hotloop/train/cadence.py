@@ -1,4 +1,4 @@
-"""When the state of a stateful model is put back, and when what its forwards staged becomes its state."""
+"""When a model changes beside its weights: its state is put back or committed, and it follows the epochs."""
 
 import warnings
 from collections.abc import Callable
@@ -60,3 +60,10 @@ class StateCadence:
 def _method(model: nn.Module, name: str) -> Callable[..., Any] | None:
     method = getattr(model, name, None)
     return method if callable(method) else None
+
+
+def follow_epoch(model: nn.Module, epoch: int) -> None:
+    """Call `on_epoch` of a model that changes with the epochs; the 0-based `epoch` has ended."""
+    follow = _method(model, "on_epoch")
+    if follow is not None:
+        follow(epoch)

@@ -1,4 +1,4 @@
-"""The one training loop of the house: whatever trains, times or verifies a recipe runs through it."""
+"""The one training loop: whatever trains, times or verifies a recipe runs through it."""
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -8,8 +8,8 @@ from torch import Tensor
 
 from hotloop.compile.eager import EagerStep
 from hotloop.errors import WorkloadError
-from hotloop.train.metrics import Meter, Report, Totals
-from hotloop.workload import Job, StepFunction
+from hotloop.train.metrics import Meter, MetricsReport, Totals
+from hotloop.workload import Job
 
 
 def train(
@@ -19,19 +19,18 @@ def train(
     epochs: int | None = None,
     on_step: Callable[[Tensor], None] | None = None,
     report_every: int | None = None,
-    on_report: Callable[[Report], bool | None] | None = None,
-    step: StepFunction | None = None,
-) -> Report:
+    on_report: Callable[[MetricsReport], bool | None] | None = None,
+) -> MetricsReport:
     """What the whole run learned, after `steps` steps or `epochs` passes over the batches, whichever ends first.
 
-    Steps are made by `step`, else by `job.step`, else eagerly. `on_step` gets the detached loss after each step and
+    Steps are made by `job.step`, else eagerly. `on_step` gets the detached loss after each step and
     may raise to stop; `on_report` gets the means of each `report_every` steps, the last ones included, and may return
     True to end the run. Nothing is read from the device but once a report. Train and eval mode of the model are left
     as they are.
     Raises ValueError for limits below 1 or none at all, WorkloadError for an epoch without a batch.
     """
     _check_limits(steps=steps, epochs=epochs, report_every=report_every)
-    make_step = step or job.step or EagerStep(job)
+    make_step = job.step or EagerStep(job)
     schedule = None if job.scheduler is None else job.scheduler.step
     meter, total = Meter(), Totals()
     for done, batch in enumerate(islice(_stream(job.batches, epochs), steps), start=1):
@@ -49,7 +48,7 @@ def train(
     return total.plus(_flush(meter, on_report if report_every else None)[0]).report()
 
 
-def _flush(meter: Meter, on_report: Callable[[Report], bool | None] | None) -> tuple[Totals, bool]:
+def _flush(meter: Meter, on_report: Callable[[MetricsReport], bool | None] | None) -> tuple[Totals, bool]:
     totals = meter.read()
     if on_report is None or not totals.steps:
         return totals, False

@@ -15,7 +15,7 @@ _FOLD_EVERY = 128
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class MetricsReport:
     """What happened in a run of steps.
 
     `loss` and `metrics` are means over the items of all batches (NaN where nothing finite was seen), `count` is the
@@ -58,7 +58,9 @@ class Meter:
     def _fold(self) -> None:
         losses, self._pending = self._pending, []
         names = self._same_names(losses)
-        flat = _scalars(losses) if names else [loss.value for loss in losses]
+        flat = [loss.value for loss in losses]
+        if names:
+            flat = [scalar for loss in losses for scalar in (loss.value, *loss.metrics.values())]
         values = torch.stack(flat).double().view(len(losses), 1 + len(names)).T
         weights = _weights([loss.count for loss in losses], values.device)
         finite = values.isfinite()
@@ -99,13 +101,13 @@ class Totals:
         )
         return Totals(steps=self.steps + other.steps, names=self.names, rows=rows)
 
-    def report(self) -> Report:
+    def report(self) -> MetricsReport:
         """The means."""
         if not self.steps:
-            return Report(steps=0, loss=math.nan, count=0.0)
+            return MetricsReport(steps=0, loss=math.nan, count=0.0)
         sums, weights, nonfinite = self.rows
         means = [total / weight if weight else math.nan for total, weight in zip(sums, weights, strict=True)]
-        return Report(
+        return MetricsReport(
             steps=self.steps,
             loss=means[0],
             count=weights[0],
@@ -113,10 +115,6 @@ class Totals:
             metrics=dict(zip(self.names, means[1:], strict=True)),
             num_nonfinite_metrics=dict(zip(self.names, map(int, nonfinite[1:]), strict=True)),
         )
-
-
-def _scalars(losses: list[Loss]) -> list[Tensor]:
-    return [scalar for loss in losses for scalar in (loss.value, *loss.metrics.values())]
 
 
 def _weights(counts: list[Tensor | int], device: torch.device) -> Tensor:

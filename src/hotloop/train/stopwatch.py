@@ -2,9 +2,11 @@
 
 from collections import defaultdict
 from time import perf_counter
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
+
+Phases = Literal["auto", "off", "on"]
 
 
 class Stopwatch(Protocol):
@@ -84,3 +86,11 @@ class NoStopwatch:
     def seconds(self) -> dict[str, float]:
         """No phases."""
         return {}
+
+
+def stopwatch_for(phases: Phases, device: torch.device) -> Stopwatch:
+    """The stopwatch for `phases`: on the host always but for "off", on a GPU only for "on", where each mark costs."""
+    is_cuda = device.type == "cuda"
+    if phases == "off" or (phases == "auto" and is_cuda):
+        return NoStopwatch()
+    return DeviceStopwatch() if is_cuda else HostStopwatch()

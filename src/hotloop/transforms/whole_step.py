@@ -46,7 +46,7 @@ class WholeStep(TransformBase):
 
         from hotloop.compile import capture
 
-        site.step = capture.WholeStep(site, dtype=None if self.dtype is None else torch.bfloat16)
+        site.step = capture.CapturedStep(site, dtype=None if self.dtype is None else torch.bfloat16)
 
     def confirm(self) -> None:
         """Raise NotApplicable where no captured step has run in this process."""

@@ -1,14 +1,13 @@
 """Runs a workload to its end in this process, as a person would have started it."""
 
-import importlib.util
 import runpy
 import sys
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 from hotloop import registry
 from hotloop.errors import WorkloadError
+from hotloop.import_path import ImportPathError, attribute, module_from_file
 from hotloop.transform import Stage
 from hotloop.workload import Job, Recipe, Script
 from hotloop.workloads.hooks import Around, Callbacks, hooked, steps_seen
@@ -63,18 +62,9 @@ def load_build(recipe: Recipe) -> Callable[[int], Any]:
     path, _, function = recipe.target.partition(":")
     if not path.endswith(".py"):
         return registry.load("workloads", recipe.target)
-    namespace = _imported(recipe.folder / path)
-    if function not in namespace:
-        raise WorkloadError(f"{path} has no {function!r}; name a function build(seed) that returns a hotloop.Job")
-    return namespace[function]
-
-
-def _imported(path: Path) -> Mapping[str, Any]:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise WorkloadError(f"cannot import {path}; give a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    sys.path.insert(0, str(path.parent))
-    spec.loader.exec_module(module)
-    return vars(module)
+    file = recipe.folder / path
+    sys.path.insert(0, str(file.parent))
+    try:
+        return attribute(module_from_file(file, file.stem), function)
+    except ImportPathError as error:
+        raise WorkloadError(f"{error}; name a function build(seed) that returns a hotloop.Job") from error

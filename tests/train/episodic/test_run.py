@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 from hotloop.errors import NonFiniteError
-from hotloop.models.wave_residual import Schedule, WaveResNet
+from hotloop.models.wave_residual import WaveResNet, WaveSchedule
+from hotloop.train.episodes.windows import draw_starts
 from hotloop.train.episodic import EpisodicOptions, train_episodic
 from hotloop.train.episodic.profile import PHASES
-from hotloop.train.episodic.windows import draw_starts
 
 
 def reward(actions, context):
@@ -50,7 +50,7 @@ def test_3_7_training_is_that_of_the_plain_loop(request, make, options, weights,
     expected = by_hand(theirs, series, starts, batch=batch)
     assert [epoch.reward for epoch in run.history] == pytest.approx(expected, rel=1e-4)
     assert torch.allclose(weights(mine), weights(theirs), atol=2e-4)
-    assert run.profile.step == ("fused" if fused and name != "linear" else "lean")
+    assert run.profile.step == ("fused" if fused and name != "linear" else "flat")
 
 
 def test_3_5_the_gradient_of_a_batch_is_the_mean_of_its_episodes(make, flat_series, options, weights):
@@ -131,7 +131,7 @@ def test_defect_02_softmax_over_one_action_is_warned_of(make, flat_series, optio
 
 def test_defect_03_schedules_of_the_model_advance_with_the_epochs(flat_series, options):
     torch.manual_seed(0)
-    schedule = Schedule(warmup_epochs=2, depth_initial=1, depth_interval=1)
+    schedule = WaveSchedule(warmup_epochs=2, depth_initial=1, depth_interval=1)
     model = WaveResNet(3, 2, hidden_layers=3, hidden_units=8, schedule=schedule)
     epochs = []
     train_episodic(
@@ -222,7 +222,7 @@ def test_the_rate_goes_from_lr_to_lr_end(make, flat_series, options, weights):
 
 
 def resolve_one():
-    from hotloop.train.episodic.schedule import Schedule
+    from hotloop.train.episodes.schedule import Schedule
 
     return Schedule(window=8, batch=1, episodes=1)
 

@@ -1,9 +1,9 @@
 """Episodic reward training (HISSO): random windows of a series, one differentiable reward, gradient ascent."""
 
-from hotloop.train.episodic.options import EpisodicOptions
+from hotloop.train.episodes.options import EpisodicOptions
 from hotloop.train.episodic.profile import EpisodicProfile
 from hotloop.train.episodic.run import EpisodicEpoch, EpisodicRun, train_episodic
-from hotloop.train.episodic.warm_start import SupervisedOptions, SupervisedRun, train_supervised
+from hotloop.train.episodic.supervised import SupervisedOptions, train_supervised
 
 __all__ = [
     "EpisodicEpoch",
@@ -11,7 +11,6 @@ __all__ = [
     "EpisodicProfile",
     "EpisodicRun",
     "SupervisedOptions",
-    "SupervisedRun",
     "train_episodic",
     "train_supervised",
 ]

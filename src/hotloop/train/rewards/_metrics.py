@@ -11,8 +11,8 @@ Turnover = Literal["target", "drifted"]
 class PortfolioMetrics(TypedDict):
     """`sharpe` is not annualized unless periods_per_year was given; `turnover` is the mean traded in a period.
 
-    `max_drawdown` is the deepest fall from a peak as a share of that peak, from -1 to 0. Signs and means are the
-    peer's.
+    `max_drawdown` is the deepest fall from a peak as a share of that peak, from -1 to 0. Signs and means are those
+    of psann.
     """
 
     cum_return: float

@@ -24,18 +24,16 @@ def growth_of_wealth(actions: "Tensor", growth: "Tensor", *, eps: float) -> "Ten
     return (actions[..., :-1, :] * growth).sum(-1).clamp_min(eps)
 
 
-def change_of_target(actions: "Tensor") -> "Tensor":
-    """||a_{t+1} - a_t||_1, shape (..., T-1): what is traded where drift between two steps is not counted."""
-    return (actions[..., 1:, :] - actions[..., :-1, :]).abs().sum(-1)
-
-
 def net_log_growth(
     actions: "Tensor", prices: "Tensor", *, penalty: float, eps: float, least_steps: int = 2
 ) -> "Tensor":
     """log g_t - penalty ||a_{t+1} - a_t||_1, shape (..., T-1): the log return of each period after costs."""
     growth = growth_of_assets(actions, prices, eps=eps, least_steps=least_steps)
     gross = growth_of_wealth(actions, growth, eps=eps).log()
-    return gross - penalty * change_of_target(actions) if penalty else gross
+    if not penalty:
+        return gross
+    # What is traded where drift between two steps is not counted.
+    return gross - penalty * (actions[..., 1:, :] - actions[..., :-1, :]).abs().sum(-1)
 
 
 def _check(actions: tuple[int, ...], prices: tuple[int, ...], least_steps: int) -> None:

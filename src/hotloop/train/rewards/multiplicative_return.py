@@ -1,4 +1,4 @@
-"""Growth of wealth after costs, in logs: the reward that the peer calls "finance" or "portfolio"."""
+"""Growth of wealth after costs, in logs: the reward that psann calls "finance" or "portfolio"."""
 
 from dataclasses import dataclass
 from typing import ClassVar

@@ -1,4 +1,4 @@
-"""The peer's default: reward for doing nothing."""
+"""Minus the mean square of the actions: the default of psann, greatest where nothing is done."""
 
 from dataclasses import dataclass
 from typing import ClassVar

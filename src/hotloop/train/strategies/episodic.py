@@ -1,7 +1,7 @@
 """Episodes of a series: a network acts on every step, a differentiable reward scores each episode.
 
 `hotloop.train.episodic.train_episodic` trains with it; in a recipe it is the strategy of a Job whose batches are
-`hotloop.train.episodic.windows.Windows`.
+`hotloop.train.episodes.windows.Windows`.
 """
 
 import warnings
@@ -10,13 +10,13 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from hotloop.train.episodic.actions import as_rows, back_through, transform_named
-from hotloop.train.episodic.callers import outside_level
-from hotloop.train.episodic.context import align
-from hotloop.train.episodic.options import Primary
-from hotloop.train.episodic.reward import RewardCall
-from hotloop.train.episodic.windows import Episodes
-from hotloop.train.lean.step import FusedNetwork
+from hotloop.train.callers import outside_level
+from hotloop.train.episodes.actions import as_rows, back_through, transform_named
+from hotloop.train.episodes.context import align
+from hotloop.train.episodes.options import Primary
+from hotloop.train.episodes.reward import RewardCall
+from hotloop.train.episodes.windows import Episodes
+from hotloop.train.flat.fused_network import FusedNetwork
 from hotloop.train.stopwatch import NoStopwatch, Stopwatch
 from hotloop.workload import Loss
 
@@ -40,13 +40,13 @@ class Episodic:
         autocast: torch.dtype | None = None,
         action_dim: int | None = None,
         trains: bool = True,
-        watch: Stopwatch | None = None,
+        stopwatch: Stopwatch | None = None,
     ) -> None:
         self._reward = reward
         self._primary: Primary = primary_transform
         self._transform = transform_named(primary_transform)
         self._autocast, self._action_dim = autocast, action_dim
-        self._mark = (watch or NoStopwatch()).mark
+        self._mark = (stopwatch or NoStopwatch()).mark
         # A list, because a captured step guards plain attributes.
         self._seeds: dict[torch.Size, Tensor] = {}
         self._checked = [] if trains else [True]

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from hotloop.models.residual import ResPSANN
-from hotloop.train.episodic.context import ContextSource
-from hotloop.train.episodic.reward import RewardCall
-from hotloop.train.episodic.schedule import Schedule
-from hotloop.train.episodic.windows import Episodes, Windows
+from hotloop.train.episodes.context import ContextSource
+from hotloop.train.episodes.reward import RewardCall
+from hotloop.train.episodes.schedule import Schedule
+from hotloop.train.episodes.windows import Episodes, Windows
 from hotloop.train.rewards.multiplicative_return import MultiplicativeReturn
 from hotloop.train.stopwatch import NoStopwatch
 from hotloop.train.strategies.episodic import Episodic
@@ -48,4 +48,4 @@ class _Epochs:
         last = len(self._series) - _SCHEDULE.window
         starts = self._rng.integers(0, last + 1, size=(1, _SCHEDULE.episodes))
         context = ContextSource(prices_of_log_returns)
-        yield from Windows(self._series, starts, _SCHEDULE, watch=NoStopwatch(), extractor=context)
+        yield from Windows(self._series, starts, _SCHEDULE, stopwatch=NoStopwatch(), extractor=context)

@@ -1,0 +1,111 @@
+"""The flat step: flat parameters and gradients, two-operation clip, one fused update, nothing read from the device."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from hotloop.compile.eager import detached
+from hotloop.train.cadence import StateCadence
+from hotloop.train.flat.clipping import Clipping
+from hotloop.train.flat.fused_network import FusedNetwork
+from hotloop.train.flat.fused_update import fused_update
+from hotloop.train.flat.loss_scale import LossScale
+from hotloop.train.flat.optimizer import FlatOptimizer
+from hotloop.train.stopwatch import NoStopwatch, Stopwatch
+from hotloop.workload import Loss, Strategy
+
+Nonfinite = Literal["stop", "skip"]
+
+
+class FlatStep:
+    """A StepFunction over flat parameters.
+
+    The loss of a skipped step comes back as NaN, so that a report counts it. A step is skipped where its loss or its
+    gradient is not finite; with "stop", every later step too, so that the weights stay as they were. With a `scale`,
+    an overflow skips the step but is not counted. Nothing is read from the device, except by a `state`. `fused` False
+    keeps clip and update apart where one operator would serve. The forward runs through `network`: the model, or a
+    compiled or fused form of it. A strategy with a method `differentiate` gets fused networks through it.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        strategy: Strategy,
+        optimizer: FlatOptimizer,
+        *,
+        clipping: Clipping | None = None,
+        nonfinite: Nonfinite = "stop",
+        scale: LossScale | None = None,
+        state: StateCadence | None = None,
+        stopwatch: Stopwatch | None = None,
+        fused: bool = True,
+    ) -> None:
+        self.network: nn.Module | FusedNetwork = model
+        self._strategy, self.optimizer = strategy, optimizer
+        clipping, self._latch = clipping or Clipping(), nonfinite == "stop"
+        self._clip = clipping.apply
+        is_plain = fused and scale is None
+        self._fused_update = fused_update(optimizer, clipping, latch=self._latch) if is_plain else None
+        self._differentiate_fused: Callable[[FusedNetwork, Any], Loss] | None = getattr(strategy, "differentiate", None)
+        self._bad = torch.zeros((), device=optimizer.flat.values.device)
+        self._skip = torch.zeros((), device=optimizer.flat.values.device)
+        self._scale, self._state = scale, state
+        self._mark: Callable[[str], None] = (stopwatch or NoStopwatch()).mark
+        self.steps = 0
+
+    def __call__(self, batch: Any) -> Loss:
+        """One step on `batch`; the loss is detached."""
+        if self._state is not None:
+            self._state.before_update()
+        loss, overflow = self._differentiate(batch)
+        if self._fused_update is None:
+            value = self._update(loss.value, overflow)
+        else:
+            self._mark("backward")
+            value = self._fused_update(loss.value, self._skip)
+        self._mark("optimizer")
+        self.steps += 1
+        if self._state is not None:
+            self._state.after_update(self._skip)
+            self._mark("state")
+        return Loss(value, loss.count, loss.metrics)
+
+    def _differentiate(self, batch: Any) -> tuple[Loss, Tensor | None]:
+        """The detached loss, with its gradient in the flat vector; and whether a scaled gradient overflowed."""
+        grads, network, scale = self.optimizer.flat.grads, self.network, self._scale
+        if not isinstance(network, nn.Module) and self._differentiate_fused is not None:
+            return self._differentiate_fused(network, batch), None
+        loss = self._strategy.loss(network, batch)  # pyright: ignore[reportArgumentType]
+        self._mark("reward")
+        scaled = loss.value if scale is None else scale.scaled(loss.value)
+        if isinstance(network, nn.Module):
+            grads.zero_()
+            scaled.backward()
+        else:
+            network.backward(torch.autograd.grad(scaled, network.outputs)[0])
+        if scale is None:
+            return detached(loss), None
+        overflow = scale.unscale(grads)
+        scale.update(overflow)
+        return detached(loss), overflow
+
+    def _update(self, loss: Tensor, overflow: Tensor | None) -> Tensor:
+        grads = self.optimizer.flat.grads
+        norm = self._clip(grads, self.steps)
+        value = self._guard(loss, grads.sum() if norm is None else norm, overflow)
+        self._mark("backward")
+        self.optimizer.update(self._skip)
+        return value
+
+    def _guard(self, value: Tensor, norm: Tensor, overflow: Tensor | None) -> Tensor:
+        """The loss, or NaN where this step is to be skipped; x - x is NaN exactly for NaN and infinities."""
+        checked = value + norm if overflow is None else value
+        bad = checked - checked
+        if self._latch:
+            bad = self._bad.add_(bad)
+        torch.ne(bad, 0.0, out=self._skip)
+        if overflow is not None:
+            torch.maximum(self._skip, overflow, out=self._skip)
+        return value + bad

@@ -1,1 +1,0 @@
-"""The lean step: flat parameters and gradients, few operations an update, fused or compiled where that fits."""
