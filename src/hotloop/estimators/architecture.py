@@ -4,10 +4,17 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from hotloop.estimators import old_names
+from hotloop.estimators.network import NetPlan
 from hotloop.estimators.parameters import NetParameters
 from hotloop.models.state import StateConfig
 
 _DEFAULT_UNITS = 64
+
+
+def net_plan(given: NetParameters, name: str, features: int, columns: int, **keywords: Any) -> NetPlan:
+    """The network `name` with hidden layers and activations as the parameters say, and further keywords."""
+    shared = {"hidden_layers": int(given.hidden_layers), **activation_keywords(given)}
+    return NetPlan(name=name, in_features=features, out_features=columns, keywords={**shared, **keywords})
 
 
 def hidden_units(given: NetParameters) -> int:

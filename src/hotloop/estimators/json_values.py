@@ -130,24 +130,25 @@ def _import(value: Mapping[str, Any], role: str) -> Any:
 
 
 def _dataclass(value: Mapping[str, Any], role: str) -> Any:
-    found = _import({"path": value["class"]}, role)
-    if isinstance(found, Missing):
-        return found
-    if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
-        raise ValueError(f"got the class {value['class']!r} for {role}; only dataclasses are built: save it anew")
-    return found(**decode_items(value["fields"], role))
+    found = _class_of(value, role, dataclasses.is_dataclass, "dataclasses")
+    return found if isinstance(found, Missing) else found(**decode_items(value["fields"], role))
 
 
 def _estimator(value: Mapping[str, Any], role: str) -> Any:
-    found = _import({"path": value["class"]}, role)
+    found = _class_of(value, role, lambda kind: issubclass(kind, BaseEstimator), "scikit-learn estimators")
     if isinstance(found, Missing):
         return found
-    if not (isinstance(found, type) and issubclass(found, BaseEstimator)):
-        raise ValueError(f"got the class {value['class']!r} for {role}; only scikit-learn estimators are built")
     made = found(**decode_items(value["params"], role))
     for name, item in decode_items(value["learned"], role).items():
         setattr(made, name, item)
     return made
+
+
+def _class_of(value: Mapping[str, Any], role: str, is_allowed: Callable[[type], bool], allowed: str) -> Any:
+    found = _import({"path": value["class"]}, role)
+    if isinstance(found, Missing) or (isinstance(found, type) and is_allowed(found)):
+        return found
+    raise ValueError(f"got the class {value['class']!r} for {role}; only {allowed} are built: save it anew")
 
 
 _DECODERS: dict[str, Callable[[Mapping[str, Any], str], Any]] = {

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from hotloop.estimators.architecture import activation_keywords, hidden_units, state_keywords
+from hotloop.estimators.architecture import hidden_units, net_plan, state_keywords
 from hotloop.estimators.checks import refuse_state
 from hotloop.estimators.network import NetPlan
 from hotloop.estimators.regressor import NetRegressor
@@ -19,20 +19,19 @@ class PSANNRegressor(NetRegressor):
     def plan(self, inputs: InputShape, columns: int, context_columns: int) -> NetPlan:
         """The network for such inputs; context columns are further features, or further channels."""
         width = hidden_units(self)
-        keywords = {"hidden_layers": int(self.hidden_layers), "w0": float(self.w0), **activation_keywords(self)}
-        if inputs.grid:
-            refuse_state(self, "a convolutional network")
-            keywords |= {
-                "rank": len(inputs.positions),
-                "channels": int(self.conv_channels or width),
-                "kernel_size": int(self.conv_kernel_size),
-                "per_element": self.per_element,
-            }
-        else:
-            keywords |= {"hidden_units": width, "state": state_keywords(self)}
-        return NetPlan(
-            name="conv" if inputs.grid else "dense",
-            in_features=inputs.features + context_columns,
-            out_features=columns,
-            keywords=keywords,
+        features, w0 = inputs.features + context_columns, float(self.w0)
+        if not inputs.grid:
+            state = state_keywords(self)
+            return net_plan(self, "dense", features, columns, w0=w0, hidden_units=width, state=state)
+        refuse_state(self, "a convolutional network")
+        return net_plan(
+            self,
+            "conv",
+            features,
+            columns,
+            w0=w0,
+            rank=len(inputs.positions),
+            channels=int(self.conv_channels or width),
+            kernel_size=int(self.conv_kernel_size),
+            per_element=self.per_element,
         )

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from hotloop.estimators.architecture import activation_keywords, hidden_units
+from hotloop.estimators.architecture import hidden_units, net_plan
 from hotloop.estimators.checks import refuse_state, warn_without_effect
 from hotloop.estimators.network import NetPlan
 from hotloop.estimators.parameters import ResidualParameters
@@ -36,16 +36,13 @@ class ResConvPSANNRegressor(ResidualParameters, NetRegressor):
         refuse_state(self, "a residual network")
         reason = "rows keep their shape, and the first layer is drawn within 1/channels"
         warn_without_effect(self, ("w0_first", "w0", "preserve_shape"), reason)
-        return NetPlan(
-            name="conv_residual",
-            in_features=inputs.features + context_columns,
-            out_features=columns,
-            keywords={
-                "hidden_layers": int(self.hidden_layers),
-                "channels": int(self.conv_channels or hidden_units(self)),
-                "kernel_size": int(self.conv_kernel_size),
-                "per_element": self.per_element,
-                **self.residual_keywords(),
-                **activation_keywords(self),
-            },
+        return net_plan(
+            self,
+            "conv_residual",
+            inputs.features + context_columns,
+            columns,
+            channels=int(self.conv_channels or hidden_units(self)),
+            kernel_size=int(self.conv_kernel_size),
+            per_element=self.per_element,
+            **self.residual_keywords(),
         )

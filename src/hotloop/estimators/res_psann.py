@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from hotloop.estimators.architecture import activation_keywords, hidden_units
+from hotloop.estimators.architecture import hidden_units, net_plan
 from hotloop.estimators.checks import refuse_state, warn_without_effect
 from hotloop.estimators.network import NetPlan
 from hotloop.estimators.parameters import ResidualParameters
@@ -27,14 +27,5 @@ class ResPSANNRegressor(ResidualParameters, NetRegressor):
             raise ValueError(
                 "got preserve_shape=True for ResPSANNRegressor, whose rows are flat; use ResConvPSANNRegressor"
             )
-        return NetPlan(
-            name="residual",
-            in_features=inputs.features + context_columns,
-            out_features=columns,
-            keywords={
-                "hidden_layers": int(self.hidden_layers),
-                "hidden_units": hidden_units(self),
-                **self.residual_keywords(),
-                **activation_keywords(self),
-            },
-        )
+        features, own = inputs.features + context_columns, self.residual_keywords()
+        return net_plan(self, "residual", features, columns, hidden_units=hidden_units(self), **own)
