@@ -13,7 +13,7 @@ import torch
 
 from hotloop.lint import fixers
 from hotloop.lint.catalogue import catalogue
-from hotloop.lint.patches.propose import fixable, propose_patches
+from hotloop.lint.propose import fixable, propose_patches
 from hotloop.lint.run import LintOptions, lint_paths
 
 PROGRAM = Path(__file__).parent / "programs" / "fixable.py"

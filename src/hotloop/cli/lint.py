@@ -96,7 +96,7 @@ def lint(
 
 def _fix(findings: Iterable["Finding"], *, write: bool) -> list["Patch"]:
     """The patches, printed or written; what was left and why goes to stderr."""
-    from hotloop.lint.patches.propose import propose_patches
+    from hotloop.lint.propose import propose_patches
 
     patches = propose_patches(findings)
     for patch in patches:

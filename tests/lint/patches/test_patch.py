@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hotloop.errors import SourceError
-from hotloop.lint.patches.propose import propose_patches
+from hotloop.lint.propose import propose_patches
 from hotloop.lint.run import LintOptions, lint_paths
 
 PROGRAM = (Path(__file__).parents[1] / "programs" / "fixable.py").read_bytes()

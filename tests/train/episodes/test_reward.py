@@ -95,7 +95,9 @@ def test_1_2_a_reward_of_another_length_is_refused():
 
 
 @pytest.mark.parametrize(
-    "result", ["up", None, {"reward": 1.0}, ["up", "down"], [[1.0], [2.0, 3.0]], np.array(["up"]), object()], ids=repr
+    "result",
+    ["up", None, {"reward": 1.0}, ["up", "down"], [[1.0], [2.0, 3.0]], np.array(["up"]), object()],
+    ids=["text", "nothing", "mapping", "texts", "ragged", "array of text", "object"],
 )
 def test_a_reward_that_is_no_number_is_named_with_what_is_allowed(result):
     def talking(actions, context):
