@@ -33,7 +33,11 @@ def word(*forms: str) -> str:
     return rf"(?<![A-Za-z])(?i:{plain})(?![a-z])|(?<=[a-z])(?:{title})(?![a-z])"
 
 
-SIMD_LANES = Allowed(pattern=r"\bk?(?:L|l)anes?\b|\bLANES\b", why="lanes of a vector register", files=("kernels/*",))
+SIMD_LANES = Allowed(
+    pattern=r"\bk?(?:L|l)anes?\b|\bLANES\b",
+    why="lanes of a vector register",
+    files=("kernels/*", "train/flat/fused_network.py"),
+)
 RACE_CONDITION = Allowed(pattern=r"race conditions?|data races?", why="the term of concurrent programming")
 IN_SIGHT = Allowed(pattern=r"\b(?:in|out of) sight\b", why="plain English: what source code shows, or does not")
 OF_COURSE = Allowed(pattern=r"\bof course\b", why="plain English")

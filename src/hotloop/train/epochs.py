@@ -21,7 +21,7 @@ from hotloop.workload import Strategy
 
 
 @dataclass(frozen=True, kw_only=True)
-class Callbacks:
+class EpochCallbacks:
     """Functions of the caller: before an epoch (0-based) and after it; `validate` gives a loss to minimise.
 
     A `recorder` says once where to begin, and is called after each epoch.
@@ -58,7 +58,7 @@ def train_epochs(
     *,
     stopwatch: Stopwatch,
     compilation: Compilation | None = None,
-    callbacks: Callbacks | None = None,
+    callbacks: EpochCallbacks | None = None,
 ) -> EpochsRun:
     """Trains `model` in place on `batches` by flat steps, at most `options.epochs` epochs.
 
@@ -66,7 +66,7 @@ def train_epochs(
     called after each epoch. With a validation loss and `patience`, the best weights are put back at the end.
     Raises NonFiniteError at the end of an epoch that met a NaN under "stop".
     """
-    callbacks = callbacks or Callbacks()
+    callbacks = callbacks or EpochCallbacks()
     recorder = callbacks.recorder
     if recorder is not None and compilation is not None and compilation.what == "step":
         raise ValueError(

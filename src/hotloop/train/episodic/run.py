@@ -17,7 +17,7 @@ from hotloop.train.episodic.evaluate import series_scorer
 from hotloop.train.episodic.profile import EpisodicProfile, profile_of
 from hotloop.train.episodic.setup import EpisodicSetup, set_up
 from hotloop.train.epoch_log import Epoch
-from hotloop.train.epochs import Callbacks, EpochsRun, train_epochs
+from hotloop.train.epochs import EpochCallbacks, EpochsRun, train_epochs
 from hotloop.train.strategies.episodic import Episodic
 from hotloop.train.threads import intra_op_threads
 
@@ -100,7 +100,7 @@ def train_episodic(  # noqa: PLR0913  # one call for users; all but three by key
             score = series_scorer(
                 model, validation, call, context=context, primary_transform=primary, name="validation series"
             )
-        callbacks = Callbacks(
+        callbacks = EpochCallbacks(
             before_epoch=before_epoch,
             after_epoch=None if on_epoch is None else lambda epoch: on_epoch(record(epoch)),
             validate=None if score is None else lambda: -score(),

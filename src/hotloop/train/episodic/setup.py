@@ -1,4 +1,4 @@
-"""Everything about a run of episodes that is settled before its first update."""
+"""Everything about a run of episodes that is fixed before its first update."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
