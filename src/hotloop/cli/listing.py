@@ -18,8 +18,14 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List what can be named in a plan or on the command line."""
-    special = {"transforms": _transforms, "rules": _rules}
-    rows = special[kind]() if kind in special else [{"name": name} for name in registry.names(kind)]
+    if kind == "transforms":
+        rows = _transforms()
+    elif kind == "rules":
+        from hotloop.lint.catalogue import catalogue
+
+        rows = [{"code": entry.code, "name": entry.name} for entry in catalogue()]
+    else:
+        rows = [{"name": name} for name in registry.names(kind)]
     if as_json:
         typer.echo(json.dumps({"schema": 1, "kind": kind, "items": rows}, indent=2))
         return
@@ -47,9 +53,3 @@ def _transforms() -> list[dict[str, Any]]:
         refused = f"(does not apply here: {reasons[0]})" if reasons else ""
         rows.append({"name": name, "stage": kind.stage.value, "purpose": purpose, "here": refused})
     return rows
-
-
-def _rules() -> list[dict[str, Any]]:
-    from hotloop.lint.catalogue import catalogue
-
-    return [{"code": entry.code, "name": entry.name} for entry in catalogue()]

@@ -29,7 +29,12 @@ def prove(
     as_json: Json = False,
 ) -> None:
     """Prove one plan on one script, or repeat the proof of an evidence folder."""
-    workload, chosen = _replayed(replay) if replay else _given(target, arguments, plan)
+    if replay:
+        workload, chosen = _replayed(replay)
+    elif target is None or plan is None:
+        raise typer.BadParameter("give a script and --plan PLAN.toml, or --replay EVIDENCE")
+    else:
+        workload, chosen = parse_workload(target, tuple(arguments or ())), Plan.load(plan)
     from hotloop.cli.progress import LiveProgress
     from hotloop.proof.prove import prove as judge
     from hotloop.proof.session import Options
@@ -45,12 +50,6 @@ def prove(
     with LiveProgress(budget=options.budget) as progress:
         result = judge(workload, chosen, options=options, progress=progress)
     leave(result, as_json=as_json, out=out)
-
-
-def _given(target: str | None, arguments: list[str] | None, plan: Path | None) -> tuple[Workload, Plan]:
-    if target is None or plan is None:
-        raise typer.BadParameter("give a script and --plan PLAN.toml, or --replay EVIDENCE")
-    return parse_workload(target, tuple(arguments or ())), Plan.load(plan)
 
 
 def _replayed(folder: Path) -> tuple[Workload, Plan]:

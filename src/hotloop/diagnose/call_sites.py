@@ -1,6 +1,7 @@
 """Call sites: the line of the user's own program that is at work, and the library frames between it and a probe."""
 
 import dis
+import functools
 import os
 import sys
 import sysconfig
@@ -25,6 +26,12 @@ _OWN_FILES = (
     str(_PACKAGE / "diagnose") + os.sep,
     str(_PACKAGE / "workloads" / "hooks.py"),
 )
+_LIBRARY_FOLDERS = (
+    *(sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib")),
+    str(_PACKAGE / "worker"),
+    str(_PACKAGE / "workloads" / "program.py"),
+)
+_TENSOR_LIBRARIES = tuple(str(Path(str(package.__file__)).parent) + os.sep for package in (torch, numpy))
 _BRANCHES = ("POP_JUMP", "JUMP_IF", "UNARY_NOT", "TO_BOOL")
 
 
@@ -63,8 +70,6 @@ class CallSites:
 
     def __init__(self, scratch: Scratch) -> None:
         self.scratch = scratch
-        self._library = _library_folders()
-        self._kinds: dict[str, int] = {}
         self._originals: dict[str, str] = {}
         self._main = threading.main_thread().ident
 
@@ -89,12 +94,12 @@ class CallSites:
 
     def is_users(self, file: str) -> bool:
         """Whether a file is the program's: neither torch, nor the standard library, nor ours."""
-        return self._kind(file) == _PROGRAM
+        return _kind(file) == _PROGRAM
 
     def _user_frame(self, frame: FrameType | None, frames: list[tuple[str, str]]) -> FrameType | None:
         while frame is not None:
             code = frame.f_code
-            kind = self._kind(code.co_filename)
+            kind = _kind(code.co_filename)
             if kind == _PROGRAM:
                 return frame
             if kind == _LIBRARY:
@@ -102,20 +107,10 @@ class CallSites:
             frame = frame.f_back
         return None
 
-    def _kind(self, file: str) -> int:
-        kind = self._kinds.get(file)
-        if kind is None:
-            is_library = file.startswith("<") or (file.startswith(self._library) and "-packages" + os.sep not in file)
-            is_torch = file.startswith((_folder(torch), _folder(numpy)))
-            kind = _OWN if file.startswith(_OWN_FILES) else _LIBRARY if is_library or is_torch else _PROGRAM
-            self._kinds[file] = kind
-        return kind
 
-
-def _folder(package: object) -> str:
-    return str(Path(str(getattr(package, "__file__", ""))).parent) + os.sep
-
-
-def _library_folders() -> tuple[str, ...]:
-    own = (str(_PACKAGE / "worker"), str(_PACKAGE / "workloads" / "program.py"))
-    return (*(sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib")), *own)
+@functools.cache
+def _kind(file: str) -> int:
+    if file.startswith(_OWN_FILES):
+        return _OWN
+    is_library = file.startswith(_LIBRARY_FOLDERS) and "-packages" + os.sep not in file
+    return _LIBRARY if is_library or file.startswith(("<", *_TENSOR_LIBRARIES)) else _PROGRAM

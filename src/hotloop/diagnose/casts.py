@@ -52,19 +52,11 @@ class CastCounts:
             again = sum(count > steps for count in casts.weights.values())
             if share < _WORTH_REPORTING or (casts.weights and not again):
                 continue
-            findings.append(
-                measured_finding(
-                    at,
-                    code="OP08" if again else "DA10",
-                    per_step=casts.count / steps,
-                    share=share,
-                    cure=(
-                        "leave autocast's cache on (cache_enabled=True)" if again else "choose the dtype in one place"
-                    ),
-                    message=(
-                        f"{casts.count / steps:.3g} casts, {'; '.join(sorted(casts.kinds))}, {share:.1%}"
-                        + (f"; {again} weights are cast more than once a step" if again else "")
-                    ),
-                )
-            )
+            message = f"{casts.count / steps:.3g} casts, {'; '.join(sorted(casts.kinds))}, {share:.1%}"
+            code, cure = "DA10", "choose the dtype in one place"
+            if again:
+                message += f"; {again} weights are cast more than once a step"
+                code, cure = "OP08", "leave autocast's cache on (cache_enabled=True)"
+            per_step = casts.count / steps
+            findings.append(measured_finding(at, code=code, per_step=per_step, share=share, cure=cure, message=message))
         return findings

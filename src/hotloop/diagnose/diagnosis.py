@@ -58,8 +58,3 @@ def read_finding(data: Mapping[str, Any]) -> Finding:
     """The inverse of `finding_data`."""
     names = {"bound": "amdahl_limit"}
     return Finding(**{names.get(key, key): value for key, value in data.items() if key != "docs"})
-
-
-def by_gain(findings: list[Finding]) -> tuple[Finding, ...]:
-    """The findings, the most to win first; those without a measured share come last."""
-    return tuple(sorted(findings, key=lambda f: (-(f.share or 0.0), f.share is None, f.code, f.path, f.line)))

@@ -1,14 +1,12 @@
 """Kinds of host reads: which calls make the host wait for the device, what each is called, which rule it breaks."""
 
-import linecache
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from hotloop.diagnose.call_sites import CallSite, SourceLine
+from hotloop.diagnose.call_sites import CallSite
 
 CURES = {
     "SY01": "keep a sum on the device and read it once a report",
@@ -54,19 +52,15 @@ _KERNELS: dict[Any, str] = {
     _aten.masked_select: "masked_select",
     _aten.bincount: "bincount",
 }
-_HOST_BY_NAME = re.compile(r"""\bto\(\s*(?:device\s*=\s*)?(?:torch\.device\()?\s*['"]cpu['"]""")
-# Code of torch's own that reads numbers which live on the host by design: step counters, permutations, seeds.
-_INTERNAL = ("/torch/optim/", "/torch/utils/data/", "/torch/random.py")
 
 
 def function_kind(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str | None:
     """The kind of a call that reads by its very name; None for all others, whose kernels tell."""
-    kind = _METHODS.get(func)
-    if kind is not None:
-        return kind
-    if func is Tensor.to and args and _is_host(args[1:], kwargs):
-        return "to(cpu)"
-    return None
+    if func is Tensor.to and args:
+        given = (kwargs.get("device"), *args[1:2])
+        devices = [torch.device(value).type for value in given if isinstance(value, (str, torch.device))]
+        return "to(cpu)" if "cpu" in devices else None
+    return _METHODS.get(func)
 
 
 def dispatched_kind(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str | None:
@@ -76,7 +70,11 @@ def dispatched_kind(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -
     if kind is not None:
         return kind
     if packet is _aten.index or packet is _aten.index_put or packet is _aten.index_put_:
-        return "boolean mask" if _has_mask(args) and not _fills(packet, args) else None
+        indices = args[1] if len(args) > 1 else ()
+        has_mask = any(isinstance(index, Tensor) and index.dtype in (torch.bool, torch.uint8) for index in indices)
+        # A mask that one number is written through is a fill of fixed size.
+        fills = packet is not _aten.index and len(args) > 2 and isinstance(args[2], Tensor) and args[2].numel() == 1
+        return "boolean mask" if has_mask and not fills else None
     if packet is _aten.repeat_interleave and func is not _aten.repeat_interleave.self_int:
         return "repeat_interleave" if kwargs.get("output_size") is None and len(args) < 2 else None
     if packet is _aten._to_copy or packet is _aten.copy_:
@@ -91,31 +89,6 @@ def code_of(kind: str, site: CallSite) -> str:
     if kind == "bool":
         return "SY03" if site.is_branch else "SY01"
     return _CODES.get(kind, "SY04")
-
-
-def is_internal(site: CallSite, tensor: Tensor | None) -> bool:
-    """Whether torch itself reads a number that lives on the host on every machine."""
-    return site.passes(*_INTERNAL) and (tensor is None or tensor.device.type == "cpu")
-
-
-def names_the_host(source: SourceLine) -> bool:
-    """Whether the line says .to("cpu"), and not .to(device) on a machine where that is the host."""
-    return _HOST_BY_NAME.search(linecache.getline(source.path, source.line)) is not None
-
-
-def _is_host(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
-    given = [kwargs.get("device"), *args[:1]]
-    return any(isinstance(value, (str, torch.device)) and torch.device(value).type == "cpu" for value in given)
-
-
-def _has_mask(args: Sequence[Any]) -> bool:
-    indices = args[1] if len(args) > 1 else ()
-    return any(isinstance(index, Tensor) and index.dtype in (torch.bool, torch.uint8) for index in indices)
-
-
-def _fills(packet: Any, args: Sequence[Any]) -> bool:
-    """A mask that one number is written through is a fill of fixed size."""
-    return packet is not _aten.index and len(args) > 2 and isinstance(args[2], Tensor) and args[2].numel() == 1
 
 
 def _leaves_device(packet: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:

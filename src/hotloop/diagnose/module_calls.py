@@ -61,7 +61,10 @@ class ModuleCalls:
         yield
         for remove in self._removals:
             remove()
-        self.seconds = self._own_seconds()
+        self.seconds = dict.fromkeys(self.modules, 0.0)
+        for module, seconds in self._timeline.spans():
+            if module is not None:
+                self.seconds[module] += seconds
 
     def step(self) -> None:
         """What comes between two steps belongs to no module."""
@@ -81,13 +84,6 @@ class ModuleCalls:
     def after_backward(self) -> None:
         """Whoever called backward goes on."""
         self._timeline.mark(self._stack[-1])
-
-    def _own_seconds(self) -> dict[TracedModule, float]:
-        found = dict.fromkeys(self.modules, 0.0)
-        for module, seconds in self._timeline.spans():
-            if module is not None:
-                found[module] += seconds
-        return found
 
     def _trace(self, module: nn.Module, name: str, parent: TracedModule | None) -> None:
         if len(self.modules) >= _MOST_MODULES or isinstance(module, torch.jit.ScriptModule):

@@ -39,18 +39,12 @@ def hook_inputs(module: nn.Module, look: Callable[[Any, Any], None]) -> Callable
 class _Hook:
     """A hook that does nothing in a copy of its module."""
 
-    def __init__(self, call: Callable[..., None]) -> None:
+    def __init__(self, call: Callable[..., None] | None = None) -> None:
         self._call = call
 
     def __call__(self, *args: Any) -> None:
-        self._call(*args)
+        if self._call is not None:
+            self._call(*args)
 
     def __reduce__(self) -> Any:
-        return (_absent, ())
-
-
-def _absent() -> Callable[..., None]:
-    return _nothing
-
-
-def _nothing(*_: Any) -> None: ...
+        return (_Hook, ())

@@ -42,7 +42,8 @@ class PhaseHooks:
             for name in ("backward", "grad"):
                 stack.enter_context(self._around_backward(name))
             for owner in (torch, torch.serialization):
-                stack.enter_context(self._around_saving(owner))
+                save = self._around(owner.save, lambda: self._enter("checkpointing"))
+                stack.enter_context(_patched_unseen(owner, "save", save))
             yield
 
     def follow(self, root: nn.Module) -> None:
@@ -50,7 +51,9 @@ class PhaseHooks:
         if isinstance(root, torch.jit.ScriptModule):
             return
         if (compiled := getattr(root, "_compiled_call_impl", None)) is not None:
-            setattr(root, "_compiled_call_impl", self._around_call(compiled, root))  # noqa: B010  # torch's own name
+            # Where nn.Module keeps the compiled form of its call, which no copy carries along.
+            call = self._around(compiled, lambda: self._forward_begins(root))
+            setattr(root, "_compiled_call_impl", call)  # noqa: B010  # torch's own name
             return
         hook_calls(root, self._forward_begins, self._leave)
 
@@ -83,19 +86,17 @@ class PhaseHooks:
         if self._is_recording:
             self._timeline.mark(self._phases[-1])
 
-    def _around_saving(self, owner: Any) -> AbstractContextManager[None]:
-        original = owner.save
-
-        def save(*args: Any, **kwargs: Any) -> Any:
+    def _around(self, original: Callable[..., Any], begin: Callable[[], None]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
             if self._context.is_forked:
                 return original(*args, **kwargs)
-            self._enter("checkpointing")
+            begin()
             try:
                 return original(*args, **kwargs)
             finally:
                 self._leave()
 
-        return _patched_unseen(owner, "save", save)
+        return call
 
     def _around_backward(self, name: str) -> AbstractContextManager[None]:
         original = getattr(torch.autograd, name)
@@ -123,7 +124,9 @@ class PhaseHooks:
         def fetch(source: Any) -> Any:
             if context.is_forked:
                 return original(source)
-            self._note_loader(source)
+            # Once for each loader, since finding a call site costs more than a mark.
+            if isinstance(source, DataLoader) and not any(known is source for _, known in context.loaders):
+                context.loaders.append((context.call_sites.current().source, source))
             context.fetch_depth += 1
             self._enter(phase)
             is_exhausted = False
@@ -141,23 +144,6 @@ class PhaseHooks:
             return result
 
         return _patched_unseen(owner, name, fetch)
-
-    def _around_call(self, compiled: Callable[..., Any], root: nn.Module) -> Callable[..., Any]:
-        """What stands where nn.Module keeps the compiled form of its call, which no copy carries along anyway."""
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            self._forward_begins(root)
-            try:
-                return compiled(*args, **kwargs)
-            finally:
-                self._leave()
-
-        return call
-
-    def _note_loader(self, loader: Any) -> None:
-        """Where a loader is iterated over: once for each, since finding a call site costs more than a mark."""
-        if isinstance(loader, DataLoader) and not any(known is loader for _, known in self._context.loaders):
-            self._context.loaders.append((self._context.call_sites.current().source, loader))
 
     def _before_update(self, optimizer: Optimizer, *_: Any) -> None:
         if id(optimizer) not in self._context.optimizer_lines:

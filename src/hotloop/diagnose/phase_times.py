@@ -36,7 +36,8 @@ class PhaseTimes:
     @property
     def shares(self) -> dict[str, float]:
         """Share of each phase in an ordinary step."""
-        return _shares(self.ordinary)
+        whole = self.seconds
+        return {name: seconds / whole for name, seconds in self.ordinary.items()} if whole > 0 else {}
 
     @property
     def share_by_phase(self) -> dict[str, float]:
@@ -114,8 +115,3 @@ def _sums(step: Spans) -> dict[str, float]:
 def _mean(rows: Sequence[dict[str, float]]) -> dict[str, float]:
     names = dict.fromkeys(name for row in rows for name in row)
     return {name: sum(row.get(name, 0.0) for row in rows) / len(rows) for name in names}
-
-
-def _shares(row: dict[str, float]) -> dict[str, float]:
-    whole = sum(row.values())
-    return {name: seconds / whole for name, seconds in row.items()} if whole > 0 else {}

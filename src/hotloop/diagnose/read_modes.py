@@ -18,10 +18,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
 
 from hotloop.diagnose.call_sites import CallSite
-from hotloop.diagnose.host_reads import dispatched_kind, function_kind, is_internal
+from hotloop.diagnose.host_reads import dispatched_kind, function_kind
 from hotloop.diagnose.trace_context import TraceContext
 from hotloop.workloads.patched import patched
 
+# Code of torch's own that reads numbers which live on the host by design: step counters, permutations, seeds.
+_INTERNAL = ("/torch/optim/", "/torch/utils/data/", "/torch/random.py")
 _ENGINE = "_engine_run_backward"  # torch's own name for the way into its engine, and private: it may be gone
 
 
@@ -83,7 +85,8 @@ class ReadModes:
         if self.context.fetch_depth:
             return
         site = self.context.call_sites.current()
-        if not is_internal(site, call.tensor if inner is None else inner):
+        tensor = call.tensor if inner is None else inner
+        if not site.passes(*_INTERNAL) or (tensor is not None and tensor.device.type != "cpu"):
             self._note(SeenRead(kind, site, call, seconds))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import psutil
 
-from hotloop.diagnose.diagnosis import by_gain, finding_data
+from hotloop.diagnose.diagnosis import finding_data
 from hotloop.diagnose.phase_times import OUTSIDE, PHASES, PhaseTimes
 from hotloop.diagnose.probe import ProbeReport
 
@@ -30,6 +30,8 @@ def summarize(
         if (seconds := times.all.get(name))
     }
     times = _with_copies(times, seen.get("trace"))
+    findings = [finding for report in reports.values() for finding in report.findings]
+    findings.sort(key=lambda f: (-(f.share or 0.0), f.share is None, f.code, f.path, f.line))  # the most to win first
     return {
         "step_seconds": times.seconds,
         "steps": times.steps,
@@ -39,7 +41,7 @@ def summarize(
         },
         "outside": {**outside, "start_up": {"seconds": max(0.0, ready - psutil.Process().create_time())}},
         "share_by_phase": times.share_by_phase,
-        "findings": [finding_data(f) for f in by_gain([f for report in reports.values() for f in report.findings])],
+        "findings": [finding_data(finding) for finding in findings],
         "modules": seen.pop("modules", []),
         "seen": seen,
         "losses": [loss if loss is not None and loss - loss == 0.0 else None for loss in losses],

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import psutil
 
-from hotloop.machine.installed import find_allocators, find_compiler, git_state, torch_version
-from hotloop.machine.nvidia import Gpu, usable_gpus
+from hotloop.machine.installed import find_allocators, find_compiler, git_state, torch_has_cuda, torch_version
+from hotloop.machine.nvidia import installed_gpus, visible
 from hotloop.measurement import Environment
 from hotloop.version import __version__
 
@@ -35,8 +35,9 @@ _RESOLVED_CORES = 0.1
 def record_environment(argv: Sequence[str], folder: Path) -> Environment:
     """The environment now: `argv` is the exact call, `folder` the place whose git state counts."""
     cpu, flags = cpu_model()
-    gpus: tuple[Gpu, ...] = usable_gpus(os.environ)
+    gpus = visible(installed_gpus(), os.environ.get("CUDA_VISIBLE_DEVICES")) if torch_has_cuda() else ()
     revision, is_dirty = git_state(folder)
+
     return Environment(
         cpu=cpu,
         cpu_flags=flags,

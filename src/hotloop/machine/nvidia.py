@@ -4,11 +4,9 @@ import csv
 import importlib.util
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-
-from hotloop.machine.installed import torch_has_cuda
 
 _QUERY = "index,uuid,name,driver_version,clocks.sm,clocks.mem"
 _TIMEOUT = 20.0
@@ -23,13 +21,6 @@ class Gpu:
     name: str
     driver: str
     clocks: str
-
-
-def usable_gpus(variables: Mapping[str, str]) -> tuple[Gpu, ...]:
-    """GPUs that the installed torch would see under these variables; none where torch is built without CUDA."""
-    if not torch_has_cuda():
-        return ()
-    return visible(installed_gpus(), variables.get("CUDA_VISIBLE_DEVICES"))
 
 
 def visible(gpus: Sequence[Gpu], devices: str | None) -> tuple[Gpu, ...]:

@@ -8,26 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import (
-    JSON,
-    Column,
-    Connection,
-    DateTime,
-    Engine,
-    Float,
-    ForeignKey,
-    Integer,
-    MetaData,
-    String,
-    Table,
-    Text,
-    create_engine,
-    event,
-    insert,
-    inspect,
-    select,
-    update,
-)
+import sqlalchemy as sa
+from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
@@ -46,43 +28,42 @@ _ADVISORY_LOCK = 0x686F746C  # "hotl": any number that nobody else takes
 _ALLOWED = "sqlite:////absolute/path.db or postgresql+psycopg://user@host/database"
 _READS = "name a database that this user may write with --history or HOTLOOP_HISTORY"
 
-metadata = MetaData()
-schema_version = Table("schema_version", metadata, Column("version", Integer, primary_key=True, autoincrement=False))
-sessions = Table(
+metadata = sa.MetaData()
+schema_version = sa.Table(
+    "schema_version", metadata, sa.Column("version", sa.Integer, primary_key=True, autoincrement=False)
+)
+sessions = sa.Table(
     "sessions",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("started", DateTime(timezone=True), nullable=False),
-    Column("kind", String(20), nullable=False),
-    Column("workload", Text, nullable=False),
-    Column("command", Text, nullable=False),
-    Column("environment", JSON, nullable=False),
-    Column("state", String(20), nullable=False),
-    Column("verdict", String(20)),
-    Column("speedup", Float(53)),
-    Column("result", JSON(none_as_null=True)),
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("started", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("kind", sa.String(20), nullable=False),
+    sa.Column("workload", sa.Text, nullable=False),
+    sa.Column("command", sa.Text, nullable=False),
+    sa.Column("environment", sa.JSON, nullable=False),
+    sa.Column("state", sa.String(20), nullable=False),
+    sa.Column("verdict", sa.String(20)),
+    sa.Column("speedup", sa.Float(53)),
+    sa.Column("result", sa.JSON(none_as_null=True)),
 )
-trials = Table(
+trials = sa.Table(
     "trials",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("session", ForeignKey("sessions.id"), nullable=False, index=True),
-    Column("title", Text, nullable=False),
-    Column("trial", JSON, nullable=False),
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("session", sa.ForeignKey("sessions.id"), nullable=False, index=True),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("trial", sa.JSON, nullable=False),
 )
-blocks = Table(
+blocks = sa.Table(
     "blocks",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("session", ForeignKey("sessions.id"), nullable=False, index=True),
-    Column("comparison", Text, nullable=False),
-    Column("replicate", Integer, nullable=False),
-    Column("round", Integer, nullable=False),
-    Column("arm", Text, nullable=False),
-    Column("wall", JSON, nullable=False),
-    Column("cpu", JSON, nullable=False),
-    Column("cuda", JSON, nullable=False),
-    Column("losses", JSON, nullable=False),
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("session", sa.ForeignKey("sessions.id"), nullable=False, index=True),
+    sa.Column("comparison", sa.Text, nullable=False),
+    sa.Column("replicate", sa.Integer, nullable=False),
+    sa.Column("round", sa.Integer, nullable=False),
+    sa.Column("arm", sa.Text, nullable=False),
+    *(sa.Column(samples, sa.JSON, nullable=False) for samples in ("wall", "cpu", "cuda", "losses")),
 )
 
 
@@ -101,7 +82,7 @@ def default_url() -> str:
     return URL.create("sqlite", database=str(path)).render_as_string()
 
 
-def connect(url: str) -> Engine:
+def connect(url: str) -> sa.Engine:
     """An engine whose database holds our tables, made where it was empty.
 
     Raises HistoryError where the URL is wrong, the database cannot be used, or another version wrote it.
@@ -117,7 +98,7 @@ def connect(url: str) -> Engine:
 
 
 @contextmanager
-def explained(engine: Engine, action: str) -> Generator[None]:
+def explained(engine: sa.Engine, action: str) -> Generator[None]:
     """Turns what the database says into a HistoryError; a password in the URL is not shown."""
     try:
         yield
@@ -128,14 +109,14 @@ def explained(engine: Engine, action: str) -> Generator[None]:
         ) from error
 
 
-def _engine(url: str) -> Engine:
+def _engine(url: str) -> sa.Engine:
     shown = re.sub(r":[^:/@]*@", ":***@", url)
     try:
         parsed = make_url(url)
         if parsed.drivername == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")  # the driver of our extra, whatever SQLAlchemy prefers
         wait = {"timeout": _BUSY_SECONDS} if parsed.get_backend_name() == "sqlite" else {}
-        engine = create_engine(parsed, connect_args=wait, hide_parameters=True)
+        engine = sa.create_engine(parsed, connect_args=wait, hide_parameters=True)
     except (ArgumentError, NoSuchModuleError) as error:
         raise HistoryError(f"cannot read history URL {shown!r}: {error}; allowed is {_ALLOWED}; {_READS}") from error
     except ModuleNotFoundError as error:
@@ -155,11 +136,11 @@ def _set_up_sqlite(connection: sqlite3.Connection, _: Any) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
 
 
-def _begin_sqlite(connection: Connection) -> None:
+def _begin_sqlite(connection: sa.Connection) -> None:
     connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
 
 
-def _prepare(engine: Engine) -> None:
+def _prepare(engine: sa.Engine) -> None:
     """Makes the tables where there are none and brings older ones up to this version; of several processes one does."""
     with engine.connect() as connection:
         version = _version(connection)
@@ -167,28 +148,26 @@ def _prepare(engine: Engine) -> None:
         with engine.connect().execution_options(begin="BEGIN IMMEDIATE") as connection, connection.begin():
             if connection.dialect.name == "postgresql":
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
-            version = _version(connection) or _create(connection)
-            version = _upgrade(connection, version)
+            version = _version(connection)
+            if version is None:
+                metadata.create_all(connection)
+                connection.execute(sa.insert(schema_version).values(version=SCHEMA))
+                version = SCHEMA
+            while version in _UPGRADES:
+                for statement in _UPGRADES[version]:
+                    connection.exec_driver_sql(statement)
+                version += 1
+                connection.execute(sa.update(schema_version).values(version=version))
     if version != SCHEMA:
         advice = "read it with the hotloop that wrote it, or name another with --history or HOTLOOP_HISTORY"
         raise HistoryError(f"history {engine.url!r} has schema {version}; this hotloop reads {SCHEMA}; {advice}")
 
 
-def _upgrade(connection: Connection, version: int) -> int:
-    """The version that the tables have after all upgrades that are known from theirs."""
-    while version in _UPGRADES:
-        for statement in _UPGRADES[version]:
-            connection.exec_driver_sql(statement)
-        version += 1
-        connection.execute(update(schema_version).values(version=version))
-    return version
-
-
-def _version(connection: Connection) -> int | None:
+def _version(connection: sa.Connection) -> int | None:
     """The schema version that the database names, None where it is empty of our tables."""
-    present = set(inspect(connection).get_table_names())
+    present = set(sa.inspect(connection).get_table_names())
     if schema_version.name in present:
-        return connection.execute(select(schema_version.c.version)).scalar() or 0
+        return connection.execute(sa.select(schema_version.c.version)).scalar() or 0
     if strangers := sorted(present & set(metadata.tables)):
         names = ", ".join(strangers)
         advice = "name an empty database or schema with --history or HOTLOOP_HISTORY"
@@ -196,9 +175,3 @@ def _version(connection: Connection) -> int | None:
             f"{connection.engine.url!r} holds {names} of another program; a history is ours alone; {advice}"
         )
     return None
-
-
-def _create(connection: Connection) -> int:
-    metadata.create_all(connection)
-    connection.execute(insert(schema_version).values(version=SCHEMA))
-    return SCHEMA

@@ -83,7 +83,10 @@ def upgraded(data: Any) -> Any:
     if isinstance(data, dict):
         names = _RENAMED if {"kept", "arm", "median"} & set(data) else {}
         found: dict[str, Any] = {names.get(key, key): upgraded(value) for key, value in data.items()}
-        return _without_null(found) if "median" in data else found
+        if "median" in data:  # version 1 wrote null for an upper end that is infinite, and for what is no number
+            unknown = {"ratio": math.nan, "low": math.nan, "high": math.inf}
+            return {key: unknown.get(key) if value is None else value for key, value in found.items()}
+        return found
     if isinstance(data, (list, tuple)):  # version 1 wrote null for the losses of a curve that are not finite
         return [math.nan if item is None else upgraded(item) for item in data]
     return data
@@ -96,12 +99,6 @@ _RENAMED: Mapping[str, str] = {
     "race": "comparison",
     "pair": "replicate",
 }
-
-
-def _without_null(interval: Mapping[str, Any]) -> dict[str, Any]:
-    """Version 1 wrote null for an upper end that is infinite, and for a figure that is no number."""
-    unknown = {"ratio": math.nan, "low": math.nan, "high": math.inf}
-    return {key: unknown.get(key) if value is None else value for key, value in interval.items()}
 
 
 @lru_cache

@@ -63,15 +63,8 @@ class History:
 
     def start(self, *, kind: SessionKind, workload: str, command: str, environment: Environment) -> int:
         """Number of a new session, in state "running"."""
-        row = {
-            "started": datetime.now(UTC),
-            "kind": kind,
-            "workload": workload,
-            "command": command,
-            "environment": to_data(environment),
-            "state": "running",
-        }
-        return self._add(sessions, row)
+        row = {"started": datetime.now(UTC), "kind": kind, "workload": workload, "command": command}
+        return self._add(sessions, {**row, "environment": to_data(environment), "state": "running"})
 
     def add_block(self, session: int, comparison: str, block: Block) -> None:
         """Keep one block of the comparison of that title."""
@@ -100,7 +93,12 @@ class History:
         query = select(*columns).order_by(sessions.c.id.desc()).limit(limit)
         with explained(self._engine, "read"), self._engine.connect() as connection:
             rows = connection.execute(query).mappings().all()
-        return [self._read(SessionRow, _in_utc(row)) for row in rows]
+        # SQLite drops the zone, and we only ever write UTC.
+        times = [row["started"] if row["started"].tzinfo else row["started"].replace(tzinfo=UTC) for row in rows]
+        return [
+            self._read(SessionRow, {**row, "started": started.astimezone(UTC)})
+            for row, started in zip(rows, times, strict=True)
+        ]
 
     def result(self, session: int) -> Result:
         """What a session found. Raises HistoryError where it never finished."""
@@ -168,9 +166,3 @@ def _storable(value: Any) -> Any:
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode("utf-8").replace("\x00", "\\x00")
     return value
-
-
-def _in_utc(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """The row with its time in UTC: SQLite drops the zone, and we only ever write UTC."""
-    started = row["started"]
-    return {**row, "started": started.replace(tzinfo=UTC) if started.tzinfo is None else started.astimezone(UTC)}

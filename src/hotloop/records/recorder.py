@@ -37,17 +37,14 @@ class Recorder:
     records: Sequence[Record] = ()
 
     def block(self, comparison: str, block: Block) -> None:
-        """Keep one block of the comparison of that title; it is safe when this returns."""
         for record in self.records:
             record.block(comparison, block)
 
     def trial(self, trial: Trial) -> None:
-        """Keep one trial."""
         for record in self.records:
             record.trial(trial)
 
     def finish(self, plan: Plan, result: Result) -> None:
-        """Keep what the session ended with."""
         for record in self.records:
             record.finish(plan, result)
 
@@ -60,11 +57,9 @@ class HistorySession:
     session: int
 
     def block(self, comparison: str, block: Block) -> None:
-        """Keep one block of the comparison of that title; it is safe when this returns."""
         self.history.add_block(self.session, comparison, block)
 
     def trial(self, trial: Trial) -> None:
-        """Keep one trial."""
         self.history.add_trial(self.session, trial)
 
     def finish(self, plan: Plan, result: Result) -> None:

@@ -6,7 +6,7 @@ Everything here is drawn from a `Result` alone, so a page can be redrawn from st
 from hotloop.report.live import live_view
 from hotloop.report.page import render_page, write_page
 from hotloop.report.readme import readme_table
-from hotloop.report.short_names import short_change, short_name, short_plan, shortened
+from hotloop.report.short_names import short_change, shortened
 from hotloop.report.text import summary
 from hotloop.report.verdict_box import WrittenFiles
 from hotloop.report.wording import status
@@ -17,8 +17,6 @@ __all__ = [
     "readme_table",
     "render_page",
     "short_change",
-    "short_name",
-    "short_plan",
     "shortened",
     "status",
     "summary",

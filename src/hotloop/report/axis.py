@@ -48,13 +48,11 @@ def even_ticks(axis: Axis, *, most: int = 6, least_step: float = 0.0) -> tuple[T
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1.0, 2.0, 5.0, 10.0) if power * factor >= rough * (1.0 - 1e-9))
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
-    marks = _multiples(axis.low, axis.high, step)
-    return tuple(Tick(at=axis.at(value), label=_label(value, digits)) for value in marks)
-
-
-def _label(value: float, digits: int) -> str:
-    """Plain digits where they are short, an exponent where they would not be."""
-    return f"{value:.3g}" if digits > 6 or abs(value) >= 1e7 else f"{value:,.{digits}f}"
+    ticks: list[Tick] = []
+    for value in _multiples(axis.low, axis.high, step):
+        is_long = digits > 6 or abs(value) >= 1e7
+        ticks.append(Tick(at=axis.at(value), label=f"{value:.3g}" if is_long else f"{value:,.{digits}f}"))
+    return tuple(ticks)
 
 
 def _ratio_grids(axis: Axis) -> Iterator[Sequence[float]]:

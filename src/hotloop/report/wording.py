@@ -19,7 +19,8 @@ def speed(interval: Interval | None) -> str:
     """
     if interval is None or not is_ratio(interval.ratio):
         return NO_FIGURE
-    digits = _digits(interval.ratio)
+    # Three figures or so: what an interval from a few replicates can carry.
+    digits = 1 if interval.ratio >= 10.0 else 2 if interval.ratio >= 0.1 else 3
     low = _ratio(interval.low, digits) if is_ratio(interval.low) else f"{0:.{digits}f}"
     high = _ratio(interval.high, digits) if is_ratio(interval.high) else "inf"
     return f"{_ratio(interval.ratio, digits)}x [{low}, {high}]"
@@ -46,7 +47,11 @@ def status(trial: Trial) -> str:
 
 def plan_title(plan: Sequence[Mapping[str, Any]]) -> str:
     """Names and options of a plan's tables in one line; "nothing" for the empty plan."""
-    return " + ".join(_transform_title(table) for table in plan) or "nothing"
+    titles: list[str] = []
+    for table in plan:
+        options = ", ".join(f"{key}={value}" for key, value in table.items() if key != "name" and value is not None)
+        titles.append(str(table.get("name", "unnamed")) + (f"({options})" if options else ""))
+    return " + ".join(titles) or "nothing"
 
 
 def plan_toml(plan: Sequence[Mapping[str, Any]]) -> str:
@@ -92,18 +97,5 @@ def printable(text: str) -> str:
     return "".join(letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
-def _digits(ratio: float) -> int:
-    """Three figures or so: what an interval from a few replicates can carry."""
-    if ratio >= 10.0:
-        return 1
-    return 2 if ratio >= 0.1 else 3
-
-
 def _ratio(value: float, digits: int) -> str:
     return f"{value:.{digits}f}" if value < 1e5 else f"{value:.0e}"
-
-
-def _transform_title(table: Mapping[str, Any]) -> str:
-    options = ", ".join(f"{key}={value}" for key, value in table.items() if key != "name" and value is not None)
-    name = str(table.get("name", "unnamed"))
-    return f"{name}({options})" if options else name

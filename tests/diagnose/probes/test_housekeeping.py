@@ -44,7 +44,7 @@ def test_the_losses_under_these_probes_are_those_of_a_run_without(diagnosed, tmp
     workload = parse_workload(PROGRAM.name, folder=PROGRAM.parent)
     with Worker(workload, Plan(), Settings(folder=tmp_path)) as worker:
         worker.wait_at_barrier()
-        assert list(probed) == worker.turn(len(probed))["losses"]
+        assert list(probed) == list(worker.turn(len(probed)).losses)
 
 
 def test_every_function_is_back_in_its_place_when_the_window_has_closed(context):

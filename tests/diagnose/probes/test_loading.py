@@ -56,5 +56,5 @@ def test_workers_draw_the_same_random_numbers_and_call_the_program_s_own_start(d
     workload = parse_workload(WORKERS.name, arguments, folder=WORKERS.parent)
     with Worker(workload, Plan(), Settings(folder=tmp_path)) as worker:
         worker.wait_at_barrier()
-        assert list(probed) == worker.turn(len(probed))["losses"]
+        assert list(probed) == list(worker.turn(len(probed)).losses)
     assert len(probed) > 60  # so that the profile has been at work

@@ -57,29 +57,20 @@ class GradientProbe(Probe):
         sick = [name for name, values in norms.items() if not all(map(math.isfinite, values))]
         zero = [name for name, values in norms.items() if values and not any(values)]
         never = [name for name, count in self._missing.items() if count == updates]
-        findings: list[Finding] = []
-        if sick:
-            findings.append(
-                self._finding("OP05", f"{len(sick)} parameters get gradients that are not finite: {_some(sick)}")
-            )
-        if zero:
-            findings.append(self._finding("OP05", f"{len(zero)} parameters get nothing but zeros: {_some(zero)}"))
-        if never:
-            findings.append(
-                self._finding("OP07", f"the optimizer holds {len(never)} parameters without a gradient: {_some(never)}")
-            )
-        if not sick and (growth := self._growth()) > _EXPLODED:
-            findings.append(
-                self._finding("OP03", f"from one batch to another the gradient's norm grows {growth:.0f} times")
-            )
-        data = {"updates": updates, "not_finite": sick, "zero": zero, "missing": never}
-        return ProbeReport(findings=findings, data=data)
-
-    def _growth(self) -> float:
-        """The largest norm of the whole gradient over the smallest that is not zero."""
+        faults = (
+            ("OP05", sick, "{} parameters get gradients that are not finite: {}"),
+            ("OP05", zero, "{} parameters get nothing but zeros: {}"),
+            ("OP07", never, "the optimizer holds {} parameters without a gradient: {}"),
+        )
+        findings = [self._finding(code, text.format(len(names), _some(names))) for code, names, text in faults if names]
         wholes = [math.sqrt(sum(float(norm) ** 2 for norm in norms)) for norms in self._norms_by_update]
         positive = [norm for norm in wholes if norm > 0]
-        return max(positive) / min(positive) if positive else 1.0
+        growth = max(positive) / min(positive) if positive else 1.0
+        if not sick and growth > _EXPLODED:
+            message = f"from one batch to another the gradient's norm grows {growth:.0f} times"
+            findings.append(self._finding("OP03", message))
+        data = {"updates": updates, "not_finite": sick, "zero": zero, "missing": never}
+        return ProbeReport(findings=findings, data=data)
 
     def _finding(self, code: str, message: str) -> Finding:
         line = next(iter(self.context.optimizer_lines.values()), NOWHERE)

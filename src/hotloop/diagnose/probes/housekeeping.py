@@ -101,7 +101,9 @@ class HousekeepingProbe(Probe):
             finally:
                 seconds = time.perf_counter() - began
                 self._depth -= 1
-                self._note(title, seconds)
+                line = self.context.call_sites.current().source
+                if line != NOWHERE:
+                    self._calls.setdefault((line, title), LineEvents()).add(title, self.steps, seconds)
 
         call._torchdynamo_disable = True  # pyright: ignore[reportAttributeAccessIssue]
         return call
@@ -114,11 +116,6 @@ class HousekeepingProbe(Probe):
             for name, module in list(sys.modules.items())
             if name.startswith(_OWNERS) or is_users(str(getattr(module, "__dict__", {}).get("__file__") or "<none>"))
         ]
-
-    def _note(self, title: str, seconds: float) -> None:
-        line = self.context.call_sites.current().source
-        if line != NOWHERE:
-            self._calls.setdefault((line, title), LineEvents()).add(title, self.steps, seconds)
 
 
 def _functions() -> dict[str, Callable[..., Any]]:

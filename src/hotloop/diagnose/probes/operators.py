@@ -75,11 +75,13 @@ class OperatorProbe(Probe):
             return ProbeReport(data={})
         tiny = self._tiny.total() / self.steps
         share = times.share(tiny * self._call_seconds)
+        # By the host's time; on a GPU that is the time to start them.
+        busiest = sorted(self._line_seconds.items(), key=lambda item: item[1], reverse=True)[:_MOST_LINES]
         data = {
             "per_step": self._names.total() / self.steps,
             "tiny_per_step": tiny,
             "tiny_share": share,
-            "lines": self._lines(times),
+            "lines": [[at.path, at.line, times.share(seconds / self.steps)] for at, seconds in busiest],
             "most_called": [[name, count / self.steps] for name, count in self._names.most_common(_MOST_LISTED)],
         }
         findings = [
@@ -105,11 +107,6 @@ class OperatorProbe(Probe):
             self._concatenations.note(at, args, result, seconds)
         elif packet is _aten._to_copy:
             self._casts.note(site, args, kwargs, seconds)
-
-    def _lines(self, times: PhaseTimes) -> list[list[str | int | float]]:
-        """The lines whose operators take most of the host's time; on a GPU that is the time to start them."""
-        order = sorted(self._line_seconds.items(), key=lambda item: item[1], reverse=True)[:_MOST_LINES]
-        return [[at.path, at.line, times.share(seconds / self.steps)] for at, seconds in order]
 
     def _many_small(self, tiny: float, share: float) -> Finding:
         at, count = self._tiny.most_common(1)[0]

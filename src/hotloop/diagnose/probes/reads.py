@@ -1,5 +1,7 @@
 """Host reads: where the host waits for a tensor's value or a size that depends on it, by line and count a step."""
 
+import linecache
+import re
 from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -10,7 +12,7 @@ import torch
 
 from hotloop.diagnose.call_sites import SourceLine
 from hotloop.diagnose.dispatch_observer import median_seconds
-from hotloop.diagnose.host_reads import CURES, code_of, names_the_host
+from hotloop.diagnose.host_reads import CURES, code_of
 from hotloop.diagnose.line_events import LineEvents, frequent
 from hotloop.diagnose.phase_times import PhaseTimes
 from hotloop.diagnose.probe import Probe, ProbeReport, measured_finding
@@ -21,6 +23,7 @@ from hotloop.finding import Finding
 
 _FREQUENT = 0.5
 _REPEATS = 20
+_TO_HOST_BY_NAME = re.compile(r"""\bto\(\s*(?:device\s*=\s*)?(?:torch\.device\()?\s*['"]cpu['"]""")
 
 
 @dataclass(kw_only=True)
@@ -71,7 +74,8 @@ class HostReadProbe(Probe):
 
     def _note(self, read: SeenRead) -> None:
         kind, at, tensor = read.kind, read.site.source, read.call.tensor
-        if kind == "to(cpu)" and not names_the_host(at) and tensor is not None and tensor.device.type == "cpu":
+        is_on_host = tensor is not None and tensor.device.type == "cpu"
+        if kind == "to(cpu)" and is_on_host and not _TO_HOST_BY_NAME.search(linecache.getline(at.path, at.line)):
             return  # .to(device) on a machine where that is the host: nothing is read anywhere
         if kind in ("numpy", "tolist", "array") and self._copied == (at, id(tensor)):
             return  # the copy to the host was the read; this one only looks at it
