@@ -28,17 +28,8 @@ def _text(findings: list[Finding]) -> str:
 
 
 def _json(findings: list[Finding]) -> str:
-    rows = [
-        {
-            "code": finding.code,
-            "path": finding.path,
-            "line": finding.line,
-            "message": finding.message,
-            "cure": finding.cure,
-            "hot": finding.hot,
-        }
-        for finding in findings
-    ]
+    names = ("code", "path", "line", "message", "cure", "hot")
+    rows = [{name: getattr(finding, name) for name in names} for finding in findings]
     return json.dumps({"schema": SCHEMA, "findings": rows}, indent=2) + "\n"
 
 
@@ -87,8 +78,10 @@ def _sarif_rule(code: str) -> dict[str, Any]:
 
 
 def _sarif_result(finding: Finding, index: int) -> dict[str, Any]:
+    path = Path(finding.path)
     where = {
-        "artifactLocation": {"uri": _uri(finding.path)},
+        # A relative reference where the path is relative.
+        "artifactLocation": {"uri": path.as_uri() if path.is_absolute() else quote(path.as_posix())},
         "region": {"startLine": finding.line, "startColumn": finding.column + 1},
     }
     return {
@@ -98,9 +91,3 @@ def _sarif_result(finding: Finding, index: int) -> dict[str, Any]:
         "message": {"text": f"{finding.message}. {finding.cure}"},
         "locations": [{"physicalLocation": where}],
     }
-
-
-def _uri(path: str) -> str:
-    """A relative reference where the path is relative, else a file URI."""
-    given = Path(path)
-    return given.as_uri() if given.is_absolute() else quote(given.as_posix())

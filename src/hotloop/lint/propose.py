@@ -78,23 +78,17 @@ def _patch(path: str, findings: list[Finding]) -> Patch:
 def _edits(finding: Finding, source: "ConcreteSource") -> "Edits":
     from hotloop.lint.patches.edits import NotExact
 
-    fixer = _fixer(finding.code)
+    module = importlib.import_module(_modules()[finding.code])
+    kinds = (value for value in vars(module).values() if getattr(value, "code", None) == finding.code)
+    fixer: Fixer[Any] = next(kinds)()
     for node in source.file.all(fixer.node):
-        if not isinstance(node, (ast.expr, ast.stmt)) or (isinstance(node, ast.Call) and not _calls(node, fixer)):
+        if not isinstance(node, (ast.expr, ast.stmt)):
+            continue
+        if isinstance(node, ast.Call) and fixer.calls and last_name(node.func) not in fixer.calls:
             continue
         if line_of(node) == finding.line and node.col_offset == finding.column:
             return fixer.edits(node, source)
     raise NotExact("the code is written in a form that this fix does not handle")
-
-
-def _calls(node: ast.Call, fixer: "Fixer[Any]") -> bool:
-    return not fixer.calls or last_name(node.func) in fixer.calls
-
-
-def _fixer(code: str) -> "Fixer[Any]":
-    module = importlib.import_module(_modules()[code])
-    kinds = (value for value in vars(module).values() if getattr(value, "code", None) == code)
-    return next(kinds)()
 
 
 @lru_cache

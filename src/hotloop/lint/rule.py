@@ -21,6 +21,7 @@ The file is parsed and indexed once, before any rule runs. Rules hold no state a
     file.often(node)          how often it runs, in words: "in every step"
     file.position(node)       its Position: scope, loops from outer to inner, hot
     file.parent(node)         and file.ancestors(node), file.statement(node)
+    file.attributes_in(node)  the names of attributes under it; file.names_in(node), file.called_in(node)
     file.within(node)         the node and all nodes under it, in order; file.within(node, ast.Call): the calls of them
     file.all(ast.With, ...)   all nodes of these types in the file, in order
     file.calls("DataLoader")  all calls of a function or method of that last name

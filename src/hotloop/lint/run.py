@@ -68,15 +68,14 @@ def python_files(given: Path) -> Iterator[Path]:
         return
     if not given.is_dir():
         raise SourceError(f"{given} does not exist; give Python files or folders that hold some")
-    inside = [path for path in sorted(given.rglob("*.py")) if path.is_file() and not _is_left_out(path, given)]
+    inside: list[Path] = []
+    for path in sorted(given.rglob("*.py")):
+        folders = path.relative_to(given).parts[:-1]
+        if path.is_file() and not any(part in _LEFT_OUT or part.startswith(".") for part in folders):
+            inside.append(path)
     if not inside:
         raise SourceError(f"{given} holds no Python files; give another folder")
     yield from inside
-
-
-def _is_left_out(path: Path, root: Path) -> bool:
-    folders = path.relative_to(root).parts[:-1]
-    return any(part in _LEFT_OUT or part.startswith(".") for part in folders)
 
 
 def _of_file(file: SourceFile, dispatch: Dispatch, options: LintOptions) -> list[Finding]:

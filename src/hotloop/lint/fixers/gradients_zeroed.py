@@ -34,7 +34,7 @@ class DropGradients(Fixer[ast.Call]):
         file = source.file
         if source.has_comment(node):
             raise NotExact("a comment stands in the call")
-        if any(part.attr == "grad" for part in file.all(ast.Attribute)):
+        if "grad" in file.attributes_in(file.tree):
             raise NotExact("the file reads `.grad`, which would be None")
         model = _model(node, file)
         _check_step(node, model, file)
@@ -102,7 +102,7 @@ def _check_class(owner: ast.ClassDef, file: SourceFile) -> None:
         raise NotExact(f"`{owner.name}` is not a plain nn.Module")
     if file.within(forward, *_BRANCHES):
         raise NotExact(f"`{owner.name}.forward` has branches or loops: a submodule could be left out")
-    if any(part.attr in _CUTS for part in file.within(forward, ast.Attribute)):
+    if file.attributes_in(forward) & _CUTS:
         raise NotExact(f"`{owner.name}.forward` cuts the gradient")
     returns = file.within(forward, ast.Return)
     if len(returns) != 1 or isinstance(returns[0].value, (ast.Tuple, ast.List, ast.Dict)):

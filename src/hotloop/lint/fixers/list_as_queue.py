@@ -36,7 +36,10 @@ class ListToDeque(Fixer[ast.Call]):
         value = made.value
         assert value is not None
         edits = Edits(subject=made.statement, imports={("collections", "deque")})
-        edits.replace[source.concrete(value, cst.BaseExpression)] = lambda updated: _deque(updated, value)
+        elements = value.elts if isinstance(value, ast.List) else value.args if isinstance(value, ast.Call) else []
+        edits.replace[source.concrete(value, cst.BaseExpression)] = lambda updated: cst.Call(
+            func=cst.Name("deque"), args=[cst.Arg(updated)] if elements else []
+        )
         for read in _reads(name, node, file):
             call = _renamed(read, file)
             if call is not None:
@@ -58,11 +61,6 @@ def _made(node: ast.Call, name: str, file: SourceFile) -> Binding:
     if any(binding.name == "deque" and binding.how != "import" for binding in file.all_bindings()):
         raise NotExact("the file calls something else `deque`")
     return bindings[0]
-
-
-def _deque(updated: cst.BaseExpression, value: ast.expr) -> cst.BaseExpression:
-    elements = value.elts if isinstance(value, ast.List) else value.args if isinstance(value, ast.Call) else []
-    return cst.Call(func=cst.Name("deque"), args=[cst.Arg(updated)] if elements else [])
 
 
 def _at_the_left(updated: cst.Call) -> cst.Call:

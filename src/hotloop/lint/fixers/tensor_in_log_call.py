@@ -8,7 +8,7 @@ from hotloop.lint.patches.concrete_source import ConcreteSource
 from hotloop.lint.patches.edits import Edits, NotExact
 from hotloop.lint.patches.fixer import Fixer
 from hotloop.lint.source_model.arguments import values_given
-from hotloop.lint.source_model.names import dotted, last_name, words
+from hotloop.lint.source_model.names import dotted, words
 from hotloop.lint.source_model.source_file import SourceFile
 
 _LEVELS = {"debug": "DEBUG", "info": "INFO", "warning": "WARNING"}
@@ -62,5 +62,5 @@ def _check_reads(node: ast.Call, file: SourceFile) -> None:
     for given in values_given(node):
         if file.within(given, ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom):
             raise NotExact("computing the text changes something")
-        if any(last_name(call.func) not in _PURE for call in file.within(given, ast.Call)):
+        if file.called_in(given) - _PURE:
             raise NotExact("computing the text calls something that may do more than read")

@@ -2,7 +2,6 @@
 
 import difflib
 import shutil
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,7 +50,8 @@ class Patch:
         full, here = Path(self.path).absolute(), Path.cwd()
         path = (full.relative_to(here) if full.is_relative_to(here) else full).as_posix().lstrip("/")
         old, new = (_lines(data.decode(self.text_encoding)) for data in (self.before, self.after))
-        return "".join(_ended(difflib.unified_diff(old, new, f"a/{path}", f"b/{path}")))
+        diff = difflib.unified_diff(old, new, f"a/{path}", f"b/{path}")
+        return "".join(line if line.endswith("\n") else f"{line}\n{_NO_NEWLINE}" for line in diff)
 
     def write(self) -> None:
         """Replace the file, keeping its mode and line ends; a link stays a link. The file is never half written.
@@ -75,8 +75,3 @@ def _lines(text: str) -> list[str]:
     """Lines with their ends. Only newline ends a line here, as for patch and git: form feeds are text."""
     parts = text.split("\n")
     return [part + "\n" for part in parts[:-1]] + ([parts[-1]] if parts[-1] else [])
-
-
-def _ended(diff: Iterable[str]) -> Iterator[str]:
-    for line in diff:
-        yield line if line.endswith("\n") else f"{line}\n{_NO_NEWLINE}"

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from hotloop.lint.source_model.names import dotted, looks_like_loader
+from hotloop.lint.source_model.names import LOADER, dotted, is_usual
 from hotloop.lint.source_model.node_types import Comprehension, ForLoop, FunctionDef, LoopNode, ScopeNode
 from hotloop.lint.source_model.position import Binding, Branch, How, Loop, Position, Scope
 
@@ -95,13 +95,12 @@ def _iterates_loader(expression: ast.expr) -> bool:
         node = pending.pop()
         name = dotted(node)
         if name:
-            parts = name.split(".")
-            if looks_like_loader(name) and not _NOT_BATCHES.intersection(parts):
+            if is_usual(name, LOADER) and not _NOT_BATCHES.intersection(name.split(".")):
                 return True
             continue
         if isinstance(node, ast.Call):
             called = dotted(node.func).rpartition(".")[2]
-            if called.endswith("DataLoader") or looks_like_loader(called):
+            if called.endswith("DataLoader") or is_usual(called, LOADER):
                 return True
             if called in ("items", "values", "keys"):
                 continue  # a dict of loaders

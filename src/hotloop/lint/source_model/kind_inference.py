@@ -7,20 +7,14 @@ from typing import Any
 
 from hotloop.lint.source_model.kind import Kind, annotated_kind
 from hotloop.lint.source_model.library_kinds import function_kind, method_kind
-from hotloop.lint.source_model.names import (
-    last_name,
-    looks_like_loader,
-    looks_like_logger,
-    looks_like_module,
-    looks_like_optimizer,
-    words,
-)
+from hotloop.lint.source_model.names import LOADER, LOGGER, MODULE, OPTIMIZER, is_usual, last_name, words
 from hotloop.lint.source_model.node_types import FunctionDef, iterations
 from hotloop.lint.source_model.position import Binding, Scope
 
 _PLAIN_ATTRIBUTES = words(
     "shape dtype device ndim is_cuda requires_grad is_leaf layout itemsize nbytes grad_fn names is_sparse"
 )
+_USUAL = ((LOADER, Kind.LOADER), (MODULE, Kind.MODULE), (OPTIMIZER, Kind.OPTIMIZER), (LOGGER, Kind.LOGGER))
 _TENSOR_ATTRIBUTES = frozenset({"grad", "data", "T", "mT", "H", "mH", "real", "imag"})
 _TENSOR_LIKE = frozenset({Kind.TENSOR, Kind.OUTPUT})
 _HOLD_TENSORS = frozenset({Kind.TENSOR, Kind.TENSORS, Kind.OUTPUT})
@@ -230,13 +224,7 @@ def _part_of(of: Kind, kept: frozenset[Kind]) -> Kind:
 @lru_cache(maxsize=10_000)
 def _usual_kind(name: str) -> Kind:
     """The kind of what people give this name to."""
-    if looks_like_loader(name):
-        return Kind.LOADER
-    if looks_like_module(name):
-        return Kind.MODULE
-    if looks_like_optimizer(name):
-        return Kind.OPTIMIZER
-    return Kind.LOGGER if looks_like_logger(name) else Kind.UNKNOWN
+    return next((kind for names, kind in _USUAL if is_usual(name, names)), Kind.UNKNOWN)
 
 
 def _path_to(wanted: ast.AST, target: ast.expr) -> list[int] | None:

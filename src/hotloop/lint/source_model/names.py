@@ -3,14 +3,14 @@
 import ast
 import re
 
-_LOADER = re.compile(r"(?:^|_)(?:data_?)?loader$|dataloader$|(?:^|_)dl$|(?:^|_)batches$|(?:^|_)prefetcher$", re.I)
-_OPTIMIZER = re.compile(r"(?:^|_)opt(?:im(?:izer)?)?(?:s|_?\d+|_[a-z]{1,2})?$|optim(?:izer)?s?$", re.I)
-_MODULE = re.compile(
+LOADER = re.compile(r"(?:^|_)(?:data_?)?loader$|dataloader$|(?:^|_)dl$|(?:^|_)batches$|(?:^|_)prefetcher$", re.I)
+OPTIMIZER = re.compile(r"(?:^|_)opt(?:im(?:izer)?)?(?:s|_?\d+|_[a-z]{1,2})?$|optim(?:izer)?s?$", re.I)
+MODULE = re.compile(
     r"(?:^|_)(?:model|net|network|module|backbone|encoder|decoder|policy|critic|actor|generator|discriminator|"
     r"criterion|loss_fn|loss_func|loss_function)$",
     re.I,
 )
-_LOGGER = re.compile(r"(?:^|_)(?:log|logger|logging)$", re.I)
+LOGGER = re.compile(r"(?:^|_)(?:log|logger|logging)$", re.I)
 
 
 def words(text: str) -> frozenset[str]:
@@ -39,21 +39,6 @@ def last_name(func: ast.expr) -> str:
     return func.id if isinstance(func, ast.Name) else ""
 
 
-def looks_like_loader(name: str) -> bool:
-    """Whether people call a loader of batches so; the last part of a dotted name decides."""
-    return _LOADER.search(name.rpartition(".")[2]) is not None
-
-
-def looks_like_optimizer(name: str) -> bool:
-    """Whether people call an optimizer so; the last part of a dotted name decides."""
-    return _OPTIMIZER.search(name.rpartition(".")[2]) is not None
-
-
-def looks_like_module(name: str) -> bool:
-    """Whether people call an nn.Module so; the last part of a dotted name decides."""
-    return _MODULE.search(name.rpartition(".")[2]) is not None
-
-
-def looks_like_logger(name: str) -> bool:
-    """Whether people call a logger so; the last part of a dotted name decides."""
-    return _LOGGER.search(name.rpartition(".")[2]) is not None
+def is_usual(name: str, names: re.Pattern[str]) -> bool:
+    """Whether people call a LOADER, OPTIMIZER, MODULE or LOGGER so; the last part of a dotted name decides."""
+    return names.search(name.rpartition(".")[2]) is not None

@@ -116,6 +116,19 @@ class SourceFile:
         """All plain names under a node."""
         return {part.id for part in self.within(node, ast.Name)}
 
+    def attributes_in(self, node: ast.AST) -> set[str]:
+        """All names of attributes under a node."""
+        return {part.attr for part in self.within(node, ast.Attribute)}
+
+    def called_in(self, node: ast.AST) -> set[str]:
+        """The last names of all that is called under a node."""
+        return {last_name(call.func) for call in self.within(node, ast.Call)}
+
+    def assigned_to(self, node: ast.AST) -> set[str]:
+        """The dotted names that the statement around a node assigns to; none where it is no plain assignment."""
+        statement = self.statement(node)
+        return {dotted(target) for target in statement.targets} if isinstance(statement, ast.Assign) else set()
+
     def scope(self, node: ast.AST) -> Scope:
         """The scope that a def, class, lambda, comprehension or module opens."""
         return self._index.scopes[node]

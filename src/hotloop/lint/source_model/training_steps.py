@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Callable, Iterable
 
-from hotloop.lint.source_model.names import dotted, last_name, looks_like_optimizer
+from hotloop.lint.source_model.names import OPTIMIZER, dotted, is_usual, last_name
 from hotloop.lint.source_model.node_types import iterations
 from hotloop.lint.source_model.position import Position
 
@@ -18,10 +18,10 @@ def mark_training_steps(calls: Iterable[ast.AST], position_of: Callable[[ast.AST
 
 
 def _steps_optimizer(call: ast.Call, receiver: ast.expr) -> bool:
-    if isinstance(receiver, ast.Call) and looks_like_optimizer(last_name(receiver.func)):
+    if isinstance(receiver, ast.Call) and is_usual(last_name(receiver.func), OPTIMIZER):
         return True  # self.optimizers().step()
     named = [receiver, *call.args[:1]]  # optimizer.step(), scaler.step(optimizer)
-    return any(looks_like_optimizer(dotted(node)) for node in named)
+    return any(is_usual(dotted(node), OPTIMIZER) for node in named)
 
 
 def _mark(receiver: ast.expr, position: Position, *, is_step: bool) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from hotloop.lint.rule import Rule, RuleDoc, Violation
 from hotloop.lint.source_model.compile_calls import compile_calls, compiled_part
 from hotloop.lint.source_model.definitions import decorators, definition
-from hotloop.lint.source_model.names import last_name, looks_like_module
+from hotloop.lint.source_model.names import MODULE, is_usual, last_name
 from hotloop.lint.source_model.node_types import FunctionDef
 from hotloop.lint.source_model.source_file import SourceFile
 
@@ -58,7 +58,7 @@ def _takes_model(target: ast.expr, file: SourceFile) -> bool:
     if not isinstance(function, FunctionDef):
         return False
     return any(
-        looks_like_module(argument.arg)
+        is_usual(argument.arg, MODULE)
         or (argument.annotation is not None and last_name(argument.annotation).endswith("Module"))
         for argument in function.args.args
     )

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from hotloop.lint.rule import Rule, RuleDoc, Violation
 from hotloop.lint.source_model.arguments import argument, is_literal
 from hotloop.lint.source_model.compile_calls import compile_calls
-from hotloop.lint.source_model.names import dotted
 from hotloop.lint.source_model.source_file import SourceFile
 
 _MODES = ("reduce-overhead", "max-autotune")
@@ -42,7 +41,5 @@ def _may_be_short(call: ast.Call, file: SourceFile) -> bool:
     size = argument(call, "batch_size", 1)
     if size is None or is_literal(size, None, 1):
         return False
-    statement = file.statement(call)
-    targets = statement.targets if isinstance(statement, ast.Assign) else []
-    parts = {part for target in targets for part in dotted(target).lower().replace(".", "_").split("_")}
+    parts = {part for name in file.assigned_to(call) for part in name.lower().replace(".", "_").split("_")}
     return not parts.intersection(_EVALUATION)

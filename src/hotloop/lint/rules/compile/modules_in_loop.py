@@ -30,8 +30,13 @@ class ModulesInLoop(Rule[ast.For | ast.ListComp | ast.GeneratorExp]):
         iterable, target = iterations(node)[0]
         body = node.body if isinstance(node, ast.For) else [node.elt]
         lists = _module_lists(iterable, body, file)
-        calls = [call for part in body for call in file.within(part, ast.Call)]
-        applied = [call for call in calls if _applies(call, target, lists, file)]
+        applied = [
+            call
+            for part in body
+            for call in file.within(part, ast.Call)
+            if (isinstance(call.func, ast.Name) and call.func.id in file.names_in(target))
+            or (isinstance(call.func, ast.Subscript) and dotted(call.func.value) in lists)
+        ]
         if lists and applied and not any(_feeds_itself(call, node, file) for call in applied):
             yield Violation(node, f"applies the modules of `{lists[0]}` one by one, though none needs another's result")
 
@@ -52,12 +57,6 @@ def _is_long_list(made: ast.expr | None, file: SourceFile) -> bool:
     if not isinstance(given, (ast.List, ast.Tuple)) or len(given.elts) >= _FEW:
         return True
     return any(isinstance(element, ast.Starred) for element in given.elts)
-
-
-def _applies(call: ast.Call, target: ast.expr, lists: list[str], file: SourceFile) -> bool:
-    if isinstance(call.func, ast.Name):
-        return call.func.id in file.names_in(target)
-    return isinstance(call.func, ast.Subscript) and dotted(call.func.value) in lists
 
 
 def _feeds_itself(call: ast.Call, loop: ast.AST, file: SourceFile) -> bool:

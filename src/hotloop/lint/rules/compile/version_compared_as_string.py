@@ -37,7 +37,7 @@ def _is_compared(version: ast.expr, limit: ast.expr, file: SourceFile) -> bool:
     if isinstance(limit.value, str):
         return _is_text(version, file)
     cast = isinstance(version, ast.Call) and file.name_of(version.func) == "float" and bool(version.args)
-    return cast and _mentions_version(version, file)
+    return cast and "__version__" in file.attributes_in(version)
 
 
 def _is_text(version: ast.expr, file: SourceFile) -> bool:
@@ -51,11 +51,7 @@ def _is_text(version: ast.expr, file: SourceFile) -> bool:
         if name in ("importlib.metadata.version", "platform.python_version"):
             return True
         method = version.func.attr if isinstance(version.func, ast.Attribute) else ""
-        return (name == "str" or method in ("strip", "replace", "removesuffix")) and _mentions_version(version, file)
-    if isinstance(version, ast.Subscript) and isinstance(version.value, (ast.Attribute, ast.Call)):
-        return _mentions_version(version, file)
-    return False
-
-
-def _mentions_version(node: ast.AST, file: SourceFile) -> bool:
-    return any(part.attr == "__version__" for part in file.within(node, ast.Attribute))
+        cuts = name == "str" or method in ("strip", "replace", "removesuffix")
+    else:
+        cuts = isinstance(version, ast.Subscript) and isinstance(version.value, (ast.Attribute, ast.Call))
+    return cuts and "__version__" in file.attributes_in(version)

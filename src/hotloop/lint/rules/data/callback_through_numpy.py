@@ -29,7 +29,10 @@ class CallbackThroughNumpy(Rule[ast.Call]):
         if not isinstance(node.func, ast.Attribute) or not isinstance(call, ast.Call) or node not in call.args:
             return
         name = dotted(call.func)
-        if _is_parameter(call, name, file) and any(_becomes_tensor(result, file) for result in _results(call, file)):
+        if not _is_parameter(call, name, file):
+            return
+        users = [file.parent(result) for result in _results(call, file)]
+        if any(isinstance(user, ast.Call) and file.name_of(user.func) in _TO_TENSOR for user in users):
             yield Violation(call, f"`{name}` gets arrays, and its result becomes a tensor again")
 
 
@@ -53,8 +56,3 @@ def _results(call: ast.Call, file: SourceFile) -> Iterator[ast.expr]:
     name = dotted(above.targets[0]) if isinstance(above, ast.Assign) else ""
     if name:
         yield from file.uses(file.position(call).scope, name)
-
-
-def _becomes_tensor(result: ast.expr, file: SourceFile) -> bool:
-    above = file.parent(result)
-    return isinstance(above, ast.Call) and file.name_of(above.func) in _TO_TENSOR

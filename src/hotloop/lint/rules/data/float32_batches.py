@@ -32,11 +32,12 @@ class Float32Batches(Rule[ast.Call]):
         hot = file.hot(node)
         if hot is None or not hot.loads_data or not isinstance(node.func, ast.Attribute):
             return
-        if not _makes_float32(node, node.func.attr, file) or not _computes_in_bfloat16(file):
+        types = [argument(call, "dtype", 1) for call in file.calls("autocast")]
+        if not any(given is not None and file.name_of(given) == "torch.bfloat16" for given in types):
             return
-        if any(part.attr in _HALVES for part in file.within(hot.node, ast.Attribute)):
+        if not _makes_float32(node, node.func.attr, file) or file.attributes_in(hot.node) & _HALVES:
             return
-        if not _KEPT_EXACT.search(dotted(node.func.value)) and not _is_label(node, file):
+        if not any(_KEPT_EXACT.search(name) for name in (dotted(node.func.value), *file.assigned_to(node))):
             yield Violation(node, "the batch is made in float32, and the model computes in bfloat16")
 
 
@@ -45,14 +46,3 @@ def _makes_float32(node: ast.Call, name: str, file: SourceFile) -> bool:
         return not node.args
     given = [*node.args, *(word.value for word in node.keywords if word.arg == "dtype")]
     return any(file.name_of(part) in _FLOAT32 for part in given)
-
-
-def _computes_in_bfloat16(file: SourceFile) -> bool:
-    types = (argument(call, "dtype", 1) for call in file.calls("autocast"))
-    return any(given is not None and file.name_of(given) == "torch.bfloat16" for given in types)
-
-
-def _is_label(node: ast.Call, file: SourceFile) -> bool:
-    statement = file.statement(node)
-    targets = statement.targets if isinstance(statement, ast.Assign) else []
-    return any(_KEPT_EXACT.search(dotted(target)) for target in targets)

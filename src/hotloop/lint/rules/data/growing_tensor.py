@@ -39,7 +39,8 @@ class GrowingTensor(Rule[ast.Assign]):
         own = _grown(call, name)
         if own is None or _is_assigned_again(node, loops[-1].node, file):
             return
-        if all(part is own or _is_size(part, file) for part in _reads(loops[-1].node, name, file)):
+        named = [part for part in file.within(loops[-1].node, ast.Name, ast.Attribute) if dotted(part) == name]
+        if all(part is own or _is_size(part, file) for part in named if isinstance(part.ctx, ast.Load)):
             yield Violation(node, f"`{name}` is copied whole in every pass of the loop")
 
 
@@ -69,11 +70,6 @@ def _excludes(one: ast.AST, other: ast.AST, file: SourceFile) -> bool:
                 for branch in (above.body, above.orelse)
             )
     return False
-
-
-def _reads(loop: LoopNode, name: str, file: SourceFile) -> list[ast.Name | ast.Attribute]:
-    named = [part for part in file.within(loop, ast.Name, ast.Attribute) if dotted(part) == name]
-    return [part for part in named if isinstance(part.ctx, ast.Load)]
 
 
 def _is_size(part: ast.expr, file: SourceFile) -> bool:

@@ -31,8 +31,9 @@ class InputCastBack(Rule[ast.FunctionDef]):
         owner = file.position(node).scope.owner
         if node.name != "forward" or owner is None or owner.name not in file.modules:
             return
-        casts_again = any(part.attr in ("dtype", "type_as", *_HALVES) for part in file.within(node, ast.Attribute))
-        if casts_again or _NEEDS_FLOAT32.search(owner.name) or not _computes_in_half(file):
+        casts_again = file.attributes_in(node) & {"dtype", "type_as", *_HALVES}
+        computes_in_half = file.calls("autocast", *_HALVES) or file.attributes_in(file.tree) & _HALVES
+        if casts_again or _NEEDS_FLOAT32.search(owner.name) or not computes_in_half:
             return
         names = {argument.arg for argument in node.args.args[1:]}
         for cast in _first_casts(node, file):
@@ -53,7 +54,3 @@ def _first_casts(node: ast.FunctionDef, file: SourceFile) -> Iterator[ast.Call]:
         name = last_name(call.func)
         if name == "float" or (name == "to" and any(file.name_of(part) in _FLOAT32 for part in values_given(call))):
             yield call
-
-
-def _computes_in_half(file: SourceFile) -> bool:
-    return bool(file.calls("autocast", *_HALVES)) or any(part.attr in _HALVES for part in file.all(ast.Attribute))

@@ -1,7 +1,7 @@
 """DA02: a list used as a queue from its slow end."""
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from hotloop.lint.rule import Rule, RuleDoc, Violation
 from hotloop.lint.source_model.arguments import is_literal, number
@@ -29,8 +29,9 @@ class ListAsQueue(Rule[ast.Call]):
         name = dotted(node.func.value) if isinstance(node.func, ast.Attribute) else ""
         if not name or node.keywords or not node.args or not is_literal(node.args[0], 0):
             return
-        takes = _takes(node)
-        if len(node.args) != (1 if takes else 2) or not _runs_often(node, name, file):
+        takes, position = _takes(node), file.position(node)
+        runs_often = position.loops or (name.startswith("self.") and position.scope.function is not None)
+        if len(node.args) != (1 if takes else 2) or not runs_often:
             return
         others = (call for call in file.calls("append", "extend", "pop") if call is not node)
         if not any(_feeds(call, node, name, file) for call in others):
@@ -45,11 +46,6 @@ class ListAsQueue(Rule[ast.Call]):
 
 def _takes(call: ast.Call) -> bool:
     return isinstance(call.func, ast.Attribute) and call.func.attr == "pop"
-
-
-def _runs_often(node: ast.Call, name: str, file: SourceFile) -> bool:
-    position = file.position(node)
-    return bool(position.loops) or (name.startswith("self.") and position.scope.function is not None)
 
 
 def _feeds(call: ast.Call, node: ast.Call, name: str, file: SourceFile) -> bool:
@@ -67,11 +63,11 @@ def _feeds(call: ast.Call, node: ast.Call, name: str, file: SourceFile) -> bool:
 
 def _limit(node: ast.Call, name: str, file: SourceFile) -> int | float | None:
     """The length that an `if` or `while` around the call compares with, where it can be read."""
-    for test in _tests(node, file):
-        if len(test.comparators) != 1:
-            continue
-        sides = (test.left, test.comparators[0])
-        if any(_is_length(side, name) for side in sides):
+    around = [above.test for above in file.ancestors(node) if isinstance(above, (ast.If, ast.While))]
+    for test in (test for condition in around for test in file.within(condition, ast.Compare)):
+        sides = (test.left, *test.comparators)
+        lengths = [side for side in sides if isinstance(side, ast.Call) and dotted(side.func) == "len"]
+        if len(sides) == 2 and any(dotted(given) == name for side in lengths for given in side.args):
             return next((found for side in sides if (found := _usual(side, file)) is not None), None)
     return None
 
@@ -85,13 +81,3 @@ def _usual(side: ast.expr, file: SourceFile) -> int | float | None:
             return found
         side = binding.value
     return None
-
-
-def _tests(node: ast.Call, file: SourceFile) -> Iterator[ast.Compare]:
-    for above in file.ancestors(node):
-        if isinstance(above, (ast.If, ast.While)):
-            yield from file.within(above.test, ast.Compare)
-
-
-def _is_length(node: ast.expr, name: str) -> bool:
-    return isinstance(node, ast.Call) and dotted(node.func) == "len" and any(dotted(a) == name for a in node.args)

@@ -117,9 +117,5 @@ def _weights_or_sums(part: ast.AST) -> bool:
 
 def _drops_last(loop: ast.For, file: SourceFile) -> bool:
     names = {dotted(part) for part in file.within(loop.iter)} - {""}
-    for call in file.calls("DataLoader"):
-        statement = file.statement(call)
-        made = {dotted(target) for target in statement.targets} if isinstance(statement, ast.Assign) else set[str]()
-        if made & names and is_literal(argument(call, "drop_last", 8), True):
-            return True
-    return False
+    made = [call for call in file.calls("DataLoader") if file.assigned_to(call) & names]
+    return any(is_literal(argument(call, "drop_last", 8), True) for call in made)

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from hotloop.lint.rule import Rule, RuleDoc, Violation
-from hotloop.lint.source_model.names import dotted, last_name
+from hotloop.lint.source_model.names import dotted
 from hotloop.lint.source_model.source_file import SourceFile
 
 _SPEEDUP = re.compile(r"speed_?up", re.I)
@@ -63,7 +63,5 @@ def _called(node: ast.BinOp, file: SourceFile) -> Iterator[str]:
         below = above
 
 
-def _names(node: ast.expr, file: SourceFile) -> list[str]:
-    names = [*file.names_in(node), *(part.attr for part in file.within(node, ast.Attribute))]
-    called = {last_name(call.func) for call in file.within(node, ast.Call)}
-    return [name for name in names if name != "self" and name not in called]
+def _names(node: ast.expr, file: SourceFile) -> set[str]:
+    return (file.names_in(node) | file.attributes_in(node)) - file.called_in(node) - {"self"}

@@ -36,7 +36,9 @@ class UnsynchronizedTiming(Rule[ast.BinOp]):
             return
         timed = [part for part in file.between(started, ended) if isinstance(part, ast.Call)]
         runs_model = any(last_name(call.func) == "backward" or calls_module(call, file) for call in timed)
-        if runs_model and not any(_waits(call, file) for call in timed) and not _synchronizes(node, file):
+        around = file.position(node).scope.function or file.tree
+        synchronizes = any("sync" in name.lower() for name in file.attributes_in(around) | file.names_in(around))
+        if runs_model and not any(_waits(call, file) for call in timed) and not synchronizes:
             yield Violation(node, "the clock is read while the device may still be at work")
 
 
@@ -58,9 +60,3 @@ def _mentions_cuda(file: SourceFile) -> bool:
 def _waits(call: ast.Call, file: SourceFile) -> bool:
     name = last_name(call.func)
     return name in _WAITS or (name == "float" and any(file.is_tensor(given) for given in call.args))
-
-
-def _synchronizes(node: ast.AST, file: SourceFile) -> bool:
-    around = file.position(node).scope.function or file.tree
-    attributes = (part.attr for part in file.within(around, ast.Attribute))
-    return any("sync" in name.lower() for name in (*attributes, *file.names_in(around)))

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from hotloop.lint.rule import Rule, RuleDoc, Violation
 from hotloop.lint.source_model.kind import Kind
 from hotloop.lint.source_model.module_calls import calls_module
-from hotloop.lint.source_model.names import last_name
 from hotloop.lint.source_model.node_types import FunctionDef
 from hotloop.lint.source_model.source_file import SourceFile
 
@@ -38,16 +37,13 @@ class ValidationWithGradients(Rule[ast.For | ast.ListComp | ast.Call]):
                 yield Violation(node, "training goes on after this, and nothing calls `.train()` again")
             return
         function = file.position(node).scope.function
-        if function is None or not _is_over_loader(node, file) or not _only_evaluates(function, file):
+        inside = node.body[0] if isinstance(node, ast.For) else node.elt
+        is_over_loader = file.position(inside).loops[-1].iterates_loader
+        if function is None or not is_over_loader or not _only_evaluates(function, file):
             return
         runs_module = any(calls_module(call, file) for call in file.within(node, ast.Call))
         if runs_module and not _is_guarded(function, file) and _imports_torch(file):
             yield Violation(node, f"`{function.name}` evaluates without `torch.inference_mode()`")
-
-
-def _is_over_loader(node: ast.For | ast.ListComp, file: SourceFile) -> bool:
-    inside = node.body[0] if isinstance(node, ast.For) else node.elt
-    return file.position(inside).loops[-1].iterates_loader
 
 
 def _imports_torch(file: SourceFile) -> bool:
@@ -57,7 +53,7 @@ def _imports_torch(file: SourceFile) -> bool:
 
 
 def _only_evaluates(function: FunctionDef, file: SourceFile) -> bool:
-    called = {last_name(call.func) for call in file.within(function, ast.Call)}
+    called = file.called_in(function)
     if called & _TRAINS:
         return False
     return bool(_EVALUATES.search(function.name)) or function.name == "test" or "eval" in called
@@ -87,8 +83,7 @@ def _contexts(above: ast.AST) -> list[ast.withitem] | list[ast.expr]:
 
 
 def _mentions_guard(node: ast.AST, file: SourceFile) -> bool:
-    parts = file.within(node, ast.Attribute, ast.Name)
-    return any((part.attr if isinstance(part, ast.Attribute) else part.id) in _GUARDS for part in parts)
+    return not _GUARDS.isdisjoint(file.attributes_in(node) | file.names_in(node))
 
 
 def _is_left_in_evaluation(node: ast.Call, file: SourceFile) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from hotloop.lint.rule import Rule, RuleDoc, Violation
 from hotloop.lint.source_model.arguments import argument, is_literal
-from hotloop.lint.source_model.names import dotted, last_name
+from hotloop.lint.source_model.names import dotted
 from hotloop.lint.source_model.source_file import SourceFile
 
 
@@ -66,4 +66,4 @@ def _counts(value: ast.AST, file: SourceFile) -> bool:
     """Whether what is added is a whole number, which float32 holds exactly up to 2**24."""
     if isinstance(value, ast.Constant) or file.within(value, ast.Compare):
         return True
-    return any(last_name(call.func) in ("len", "size", "numel") for call in file.within(value, ast.Call))
+    return not file.called_in(value).isdisjoint(("len", "size", "numel"))

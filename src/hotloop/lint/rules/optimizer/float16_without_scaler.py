@@ -28,9 +28,10 @@ class Float16WithoutScaler(Rule[ast.Call]):
         hot = file.hot(node)
         if hot is None or hot.kind not in ("batch loop", "step") or not _is_half(node, file):
             return
-        if not any(file.holds(hot.node, call) for call in file.calls("backward")) or _has_scaler(file):
-            return
-        yield Violation(node, "the step computes in float16 and nothing scales the loss")
+        names = file.names_in(file.tree) | file.attributes_in(file.tree)
+        has_scaler = any("scaler" in name.lower() for name in names)
+        if not has_scaler and any(file.holds(hot.node, call) for call in file.calls("backward")):
+            yield Violation(node, "the step computes in float16 and nothing scales the loss")
 
 
 def _is_half(node: ast.Call, file: SourceFile) -> bool:
@@ -41,9 +42,3 @@ def _is_half(node: ast.Call, file: SourceFile) -> bool:
     if dtype is not None:
         return file.name_of(dtype) in _HALF
     return name == "torch.cuda.amp.autocast" or is_literal(argument(node, "device_type", 0), "cuda")
-
-
-def _has_scaler(file: SourceFile) -> bool:
-    names = (name.id for name in file.all(ast.Name))
-    attributes = (part.attr for part in file.all(ast.Attribute))
-    return any("scaler" in name.lower() for name in (*names, *attributes))

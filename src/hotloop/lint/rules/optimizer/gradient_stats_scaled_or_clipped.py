@@ -33,7 +33,8 @@ class GradientStatsScaledOrClipped(Rule[ast.Call]):
         hot, loss = file.hot(node), receiver(node)
         if hot is None or loss is None:
             return
-        scaled, clipped = _is_scaled(loss), False
+        scales = [call.func for call in file.calls("scale") if call is loss]  # scaler.scale(loss).backward()
+        scaled, clipped = any("scaler" in dotted(func).lower() for func in scales), False
         for call in file.within(hot.node, ast.Call):
             if file.order(call) <= file.order(node):
                 continue
@@ -51,10 +52,6 @@ class GradientStatsScaledOrClipped(Rule[ast.Call]):
                 yield Violation(call, f"these figures are taken of gradients that are {state}")
 
 
-def _is_scaled(loss: ast.expr) -> bool:
-    return isinstance(loss, ast.Call) and last_name(loss.func) == "scale" and "scaler" in dotted(loss.func).lower()
-
-
 def _updates(call: ast.Call, file: SourceFile) -> bool:
     of = receiver(call) or call.func
     return file.kind(of) is Kind.OPTIMIZER or "scaler" in dotted(of).lower() or "optim" in dotted(of)
@@ -64,4 +61,4 @@ def _is_figure(call: ast.Call, name: str, file: SourceFile) -> bool:
     """Whether a call computes a figure of gradients: by its name, or `.norm()` and the like of something's `.grad`."""
     if _COLLECTS.search(name) and not _NOT_STATISTICS.search(name):
         return True
-    return name in _FIGURES and any(part.attr == "grad" for part in file.within(call, ast.Attribute))
+    return name in _FIGURES and "grad" in file.attributes_in(call)

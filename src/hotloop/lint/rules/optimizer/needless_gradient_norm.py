@@ -60,6 +60,6 @@ def _adds_norms(node: ast.Assign | ast.AugAssign, file: SourceFile) -> bool:
         return False
     target = node.targets[0] if isinstance(node, ast.Assign) else node.target
     adds = isinstance(node, ast.AugAssign) or any(dotted(part) == dotted(target) for part in file.within(node.value))
-    called = {last_name(call.func) for call in file.within(node.value, ast.Call)}
-    of_gradients = any(part.attr == "grad" for part in file.within(node.value, ast.Attribute))
+    called = file.called_in(node.value)
+    of_gradients = "grad" in file.attributes_in(node.value)
     return adds and of_gradients and bool(called & _NORMS) and not called & _READS

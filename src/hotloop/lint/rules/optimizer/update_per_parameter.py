@@ -48,6 +48,6 @@ def _is_own_update(node: ast.For, file: SourceFile) -> bool:
         return False
     if not any(file.name_of(base).rpartition(".")[2].endswith("Optimizer") for base in scope.owner.bases):
         return False
-    if any(part.attr.startswith("_foreach_") for part in file.within(scope.owner, ast.Attribute)):
+    if any(name.startswith("_foreach_") for name in file.attributes_in(scope.owner)):
         return False
-    return any(part.attr in _IN_PLACE for part in file.within(node, ast.Attribute))
+    return not _IN_PLACE.isdisjoint(file.attributes_in(node))

@@ -28,18 +28,15 @@ class CopyToHost(Rule[ast.Call]):
     hot_only = True
 
     def check(self, node: ast.Call, file: SourceFile) -> Iterable[Violation]:
-        if not isinstance(node.func, ast.Attribute) or not _copies(node, node.func.attr):
+        if not isinstance(node.func, ast.Attribute):
             return
+        copies = is_literal(argument(node, "device", 0), "cpu") if node.func.attr == "to" else not node.args
         kind = file.kind(node.func.value)
-        if kind in _NOT_TENSORS or _is_chained(node, file):
+        if not copies or kind in _NOT_TENSORS or _is_chained(node, file):
             return
         if node.func.attr == "tolist" and kind is Kind.UNKNOWN:
             return  # sets, arrays and frames have it too
         yield Violation(node, f"`.{node.func.attr}()` brings a tensor to the host {file.often(node)}")
-
-
-def _copies(node: ast.Call, name: str) -> bool:
-    return is_literal(argument(node, "device", 0), "cpu") if name == "to" else not node.args
 
 
 def _is_chained(node: ast.Call, file: SourceFile) -> bool:

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 
 from hotloop.lint.rule import Rule, RuleDoc, Violation
 from hotloop.lint.source_model.host_reads import reads_in, tests_in
-from hotloop.lint.source_model.names import last_name
 from hotloop.lint.source_model.node_types import iterations
 from hotloop.lint.source_model.source_file import SourceFile
 
@@ -30,7 +29,7 @@ class ReadPerParameter(Rule[ast.For | ast.expr]):
         if any(_over_parameters(iterable, file) for iterable, _ in iterations(node)):
             for read in [*reads_in(node, file), *tests_in(node, file)]:
                 names = file.within(read, ast.Name)
-                of_gradient = _has_gradient(read, file) or any(_is_from_gradient(name, file) for name in names)
+                of_gradient = "grad" in file.attributes_in(read) or any(_is_from_gradient(name, file) for name in names)
                 if of_gradient or file.hot(read) is not None:
                     yield Violation(read, "reads from the device once for each parameter")
 
@@ -38,15 +37,11 @@ class ReadPerParameter(Rule[ast.For | ast.expr]):
 def _over_parameters(iterable: ast.expr, file: SourceFile) -> bool:
     value = file.assigned(iterable)
     parts = [iterable] if value is None else [iterable, value]
-    return any(last_name(call.func) in _PARAMETERS for part in parts for call in file.within(part, ast.Call))
-
-
-def _has_gradient(node: ast.AST, file: SourceFile) -> bool:
-    return any(part.attr == "grad" for part in file.within(node, ast.Attribute))
+    return any(file.called_in(part) & _PARAMETERS for part in parts)
 
 
 def _is_from_gradient(name: ast.Name, file: SourceFile) -> bool:
     binding = file.binding(name) if isinstance(name.ctx, ast.Load) else None
     if binding is None or binding.how != "assign" or binding.value is None or binding.order > file.order(name):
         return False
-    return _has_gradient(binding.value, file)
+    return "grad" in file.attributes_in(binding.value)

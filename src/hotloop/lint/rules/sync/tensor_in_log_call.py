@@ -44,11 +44,8 @@ def _is_log_call(node: ast.Call, file: SourceFile) -> bool:
 
 
 def _is_guarded(node: ast.AST, file: SourceFile) -> bool:
-    return any(
-        isinstance(above, ast.If)
-        and any(part.attr == "isEnabledFor" for part in file.within(above.test, ast.Attribute))
-        for above in file.ancestors(node)
-    )
+    tests = (above.test for above in file.ancestors(node) if isinstance(above, ast.If))
+    return any("isEnabledFor" in file.attributes_in(test) for test in tests)
 
 
 def _is_eager(argument: ast.expr, file: SourceFile, *, prints: bool) -> bool:
