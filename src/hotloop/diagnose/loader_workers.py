@@ -29,15 +29,6 @@ class FetchTotals:
     lines: Counter[tuple[SourceLine, str]] = field(default_factory=Counter[tuple[SourceLine, str]])
     caches: list[CacheCounts] = field(default_factory=list[CacheCounts])
 
-    def add(self, data: Any) -> None:
-        """What one process has written."""
-        self.processes += 1
-        self.fetches += int(data["fetches"])
-        self.seconds += float(data["seconds"])
-        for path, line, callee, count in data["stages"]:
-            self.lines[SourceLine(str(path), int(line)), str(callee)] += int(count)
-        self.caches += [CacheCounts(**counts) for counts in data["caches"]]
-
 
 class LoaderWorkers:
     """Every worker that a loader starts in this process carries a profile, which sleeps until the window opens."""
@@ -82,5 +73,11 @@ class LoaderWorkers:
         """What the workers have written so far."""
         found = FetchTotals()
         for path in sorted(self._folder.glob("*.json")) if self._folder else ():
-            found.add(json.loads(path.read_text(encoding="utf-8")))
+            data = json.loads(path.read_text(encoding="utf-8"))
+            found.processes += 1
+            found.fetches += int(data["fetches"])
+            found.seconds += float(data["seconds"])
+            for file, line, callee, count in data["stages"]:
+                found.lines[SourceLine(str(file), int(line)), str(callee)] += int(count)
+            found.caches += [CacheCounts(**counts) for counts in data["caches"]]
         return found

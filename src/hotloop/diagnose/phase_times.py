@@ -57,11 +57,16 @@ class PhaseTimes:
 
 def split_steps(spans: Spans) -> PhaseTimes:
     """Times by phase, from spans of which each step's first one is labelled `STEP`."""
-    steps = [_resolved(step) for step in _by_step(spans)]
-    if not steps:
+    rows: list[dict[str, float]] = []
+    unused = 0.0
+    for step in _by_step(spans):
+        rows.append(dict.fromkeys(PHASES, 0.0))
+        for label, seconds in _resolved(step):
+            unused += seconds if label == UNSURE else 0.0
+            name = "evaluation" if label == UNSURE else label
+            rows[-1][name] = rows[-1].get(name, 0.0) + seconds
+    if not rows:
         return PhaseTimes()
-    unused = sum(seconds for step in steps for label, seconds in step if label == UNSURE)
-    rows = [_sums(step) for step in steps]
     ordinary = [row for row in rows if not any(row.get(name) for name in OUTSIDE)]
     if len(ordinary) < max(2, _FEWEST_ORDINARY * len(rows)):
         ordinary = rows
@@ -102,14 +107,6 @@ def _resolved(step: Spans) -> list[tuple[str, float]]:
 
 def _first(labels: Sequence[str], *wanted: str) -> str | None:
     return next((label for label in labels if label in wanted), None)
-
-
-def _sums(step: Spans) -> dict[str, float]:
-    row: dict[str, float] = dict.fromkeys(PHASES, 0.0)
-    for label, seconds in step:
-        name = "evaluation" if label == UNSURE else label
-        row[name] = row.get(name, 0.0) + seconds
-    return row
 
 
 def _mean(rows: Sequence[dict[str, float]]) -> dict[str, float]:

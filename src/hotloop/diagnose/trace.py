@@ -55,10 +55,7 @@ def trace_with(workload: Workload, options: TraceOptions, settings: Settings, en
     """The same inside of a session, whose settings the worker shares."""
     program = (_PROCESS, str(options.steps), str(options.budget))
     with Worker(workload, Plan(), settings, program=program) as worker:
-        return _read(worker.watched()["diagnosis"], workload, environment)
-
-
-def _read(data: Mapping[str, Any], workload: Workload, environment: Environment) -> Diagnosis:
+        data: Mapping[str, Any] = worker.watched()["diagnosis"]
     if not data["steps"]:
         raise MeasurementError(
             "the program ended before one of its steps was timed; it needs three to warm up and two more: train longer"

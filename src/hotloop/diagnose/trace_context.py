@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -42,7 +43,7 @@ class TraceContext:
     on_batch: list[Callable[[Any, Any], None]] = field(default_factory=list[Callable[[Any, Any], None]])
 
     def __post_init__(self) -> None:
-        os.register_at_fork(after_in_child=self._forked)
+        os.register_at_fork(after_in_child=partial(setattr, self, "is_forked", True))
 
     @property
     def is_on_cuda(self) -> bool:
@@ -58,9 +59,6 @@ class TraceContext:
         """The loaders that an iterator may draw from, those of the same data set, with their lines."""
         dataset = getattr(iterator, "_dataset", None)
         return [found for found in self.loaders if found[1].dataset is dataset]
-
-    def _forked(self) -> None:
-        self.is_forked = True
 
 
 @contextmanager

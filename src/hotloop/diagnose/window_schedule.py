@@ -19,7 +19,10 @@ class WindowSchedule:
     def __init__(self, probes: Sequence[Probe], *, timed_steps: int, budget: float) -> None:
         self.done: list[Probe] = []
         self._timed_steps, self._budget = timed_steps, budget
-        self._waiting: list[tuple[StepWindow, tuple[Probe, ...]]] = [(_WARMUP, ()), *_by_window(probes)]
+        self._waiting: list[tuple[StepWindow, tuple[Probe, ...]]] = [(_WARMUP, ())]
+        windows = {probe.window for probe in probes if probe.window is not None}
+        for window in sorted(windows, key=lambda window: window.order):
+            self._waiting.append((window, tuple(probe for probe in probes if probe.window == window)))
         self._window: StepWindow | None = None
         self._probes: tuple[Probe, ...] = ()
         self._contexts = ExitStack()
@@ -59,11 +62,3 @@ class WindowSchedule:
                 self._window, self._probes, self._opened = window, wanted, time.perf_counter()
                 return True
         return False
-
-
-def _by_window(probes: Sequence[Probe]) -> list[tuple[StepWindow, tuple[Probe, ...]]]:
-    windows = {probe.window for probe in probes if probe.window is not None}
-    return [
-        (window, tuple(probe for probe in probes if probe.window == window))
-        for window in sorted(windows, key=lambda window: window.order)
-    ]

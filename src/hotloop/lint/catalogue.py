@@ -21,16 +21,16 @@ class CatalogueEntry:
 @lru_cache
 def catalogue() -> tuple[CatalogueEntry, ...]:
     """Every registered code, sorted."""
-    return tuple(sorted((_entry(name) for name in registry.names("rules")), key=lambda entry: entry.code))
+    entries: list[CatalogueEntry] = []
+    for name in registry.names("rules"):
+        registered = registry.load("rules", name)
+        found = registered() if isinstance(registered, type) else registered
+        unlinted: Unlinted | None = getattr(found, "unlinted", None)
+        rule = None if unlinted else found
+        entries.append(CatalogueEntry(name=name, code=found.code, doc=found.doc, rule=rule, unlinted=unlinted))
+    return tuple(sorted(entries, key=lambda entry: entry.code))
 
 
 def rules() -> tuple[AnyRule, ...]:
     """Every registered rule that reads source, sorted by code."""
     return tuple(entry.rule for entry in catalogue() if entry.rule is not None)
-
-
-def _entry(name: str) -> CatalogueEntry:
-    registered = registry.load("rules", name)
-    rule = registered() if isinstance(registered, type) else registered
-    unlinted: Unlinted | None = getattr(rule, "unlinted", None)
-    return CatalogueEntry(name=name, code=rule.code, doc=rule.doc, rule=None if unlinted else rule, unlinted=unlinted)

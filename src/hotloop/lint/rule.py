@@ -10,7 +10,7 @@ point `hotloop.rules`):
         calls = frozenset({"item", "float"})        # it is given calls of functions or methods so named, too
         hot_only = True                             # only those in hot code
 
-        def check(self, node: ast.Call, file: SourceFile) -> Iterable[Violation]:
+        def check(self, node: ast.Call, file: SourceFile) -> Violations:
             ...
             yield Violation(node, "`.item()` waits for the device in every step")
 
@@ -83,6 +83,9 @@ class Violation:
     message: str
 
 
+Violations = Iterable[Violation]
+
+
 class Rule(Protocol[Node_contra]):
     """A pattern that can be found in source. See the head of this file."""
 
@@ -92,7 +95,7 @@ class Rule(Protocol[Node_contra]):
     calls: ClassVar[frozenset[str]] = frozenset()
     hot_only: ClassVar[bool] = False
 
-    def check(self, node: Node_contra, file: "SourceFile") -> Iterable[Violation]:
+    def check(self, node: Node_contra, file: "SourceFile") -> Violations:
         """Yield what `node` breaks, if anything."""
         ...
 

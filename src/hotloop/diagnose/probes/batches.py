@@ -110,7 +110,9 @@ class BatchProbe(Probe):
         if found is not None:
             line, loader = found
             counts = self._counts.setdefault(id(loader), _LoaderCounts(line=line))
-            self._current = (counts, [shape for shape in map(_shape, tree_leaves(batch)) if shape is not None])
+            leaves = [leaf for leaf in tree_leaves(batch) if isinstance(leaf, (Tensor, int, float))]
+            numbers = [leaf for leaf in leaves if not isinstance(leaf, bool)]
+            self._current = (counts, [tuple(leaf.shape) if isinstance(leaf, Tensor) else () for leaf in numbers])
 
     def _called(self, args: Any, kwargs: Any) -> None:
         tensor = next((value for value in tree_leaves((args, kwargs)) if isinstance(value, Tensor)), None)
@@ -127,9 +129,3 @@ class BatchProbe(Probe):
 
 def _is_unbatched(loader: DataLoader[Any]) -> bool:
     return loader.batch_sampler is None
-
-
-def _shape(leaf: Any) -> Shape | None:
-    if isinstance(leaf, Tensor):
-        return tuple(leaf.shape)
-    return () if isinstance(leaf, (int, float)) and not isinstance(leaf, bool) else None

@@ -82,8 +82,12 @@ class CompileProbe(Probe):
             "recompiles": [[at.path, at.line, reason] for at, reason in (*self._recompiles, *self._late_recompiles)],
             "compiled": [[call.at.path, call.at.line, call.title] for call in self._calls],
         }
-        findings = [*(_graph_break(*each) for each in breaks), *self._late(times), *never_run]
-        return ProbeReport(findings=findings, data=data, notes=self._notes)
+        cure = "keep values on the device (torch.where for a branch), or move this line out of what is compiled"
+        found = [
+            Finding(code="CO07", path=at.path, line=at.line, cure=cure, message=f"the graph breaks here: {reason}")
+            for at, reason in breaks
+        ]
+        return ProbeReport(findings=[*found, *self._late(times), *never_run], data=data, notes=self._notes)
 
     def _recompiled(self, at: SourceLine, guard: str) -> None:
         if self._is_active:
@@ -109,19 +113,11 @@ class CompileProbe(Probe):
 
     def _never_run(self, call: "_CompileCall") -> Finding:
         module = call.module
-        is_used = module is not None and any(module in set(root.modules()) for root in self.context.roots)
-        return Finding(
-            code="CO03" if is_used else "CO04",
-            path=call.at.path,
-            line=call.at.line,
-            per_step=0.0,
-            cure=(
-                "call the compiled module itself, or use module.compile()"
-                if is_used
-                else "call it, or take the torch.compile away"
-            ),
-            message=f"{call.title} is compiled here, and nothing of it was compiled in any step",
-        )
+        code, cure = "CO04", "call it, or take the torch.compile away"
+        if module is not None and any(module in set(root.modules()) for root in self.context.roots):
+            code, cure = "CO03", "call the compiled module itself, or use module.compile()"
+        message = f"{call.title} is compiled here, and nothing of it was compiled in any step"
+        return Finding(code=code, path=call.at.path, line=call.at.line, per_step=0.0, cure=cure, message=message)
 
 
 class _Use:
@@ -162,13 +158,3 @@ class _CompileCall:
             return self.use.is_called
         code = getattr(self.target, "__code__", None)
         return code is None or dynamo.has_entries(code)
-
-
-def _graph_break(at: SourceLine, reason: str) -> Finding:
-    return Finding(
-        code="CO07",
-        path=at.path,
-        line=at.line,
-        cure="keep values on the device (torch.where for a branch), or move this line out of what is compiled",
-        message=f"the graph breaks here: {reason}",
-    )

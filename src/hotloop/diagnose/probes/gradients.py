@@ -62,7 +62,11 @@ class GradientProbe(Probe):
             ("OP05", zero, "{} parameters get nothing but zeros: {}"),
             ("OP07", never, "the optimizer holds {} parameters without a gradient: {}"),
         )
-        findings = [self._finding(code, text.format(len(names), _some(names))) for code, names, text in faults if names]
+        findings: list[Finding] = []
+        for code, names, text in faults:
+            if names:
+                some = ", ".join(names[:3]) + (" and more" if len(names) > 3 else "")
+                findings.append(self._finding(code, text.format(len(names), some)))
         wholes = [math.sqrt(sum(float(norm) ** 2 for norm in norms)) for norms in self._norms_by_update]
         positive = [norm for norm in wholes if norm > 0]
         growth = max(positive) / min(positive) if positive else 1.0
@@ -90,7 +94,3 @@ class GradientProbe(Probe):
                 norm = parameter.grad.norm()
                 self._norms.setdefault(name, []).append(norm)
                 norms.append(norm)
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (" and more" if len(names) > 3 else "")

@@ -46,8 +46,11 @@ def method_runs_module(owner: ast.ClassDef, name: str, file: SourceFile) -> bool
         function = inherited_method(owner, current, file)
         if function is None:
             return True  # a submodule, or a method of a base in another file
-        if any(_computes(part, file) for part in file.within(function, ast.BinOp)):
-            return True
+        for part in file.within(function, ast.BinOp):
+            # A parameter has the kind of a module: `self.weight = nn.Parameter(...)`.
+            kinds = {file.kind(part.left), file.kind(part.right)}
+            if isinstance(part.op, ast.MatMult) or kinds & {Kind.TENSOR, Kind.OUTPUT, Kind.MODULE}:
+                return True
         for call in file.within(function, ast.Call):
             if _may_run(call, file):
                 return True
@@ -55,12 +58,6 @@ def method_runs_module(owner: ast.ClassDef, name: str, file: SourceFile) -> bool
             if of == "self" and called not in {*pending, *HOUSEKEEPING}:
                 pending.append(called)
     return False
-
-
-def _computes(part: ast.BinOp, file: SourceFile) -> bool:
-    """Whether a tensor or parameter takes part; `self.weight = nn.Parameter(...)` has the kind of a module."""
-    kinds = {file.kind(part.left), file.kind(part.right)}
-    return isinstance(part.op, ast.MatMult) or bool(kinds & {Kind.TENSOR, Kind.OUTPUT, Kind.MODULE})
 
 
 def _may_run(call: ast.Call, file: SourceFile) -> bool:

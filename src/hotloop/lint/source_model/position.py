@@ -128,7 +128,9 @@ class Position:
     def _find(self) -> HotContext | None:
         for index in range(len(self.loops) - 1, -1, -1):
             if self.loops[index].is_batch_loop:
-                rare = any(_rare_in_loop(branch, index) for branch in self.branches)
+                # A branch that only leaves a loop further in is not rare in this one.
+                inside = [branch for branch in self.branches if branch.depth > index and not branch.holds_step]
+                rare = any(branch.kind != "break" or branch.depth == index + 1 for branch in inside)
                 return None if rare else HotContext("batch loop", self.loops[index].node)
         if any(branch.kind in ("raise", "every") and not branch.holds_step for branch in self.branches):
             return None
@@ -137,12 +139,6 @@ class Position:
             return own
         outer = self.scope.position if not isinstance(self.scope.node, (ast.ClassDef, ast.Module)) else None
         return outer.hot if outer is not None else None
-
-
-def _rare_in_loop(branch: Branch, index: int) -> bool:
-    if branch.holds_step or branch.depth <= index:
-        return False
-    return branch.kind != "break" or branch.depth == index + 1
 
 
 def _hot_function(scope: Scope) -> HotContext | None:

@@ -1,9 +1,8 @@
 """CO01: one compiled function kept for many models."""
 
 import ast
-from collections.abc import Iterable
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.compile_calls import compile_calls, compiled_part
 from hotloop.lint.source_model.definitions import decorators, definition
 from hotloop.lint.source_model.names import MODULE, is_usual, last_name
@@ -27,7 +26,7 @@ class CompiledUnderWrongKey(Rule[ast.Module]):
     )
     nodes = (ast.Module,)
 
-    def check(self, node: ast.Module, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: ast.Module, file: SourceFile) -> Violations:
         for call in compile_calls(file):
             function = file.position(call).scope.function
             target = compiled_part(call)

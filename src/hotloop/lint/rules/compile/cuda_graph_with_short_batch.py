@@ -1,9 +1,8 @@
 """CO09: CUDA graphs asked for while the batch size changes."""
 
 import ast
-from collections.abc import Iterable
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.arguments import argument, is_literal
 from hotloop.lint.source_model.compile_calls import compile_calls
 from hotloop.lint.source_model.source_file import SourceFile
@@ -26,7 +25,7 @@ class CudaGraphWithShortBatch(Rule[ast.Module]):
     )
     nodes = (ast.Module,)
 
-    def check(self, node: ast.Module, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: ast.Module, file: SourceFile) -> Violations:
         if not any(_may_be_short(call, file) for call in file.calls("DataLoader")):
             return
         for call in compile_calls(file):

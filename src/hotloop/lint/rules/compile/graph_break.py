@@ -1,9 +1,9 @@
 """CO07: what breaks the graph of a compiled function."""
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.compile_calls import compiled_functions
 from hotloop.lint.source_model.host_reads import is_read, tested_tensors
 from hotloop.lint.source_model.kind import Kind
@@ -28,7 +28,7 @@ class GraphBreak(Rule[ast.Module]):
     )
     nodes = (ast.Module,)
 
-    def check(self, node: ast.Module, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: ast.Module, file: SourceFile) -> Violations:
         if "compile" not in file.text:
             return
         for function in compiled_functions(file):

@@ -1,9 +1,8 @@
 """CO08: signatures inspected in hot code."""
 
 import ast
-from collections.abc import Iterable
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.names import words
 from hotloop.lint.source_model.source_file import SourceFile
 
@@ -26,7 +25,7 @@ class InspectInLoop(Rule[ast.Attribute | ast.Call]):
     )
     hot_only = True
 
-    def check(self, node: ast.Attribute | ast.Call, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: ast.Attribute | ast.Call, file: SourceFile) -> Violations:
         if isinstance(node, ast.Attribute):
             if node.attr in _INSPECTED:
                 yield Violation(node, f"looks at `{node.attr}` {file.often(node)}")

@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterable
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.arguments import values_given
 from hotloop.lint.source_model.names import dotted, last_name
 from hotloop.lint.source_model.node_types import iterations
@@ -26,7 +26,7 @@ class ModulesInLoop(Rule[ast.For | ast.ListComp | ast.GeneratorExp]):
     nodes = (ast.For, ast.ListComp, ast.GeneratorExp)
     hot_only = True
 
-    def check(self, node: ast.For | ast.ListComp | ast.GeneratorExp, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: ast.For | ast.ListComp | ast.GeneratorExp, file: SourceFile) -> Violations:
         iterable, target = iterations(node)[0]
         body = node.body if isinstance(node, ast.For) else [node.elt]
         lists = _module_lists(iterable, body, file)

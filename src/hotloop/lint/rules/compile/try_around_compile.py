@@ -1,9 +1,8 @@
 """CO02: `try` around the wrap of `torch.compile`."""
 
 import ast
-from collections.abc import Iterable
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.compile_calls import is_compile
 from hotloop.lint.source_model.names import last_name
 from hotloop.lint.source_model.source_file import SourceFile
@@ -24,7 +23,7 @@ class TryAroundCompile(Rule[ast.Try]):
     )
     nodes = (ast.Try,)
 
-    def check(self, node: ast.Try, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: ast.Try, file: SourceFile) -> Violations:
         calls = [call for statement in node.body for call in file.within(statement, ast.Call)]
         wraps = [call for call in calls if is_compile(call, file)]
         if not wraps or all(isinstance(handler.body[-1], ast.Raise) for handler in node.handlers):

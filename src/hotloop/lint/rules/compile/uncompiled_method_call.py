@@ -1,9 +1,8 @@
 """CO03: a compiled module used through another method than forward."""
 
 import ast
-from collections.abc import Iterable
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.compile_calls import compiled_part, is_compile
 from hotloop.lint.source_model.definitions import class_of, decorators, definition, method
 from hotloop.lint.source_model.module_calls import HOUSEKEEPING, method_runs_module
@@ -31,7 +30,7 @@ class UncompiledMethodCall(Rule[ast.Call]):
     )
     nodes = (ast.Call,)
 
-    def check(self, node: ast.Call, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: ast.Call, file: SourceFile) -> Violations:
         if not isinstance(node.func, ast.Attribute) or node.func.attr == "forward":
             return
         if node.func.attr.startswith("__") or node.func.attr in HOUSEKEEPING:

@@ -1,9 +1,8 @@
 """CO04: a compiled path that nothing reaches."""
 
 import ast
-from collections.abc import Iterable
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.compile_calls import compile_calls
 from hotloop.lint.source_model.definitions import is_program
 from hotloop.lint.source_model.node_types import FunctionDef
@@ -22,7 +21,7 @@ class UnreachableCompile(Rule[ast.Module]):
     )
     nodes = (ast.Module,)
 
-    def check(self, node: ast.Module, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: ast.Module, file: SourceFile) -> Violations:
         compiles = compile_calls(file)
         mentioned = _mentioned(file) if compiles else set[str]()
         for call in compiles:

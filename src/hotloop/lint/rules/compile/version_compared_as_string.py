@@ -1,9 +1,8 @@
 """CO10: versions compared as strings."""
 
 import ast
-from collections.abc import Iterable
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.source_file import SourceFile
 
 _ORDER = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
@@ -22,7 +21,7 @@ class VersionComparedAsString(Rule[ast.Compare]):
     )
     nodes = (ast.Compare,)
 
-    def check(self, node: ast.Compare, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: ast.Compare, file: SourceFile) -> Violations:
         sides = [node.left, *node.comparators]
         for operator, left, right in zip(node.ops, sides, sides[1:], strict=False):
             if isinstance(operator, _ORDER) and (_is_compared(left, right, file) or _is_compared(right, left, file)):

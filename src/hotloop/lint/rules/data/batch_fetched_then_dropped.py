@@ -1,9 +1,8 @@
 """DA12: a batch that is fetched and then dropped by an early break."""
 
 import ast
-from collections.abc import Iterable
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.names import dotted
 from hotloop.lint.source_model.source_file import SourceFile
 
@@ -21,7 +20,7 @@ class BatchFetchedThenDropped(Rule[ast.For]):
     )
     nodes = (ast.For,)
 
-    def check(self, node: ast.For, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: ast.For, file: SourceFile) -> Violations:
         first = node.body[0]
         if not file.position(first).loops[-1].iterates_loader:
             return

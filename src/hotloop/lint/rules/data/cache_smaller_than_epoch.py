@@ -1,9 +1,9 @@
 """DA05: a cache of samples that is smaller than a shuffled epoch."""
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.arguments import argument, is_literal, number
 from hotloop.lint.source_model.definitions import class_of, decorators, inherited_method, is_dataset, lineage, method
 from hotloop.lint.source_model.names import dotted
@@ -26,7 +26,7 @@ class CacheSmallerThanEpoch(Rule[ast.ClassDef]):
     )
     nodes = (ast.ClassDef,)
 
-    def check(self, node: ast.ClassDef, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: ast.ClassDef, file: SourceFile) -> Violations:
         if not is_dataset(node, file) or not _is_shuffled(node, file):
             return
         getitem = inherited_method(node, "__getitem__", file)

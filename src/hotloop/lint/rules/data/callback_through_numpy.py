@@ -1,9 +1,9 @@
 """DA14: a tensor sent through NumPy because a callback takes arrays."""
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.names import dotted
 from hotloop.lint.source_model.source_file import SourceFile
 
@@ -24,7 +24,7 @@ class CallbackThroughNumpy(Rule[ast.Call]):
     )
     calls = frozenset({"numpy"})
 
-    def check(self, node: ast.Call, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: ast.Call, file: SourceFile) -> Violations:
         call = file.parent(node)
         if not isinstance(node.func, ast.Attribute) or not isinstance(call, ast.Call) or node not in call.args:
             return

@@ -1,9 +1,8 @@
 """DA03: the same cast, clean-up or copy made again for every sample."""
 
 import ast
-from collections.abc import Iterable
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.definitions import is_dataset
 from hotloop.lint.source_model.kind import Kind
 from hotloop.lint.source_model.source_file import SourceFile
@@ -24,7 +23,7 @@ class CastPerSample(Rule[ast.Call]):
     calls = frozenset({"astype", "nan_to_num", "nan_to_num_", "tensor"})
     hot_only = True
 
-    def check(self, node: ast.Call, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: ast.Call, file: SourceFile) -> Violations:
         hot = file.hot(node)
         if hot is None or hot.kind != "getitem" or not is_dataset(file.position(node).scope.owner, file):
             return

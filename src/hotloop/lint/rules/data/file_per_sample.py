@@ -1,9 +1,8 @@
 """DA04: a file opened, scanned or decoded for every sample."""
 
 import ast
-from collections.abc import Iterable
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.arguments import argument, is_literal
 from hotloop.lint.source_model.definitions import decorators, inherited_method, is_dataset
 from hotloop.lint.source_model.names import dotted, last_name, words
@@ -37,7 +36,7 @@ class FilePerSample(Rule[ast.Call]):
     )
     calls = frozenset(name.rpartition(".")[2] for name in _OPENERS) | _TABLES | _GROUPS
 
-    def check(self, node: ast.Call, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: ast.Call, file: SourceFile) -> Violations:
         name = file.name_of(node.func)
         last = last_name(node.func)
         if not (name in _OPENERS or name.startswith(_READERS) or last == "ParquetFile" or last in _GROUPS):

@@ -2,9 +2,8 @@
 
 import ast
 import re
-from collections.abc import Iterable
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.arguments import argument
 from hotloop.lint.source_model.names import dotted
 from hotloop.lint.source_model.source_file import SourceFile
@@ -28,7 +27,7 @@ class Float32Batches(Rule[ast.Call]):
     calls = frozenset({"float", "to", "astype"})
     hot_only = True
 
-    def check(self, node: ast.Call, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: ast.Call, file: SourceFile) -> Violations:
         hot = file.hot(node)
         if hot is None or not hot.loads_data or not isinstance(node.func, ast.Attribute):
             return

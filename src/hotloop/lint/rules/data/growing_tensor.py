@@ -1,11 +1,9 @@
 """DA11: a tensor or array that grows by concatenation in a loop."""
 
 import ast
-from collections.abc import Iterable
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.names import dotted
-from hotloop.lint.source_model.node_types import LoopNode
 from hotloop.lint.source_model.source_file import SourceFile
 
 _JOINS = frozenset(
@@ -30,16 +28,19 @@ class GrowingTensor(Rule[ast.Assign]):
     )
     nodes = (ast.Assign,)
 
-    def check(self, node: ast.Assign, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: ast.Assign, file: SourceFile) -> Violations:
         name = dotted(node.targets[0]) if len(node.targets) == 1 else ""
         loops = file.position(node).loops
         call = node.value
         if not name or not loops or not isinstance(call, ast.Call) or file.name_of(call.func) not in _JOINS:
             return
         own = _grown(call, name)
-        if own is None or _is_assigned_again(node, loops[-1].node, file):
+        loop = loops[-1].node
+        statements = [binding.statement for binding in file.bindings_of(node.targets[0])]
+        others = [statement for statement in statements if statement is not node and file.holds(loop, statement)]
+        if own is None or any(other is loop or not _excludes(other, node, file) for other in others):
             return
-        named = [part for part in file.within(loops[-1].node, ast.Name, ast.Attribute) if dotted(part) == name]
+        named = [part for part in file.within(loop, ast.Name, ast.Attribute) if dotted(part) == name]
         if all(part is own or _is_size(part, file) for part in named if isinstance(part.ctx, ast.Load)):
             yield Violation(node, f"`{name}` is copied whole in every pass of the loop")
 
@@ -52,13 +53,6 @@ def _grown(call: ast.Call, name: str) -> ast.expr | None:
     pieces = first.elts if isinstance(first, (ast.List, ast.Tuple)) else []
     own = [piece for piece in pieces if dotted(piece) == name]
     return own[0] if len(own) == 1 and len(pieces) > 1 else None
-
-
-def _is_assigned_again(node: ast.Assign, loop: LoopNode, file: SourceFile) -> bool:
-    """Whether the loop binds the name elsewhere too, other than in the other branch of the same `if`."""
-    statements = [binding.statement for binding in file.bindings_of(node.targets[0])]
-    others = [statement for statement in statements if statement is not node and file.holds(loop, statement)]
-    return any(statement is loop or not _excludes(statement, node, file) for statement in others)
 
 
 def _excludes(one: ast.AST, other: ast.AST, file: SourceFile) -> bool:

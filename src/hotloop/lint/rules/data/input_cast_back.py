@@ -2,9 +2,9 @@
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.arguments import receiver, values_given
 from hotloop.lint.source_model.names import dotted, last_name
 from hotloop.lint.source_model.source_file import SourceFile
@@ -27,7 +27,7 @@ class InputCastBack(Rule[ast.FunctionDef]):
     )
     nodes = (ast.FunctionDef,)
 
-    def check(self, node: ast.FunctionDef, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: ast.FunctionDef, file: SourceFile) -> Violations:
         owner = file.position(node).scope.owner
         if node.name != "forward" or owner is None or owner.name not in file.modules:
             return

@@ -1,9 +1,8 @@
 """DA02: a list used as a queue from its slow end."""
 
 import ast
-from collections.abc import Iterable
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.arguments import is_literal, number
 from hotloop.lint.source_model.names import dotted
 from hotloop.lint.source_model.source_file import SourceFile
@@ -25,7 +24,7 @@ class ListAsQueue(Rule[ast.Call]):
     )
     calls = frozenset({"pop", "insert"})
 
-    def check(self, node: ast.Call, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: ast.Call, file: SourceFile) -> Violations:
         name = dotted(node.func.value) if isinstance(node.func, ast.Attribute) else ""
         if not name or node.keywords or not node.args or not is_literal(node.args[0], 0):
             return

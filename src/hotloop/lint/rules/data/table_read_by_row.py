@@ -1,9 +1,8 @@
 """DA01: a table read row by row in Python."""
 
 import ast
-from collections.abc import Iterable
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.arguments import argument, is_literal
 from hotloop.lint.source_model.source_file import SourceFile
 
@@ -23,7 +22,7 @@ class TableReadByRow(Rule[ast.Call]):
     )
     calls = frozenset({"iterrows", "itertuples", "apply"})
 
-    def check(self, node: ast.Call, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: ast.Call, file: SourceFile) -> Violations:
         name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
         if name == "iterrows" and not node.args:
             yield Violation(node, "`.iterrows()` makes a Series of every row")

@@ -1,9 +1,8 @@
 """DA08: a loader that is told not to batch, over a data set that yields single samples."""
 
 import ast
-from collections.abc import Iterable
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.arguments import argument, is_literal
 from hotloop.lint.source_model.definitions import class_of, inherited_method, lineage
 from hotloop.lint.source_model.source_file import SourceFile
@@ -26,7 +25,7 @@ class UnbatchedSamples(Rule[ast.Call]):
     )
     calls = frozenset({"DataLoader"})
 
-    def check(self, node: ast.Call, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: ast.Call, file: SourceFile) -> Violations:
         if not is_literal(argument(node, "batch_size", 1), None):
             return
         owner = class_of(argument(node, "dataset", 0), file)

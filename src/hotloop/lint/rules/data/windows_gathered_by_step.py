@@ -1,9 +1,8 @@
 """DA13: episodes or windows gathered one step at a time, then stacked."""
 
 import ast
-from collections.abc import Iterable
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.names import dotted
 from hotloop.lint.source_model.position import Loop
 from hotloop.lint.source_model.source_file import SourceFile
@@ -24,7 +23,7 @@ class WindowsGatheredByStep(Rule[ast.Call]):
     )
     calls = frozenset({"append"})
 
-    def check(self, node: ast.Call, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: ast.Call, file: SourceFile) -> Violations:
         loops = file.position(node).loops
         name = dotted(node.func.value) if isinstance(node.func, ast.Attribute) else ""
         if not name or len(loops) < 2 or len(node.args) != 1:

@@ -1,9 +1,8 @@
 """DA07: workers that are started again for every epoch."""
 
 import ast
-from collections.abc import Iterable
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.arguments import argument, is_literal, number, unpacks
 from hotloop.lint.source_model.names import dotted
 from hotloop.lint.source_model.source_file import SourceFile
@@ -24,7 +23,7 @@ class WorkersPerEpoch(Rule[ast.Call]):
     )
     calls = frozenset({"DataLoader"})
 
-    def check(self, node: ast.Call, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: ast.Call, file: SourceFile) -> Violations:
         workers = argument(node, "num_workers", 5)
         if workers is None or unpacks(node) or number(workers, file) == 0:
             return

@@ -1,9 +1,8 @@
 """ME10: a function defined twice, with another body."""
 
 import ast
-from collections.abc import Iterable
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.node_types import FunctionDef
 from hotloop.lint.source_model.source_file import SourceFile
 
@@ -19,7 +18,7 @@ class DefinedTwice(Rule[ast.ClassDef | ast.Module]):
     )
     nodes = (ast.ClassDef, ast.Module)
 
-    def check(self, node: ast.ClassDef | ast.Module, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: ast.ClassDef | ast.Module, file: SourceFile) -> Violations:
         first: dict[str, FunctionDef] = {}
         for item in node.body:
             if not isinstance(item, FunctionDef):

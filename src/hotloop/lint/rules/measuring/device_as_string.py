@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterable
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.names import dotted, last_name
 from hotloop.lint.source_model.node_types import FunctionDef
 from hotloop.lint.source_model.source_file import SourceFile
@@ -25,17 +25,19 @@ class DeviceAsString(Rule[FunctionDef]):
     )
     nodes = (ast.FunctionDef, ast.AsyncFunctionDef)
 
-    def check(self, node: FunctionDef, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: FunctionDef, file: SourceFile) -> Violations:
         arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
         if not any(argument.arg == "device" and _is_text(argument.annotation) for argument in arguments):
             return
-        reads = file.uses(file.scope(node), "device")
+        reads, owner = file.uses(file.scope(node), "device"), file.position(node).scope.owner
         if _is_checked(node, file):
             return
         if _is_parsed(node, file) and _is_used(reads, file):
             yield Violation(node, "the device is taken apart as text, where 'cuda:1' and 'cuda' are not the same")
-        elif _is_only_stored(reads, file) and _is_used(_stored(node, file), file):
-            yield Violation(node, "the device is kept as text that nobody has checked")
+        elif _is_only_stored(reads, file):
+            inside = file.within(owner, ast.Attribute) if owner is not None else []
+            if _is_used((part for part in inside if dotted(part) == "self.device"), file):
+                yield Violation(node, "the device is kept as text that nobody has checked")
 
 
 def _is_text(annotation: ast.expr | None) -> bool:
@@ -75,12 +77,6 @@ def _is_used(reads: Iterable[ast.expr], file: SourceFile) -> bool:
         if isinstance(above, (ast.Return, ast.Tuple)) and isinstance(file.statement(read), ast.Return):
             return True
     return False
-
-
-def _stored(node: FunctionDef, file: SourceFile) -> list[ast.Attribute]:
-    owner = file.position(node).scope.owner
-    inside = file.within(owner, ast.Attribute) if owner is not None else []
-    return [part for part in inside if dotted(part) == "self.device"]
 
 
 def _is_only_stored(reads: list[ast.Name], file: SourceFile) -> bool:

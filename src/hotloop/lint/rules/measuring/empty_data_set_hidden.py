@@ -1,9 +1,8 @@
 """ME02: a division by nothing that is made to look like a result."""
 
 import ast
-from collections.abc import Iterable
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.arguments import is_literal
 from hotloop.lint.source_model.kind import Kind
 from hotloop.lint.source_model.names import dotted
@@ -23,7 +22,7 @@ class EmptyDataSetHidden(Rule[ast.BinOp]):
     )
     nodes = (ast.BinOp,)
 
-    def check(self, node: ast.BinOp, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: ast.BinOp, file: SourceFile) -> Violations:
         right = node.right
         if not isinstance(node.op, ast.Div) or not isinstance(right, ast.Call) or dotted(right.func) != "max":
             return

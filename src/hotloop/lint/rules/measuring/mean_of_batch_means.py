@@ -2,9 +2,9 @@
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.arguments import argument, is_literal, receiver
 from hotloop.lint.source_model.names import dotted, last_name
 from hotloop.lint.source_model.source_file import SourceFile
@@ -30,14 +30,18 @@ class MeanOfBatchMeans(Rule[ast.BinOp | ast.Call]):
     nodes = (ast.BinOp,)
     calls = frozenset({"mean"})
 
-    def check(self, node: ast.BinOp | ast.Call, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: ast.BinOp | ast.Call, file: SourceFile) -> Violations:
         found = None
         if isinstance(node, ast.Call):
             if file.name_of(node.func) in ("numpy.mean", "statistics.mean") and node.args:
                 found = _listed(dotted(node.args[0]), dotted(node.args[0]), file, at=node)
         elif isinstance(node.op, ast.Div):
             found = _added_up(node, file) or _listed(_read(node.left, "sum"), _read(node.right, "len"), file)
-        if found is not None and _is_mean(found[1], file) and not _drops_last(found[0], file):
+        if found is None or not _is_mean(found[1], file):
+            return
+        loaders = {dotted(part) for part in file.within(found[0].iter)} - {""}
+        made = [call for call in file.calls("DataLoader") if file.assigned_to(call) & loaders]
+        if not any(is_literal(argument(call, "drop_last", 8), True) for call in made):
             yield Violation(node, "each batch counts the same here, whatever its size")
 
 
@@ -113,9 +117,3 @@ def _weights_or_sums(part: ast.AST) -> bool:
     if isinstance(part, ast.Call):
         return last_name(part.func) in _NOT_MEANS
     return isinstance(part, ast.keyword) and part.arg == "reduction" and is_literal(part.value, "sum")
-
-
-def _drops_last(loop: ast.For, file: SourceFile) -> bool:
-    names = {dotted(part) for part in file.within(loop.iter)} - {""}
-    made = [call for call in file.calls("DataLoader") if file.assigned_to(call) & names]
-    return any(is_literal(argument(call, "drop_last", 8), True) for call in made)

@@ -2,9 +2,8 @@
 
 import ast
 import re
-from collections.abc import Iterable
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.arguments import argument, unpacks, values_given
 from hotloop.lint.source_model.definitions import decorators, is_program
 from hotloop.lint.source_model.names import dotted, last_name
@@ -30,7 +29,7 @@ class OptionNeverRead(Rule[ast.Module]):
     )
     nodes = (ast.Module,)
 
-    def check(self, node: ast.Module, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: ast.Module, file: SourceFile) -> Violations:
         replaces = any(isinstance(call.func, ast.Name) for call in file.calls("replace"))  # not text.replace()
         if not is_program(file) or replaces or file.calls(*_WHOLE):
             return

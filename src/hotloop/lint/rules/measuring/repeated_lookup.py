@@ -1,9 +1,8 @@
 """ME11: settings looked up, patterns compiled or modules imported in hot code."""
 
 import ast
-from collections.abc import Iterable
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.definitions import is_dataset
 from hotloop.lint.source_model.names import words
 from hotloop.lint.source_model.source_file import SourceFile
@@ -26,9 +25,7 @@ class RepeatedLookup(Rule[ast.Import | ast.ImportFrom | ast.Subscript | ast.Call
     calls = frozenset({"getenv", "get", *_OF_RE})
     hot_only = True
 
-    def check(
-        self, node: ast.Import | ast.ImportFrom | ast.Subscript | ast.Call, file: SourceFile
-    ) -> Iterable[Violation]:
+    def check(self, node: ast.Import | ast.ImportFrom | ast.Subscript | ast.Call, file: SourceFile) -> Violations:
         hot = file.hot(node)
         if hot is None or (hot.kind == "getitem" and not is_dataset(file.position(hot.node).scope.owner, file)):
             return

@@ -2,9 +2,9 @@
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.names import dotted
 from hotloop.lint.source_model.source_file import SourceFile
 
@@ -30,7 +30,7 @@ class SpeedupByCount(Rule[ast.BinOp]):
     )
     nodes = (ast.BinOp,)
 
-    def check(self, node: ast.BinOp, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: ast.BinOp, file: SourceFile) -> Violations:
         if not isinstance(node.op, ast.Div) or isinstance(file.parent(node), ast.BinOp):
             return
         if not any(_SPEEDUP.search(name) for name in _called(node, file)):

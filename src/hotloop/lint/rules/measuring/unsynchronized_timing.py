@@ -1,9 +1,8 @@
 """ME08: device work timed without waiting for the device."""
 
 import ast
-from collections.abc import Iterable
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.module_calls import calls_module
 from hotloop.lint.source_model.names import last_name
 from hotloop.lint.source_model.source_file import SourceFile
@@ -26,7 +25,7 @@ class UnsynchronizedTiming(Rule[ast.BinOp]):
     )
     nodes = (ast.BinOp,)
 
-    def check(self, node: ast.BinOp, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: ast.BinOp, file: SourceFile) -> Violations:
         if not isinstance(node.op, ast.Sub):
             return
         started, ended = _clock(node.right, file), _clock(node.left, file)
@@ -35,10 +34,13 @@ class UnsynchronizedTiming(Rule[ast.BinOp]):
         if file.position(started).scope is not file.position(ended).scope or not _mentions_cuda(file):
             return
         timed = [part for part in file.between(started, ended) if isinstance(part, ast.Call)]
-        runs_model = any(last_name(call.func) == "backward" or calls_module(call, file) for call in timed)
+        called = {last_name(call.func) for call in timed}
+        casts = [call for call in timed if last_name(call.func) == "float"]
+        waits = called & _WAITS or any(file.is_tensor(given) for call in casts for given in call.args)
+        runs_model = "backward" in called or any(calls_module(call, file) for call in timed)
         around = file.position(node).scope.function or file.tree
         synchronizes = any("sync" in name.lower() for name in file.attributes_in(around) | file.names_in(around))
-        if runs_model and not any(_waits(call, file) for call in timed) and not synchronizes:
+        if runs_model and not waits and not synchronizes:
             yield Violation(node, "the clock is read while the device may still be at work")
 
 
@@ -55,8 +57,3 @@ def _mentions_cuda(file: SourceFile) -> bool:
         return True
     texts = (part.value for part in file.all(ast.Constant))
     return any(isinstance(text, str) and text.split(":")[0] == "cuda" for text in texts)
-
-
-def _waits(call: ast.Call, file: SourceFile) -> bool:
-    name = last_name(call.func)
-    return name in _WAITS or (name == "float" and any(file.is_tensor(given) for given in call.args))

@@ -2,9 +2,8 @@
 
 import ast
 import re
-from collections.abc import Iterable
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.kind import Kind
 from hotloop.lint.source_model.module_calls import calls_module
 from hotloop.lint.source_model.node_types import FunctionDef
@@ -31,7 +30,7 @@ class ValidationWithGradients(Rule[ast.For | ast.ListComp | ast.Call]):
     nodes = (ast.For, ast.ListComp)
     calls = frozenset({"eval"})
 
-    def check(self, node: ast.For | ast.ListComp | ast.Call, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: ast.For | ast.ListComp | ast.Call, file: SourceFile) -> Violations:
         if isinstance(node, ast.Call):
             if _is_left_in_evaluation(node, file):
                 yield Violation(node, "training goes on after this, and nothing calls `.train()` again")
@@ -42,14 +41,11 @@ class ValidationWithGradients(Rule[ast.For | ast.ListComp | ast.Call]):
         if function is None or not is_over_loader or not _only_evaluates(function, file):
             return
         runs_module = any(calls_module(call, file) for call in file.within(node, ast.Call))
-        if runs_module and not _is_guarded(function, file) and _imports_torch(file):
+        imported = [alias.name for node in file.all(ast.Import) for alias in node.names]
+        imported += [node.module or "" for node in file.all(ast.ImportFrom)]
+        imports_torch = any(name.partition(".")[0] in ("torch", "lightning", "accelerate") for name in imported)
+        if runs_module and imports_torch and not _is_guarded(function, file):
             yield Violation(node, f"`{function.name}` evaluates without `torch.inference_mode()`")
-
-
-def _imports_torch(file: SourceFile) -> bool:
-    imported = [alias.name for node in file.all(ast.Import) for alias in node.names]
-    imported += [node.module or "" for node in file.all(ast.ImportFrom)]
-    return any(name.partition(".")[0] in ("torch", "lightning", "accelerate") for name in imported)
 
 
 def _only_evaluates(function: FunctionDef, file: SourceFile) -> bool:
@@ -67,19 +63,10 @@ def _is_guarded(function: FunctionDef, file: SourceFile) -> bool:
     owner = file.position(function).scope.owner
     if owner is not None and any("Lightning" in file.name_of(base) for base in owner.bases):
         return True
-    return any(
-        _mentions_guard(part, file)
-        for call in file.calls(function.name)
-        for above in file.ancestors(call)
-        for part in _contexts(above)
-    )
-
-
-def _contexts(above: ast.AST) -> list[ast.withitem] | list[ast.expr]:
-    """What may switch gradients off for the code under a node: contexts of a `with`, decorators of a def."""
-    if isinstance(above, ast.With):
-        return above.items
-    return above.decorator_list if isinstance(above, FunctionDef) else []
+    around = [above for call in file.calls(function.name) for above in file.ancestors(call)]
+    contexts: list[ast.AST] = [item for above in around if isinstance(above, ast.With) for item in above.items]
+    contexts += [item for above in around if isinstance(above, FunctionDef) for item in above.decorator_list]
+    return any(_mentions_guard(context, file) for context in contexts)
 
 
 def _mentions_guard(node: ast.AST, file: SourceFile) -> bool:

@@ -1,9 +1,8 @@
 """OP09: an accumulator whose precision nobody chose."""
 
 import ast
-from collections.abc import Iterable
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.arguments import argument, is_literal
 from hotloop.lint.source_model.names import dotted
 from hotloop.lint.source_model.source_file import SourceFile
@@ -22,7 +21,7 @@ class AccumulatorWithoutDtype(Rule[ast.Assign]):
     )
     nodes = (ast.Assign,)
 
-    def check(self, node: ast.Assign, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: ast.Assign, file: SourceFile) -> Violations:
         name = dotted(node.targets[0])
         if not name or not _is_float_zero(node.value, file):
             return

@@ -1,9 +1,8 @@
 """OP08: autocast that casts the same weights again and again."""
 
 import ast
-from collections.abc import Iterable
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.arguments import argument, is_literal
 from hotloop.lint.source_model.compile_calls import captures_cuda_graph
 from hotloop.lint.source_model.source_file import SourceFile
@@ -20,7 +19,7 @@ class AutocastWithoutCache(Rule[ast.Call]):
     )
     calls = frozenset({"autocast"})
 
-    def check(self, node: ast.Call, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: ast.Call, file: SourceFile) -> Violations:
         switched_off = is_literal(argument(node, "enabled"), False)
         if is_literal(argument(node, "cache_enabled"), False) and not switched_off and not captures_cuda_graph(file):
             yield Violation(node, "autocast casts the same weights again at each use")

@@ -1,9 +1,8 @@
 """OP10: training in float16 without scaling the loss."""
 
 import ast
-from collections.abc import Iterable
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.arguments import argument, is_literal, unpacks
 from hotloop.lint.source_model.source_file import SourceFile
 
@@ -24,7 +23,7 @@ class Float16WithoutScaler(Rule[ast.Call]):
     calls = frozenset({"autocast"})
     hot_only = True
 
-    def check(self, node: ast.Call, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: ast.Call, file: SourceFile) -> Violations:
         hot = file.hot(node)
         if hot is None or hot.kind not in ("batch loop", "step") or not _is_half(node, file):
             return

@@ -2,9 +2,8 @@
 
 import ast
 import re
-from collections.abc import Iterable
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.names import last_name
 from hotloop.lint.source_model.source_file import SourceFile
 
@@ -25,7 +24,7 @@ class GradientStatsOfLastBatch(Rule[ast.Assign]):
     nodes = (ast.Assign,)
     hot_only = True
 
-    def check(self, node: ast.Assign, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: ast.Assign, file: SourceFile) -> Violations:
         position, target = file.position(node), node.targets[0]
         if not position.loops or not position.loops[-1].is_batch_loop or not isinstance(target, ast.Name):
             return

@@ -2,9 +2,8 @@
 
 import ast
 import re
-from collections.abc import Iterable
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.arguments import receiver
 from hotloop.lint.source_model.kind import Kind
 from hotloop.lint.source_model.names import dotted, last_name
@@ -29,7 +28,7 @@ class GradientStatsScaledOrClipped(Rule[ast.Call]):
     calls = frozenset({"backward"})
     hot_only = True
 
-    def check(self, node: ast.Call, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: ast.Call, file: SourceFile) -> Violations:
         hot, loss = file.hot(node), receiver(node)
         if hot is None or loss is None:
             return

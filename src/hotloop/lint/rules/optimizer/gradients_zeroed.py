@@ -1,9 +1,8 @@
 """OP01: gradients set to zero in place of dropped."""
 
 import ast
-from collections.abc import Iterable
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.arguments import argument, is_literal
 from hotloop.lint.source_model.compile_calls import captures_cuda_graph
 from hotloop.lint.source_model.names import dotted
@@ -24,7 +23,7 @@ class GradientsZeroed(Rule[ast.Call]):
     )
     calls = frozenset({"zero_grad", "zero_"})
 
-    def check(self, node: ast.Call, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: ast.Call, file: SourceFile) -> Violations:
         if not isinstance(node.func, ast.Attribute):
             return
         if node.func.attr == "zero_grad":

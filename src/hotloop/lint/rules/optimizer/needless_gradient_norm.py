@@ -1,9 +1,8 @@
 """OP06: clipping that is switched off and still computed, and norms added up in Python."""
 
 import ast
-from collections.abc import Iterable
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.arguments import argument, number
 from hotloop.lint.source_model.names import dotted, last_name
 from hotloop.lint.source_model.source_file import SourceFile
@@ -30,7 +29,7 @@ class NeedlessGradientNorm(Rule[ast.Call | ast.Assign | ast.AugAssign]):
     calls = frozenset({"clip_grad_norm_"})
     hot_only = True
 
-    def check(self, node: ast.Call | ast.Assign | ast.AugAssign, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: ast.Call | ast.Assign | ast.AugAssign, file: SourceFile) -> Violations:
         if not isinstance(node, ast.Call):
             if _adds_norms(node, file):
                 yield Violation(node, "norms of gradients are added up in Python, one parameter at a time")

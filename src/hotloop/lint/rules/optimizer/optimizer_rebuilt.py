@@ -1,9 +1,9 @@
 """OP07: an optimizer created again in the middle of training."""
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.names import dotted, words
 from hotloop.lint.source_model.position import Loop
 from hotloop.lint.source_model.source_file import SourceFile
@@ -27,7 +27,7 @@ class OptimizerRebuilt(Rule[ast.Call]):
         "ASGD Adadelta Adafactor Adagrad Adam AdamW Adamax LBFGS Muon NAdam RAdam RMSprop Rprop SGD SparseAdam"
     )
 
-    def check(self, node: ast.Call, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: ast.Call, file: SourceFile) -> Violations:
         if not file.name_of(node.func).startswith("torch.optim.") or not node.args:
             return
         for loop in file.position(node).loops:

@@ -1,9 +1,8 @@
 """OP02: an optimizer that updates one parameter at a time."""
 
 import ast
-from collections.abc import Iterable
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.arguments import argument, is_literal
 from hotloop.lint.source_model.kind import Kind
 from hotloop.lint.source_model.source_file import SourceFile
@@ -26,7 +25,7 @@ class UpdatePerParameter(Rule[ast.keyword | ast.For]):
     )
     nodes = (ast.keyword, ast.For)
 
-    def check(self, node: ast.keyword | ast.For, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: ast.keyword | ast.For, file: SourceFile) -> Violations:
         if isinstance(node, ast.For):
             if _is_own_update(node, file):
                 yield Violation(node, "this optimizer updates one parameter at a time")

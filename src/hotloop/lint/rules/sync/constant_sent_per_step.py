@@ -1,9 +1,8 @@
 """SY10: a constant sent to the device in hot code."""
 
 import ast
-from collections.abc import Iterable
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.arguments import argument, is_literal
 from hotloop.lint.source_model.source_file import SourceFile
 
@@ -25,7 +24,7 @@ class ConstantSentPerStep(Rule[ast.Call]):
     calls = _MAKERS
     hot_only = True
 
-    def check(self, node: ast.Call, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: ast.Call, file: SourceFile) -> Violations:
         hot = file.hot(node)
         library, _, name = file.name_of(node.func).rpartition(".")
         if hot is None or hot.loads_data or library != "torch" or name not in _MAKERS or not node.args:

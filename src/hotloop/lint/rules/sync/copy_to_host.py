@@ -1,9 +1,8 @@
 """SY02: a tensor brought to the host in hot code."""
 
 import ast
-from collections.abc import Iterable
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.arguments import argument, is_literal
 from hotloop.lint.source_model.kind import Kind
 from hotloop.lint.source_model.source_file import SourceFile
@@ -27,7 +26,7 @@ class CopyToHost(Rule[ast.Call]):
     calls = frozenset({"cpu", "numpy", "tolist", "to"})
     hot_only = True
 
-    def check(self, node: ast.Call, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: ast.Call, file: SourceFile) -> Violations:
         if not isinstance(node.func, ast.Attribute):
             return
         copies = is_literal(argument(node, "device", 0), "cpu") if node.func.attr == "to" else not node.args

@@ -1,9 +1,8 @@
 """SY04: an operation whose result has a shape that depends on data, in hot code."""
 
 import ast
-from collections.abc import Iterable
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.arguments import argument, receiver
 from hotloop.lint.source_model.kind import Kind
 from hotloop.lint.source_model.names import last_name, words
@@ -34,7 +33,7 @@ class DataDependentShape(Rule[ast.Subscript | ast.Call]):
     calls = _BY_FUNCTION | {"where"}
     hot_only = True
 
-    def check(self, node: ast.Subscript | ast.Call, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: ast.Subscript | ast.Call, file: SourceFile) -> Violations:
         hot = file.hot(node)
         if hot is None or hot.loads_data:
             return
@@ -69,16 +68,10 @@ def is_mask(index: ast.expr, file: SourceFile) -> bool:
     if isinstance(index, ast.BinOp) and isinstance(index.op, (ast.BitAnd, ast.BitOr, ast.BitXor)):
         return is_mask(index.left, file) or is_mask(index.right, file)
     if isinstance(index, ast.Call):
-        return _gives_mask(index, file)
+        name = index.func.attr if isinstance(index.func, ast.Attribute) and file.is_tensor(index) else ""
+        to_bool = name == "to" and any(file.name_of(given) == "torch.bool" for given in index.args)
+        return name in _GIVE_MASKS or to_bool
     return isinstance(index, ast.Name) and _names_mask(index, file)
-
-
-def _gives_mask(call: ast.Call, file: SourceFile) -> bool:
-    if not isinstance(call.func, ast.Attribute) or not file.is_tensor(call):
-        return False
-    if call.func.attr in _GIVE_MASKS:
-        return True
-    return call.func.attr == "to" and any(file.name_of(given) == "torch.bool" for given in call.args)
 
 
 def _names_mask(name: ast.Name, file: SourceFile) -> bool:

@@ -1,9 +1,8 @@
 """SY08: memory housekeeping or a full synchronization in hot code."""
 
 import ast
-from collections.abc import Iterable
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.source_file import SourceFile
 
 _DEVICES = ("torch.cuda", "torch.mps", "torch.xpu", "torch.accelerator")
@@ -24,7 +23,7 @@ class HousekeepingInLoop(Rule[ast.Call]):
     calls = frozenset({"empty_cache", "synchronize", "collect"})
     hot_only = True
 
-    def check(self, node: ast.Call, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: ast.Call, file: SourceFile) -> Violations:
         name = file.name_of(node.func)
         if name == "gc.collect" or name.startswith(_DEVICES):
             yield Violation(node, f"`{name}()` runs {file.often(node)}")

@@ -1,9 +1,8 @@
 """SY01: a Python number read from a tensor in hot code."""
 
 import ast
-from collections.abc import Iterable
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.host_reads import CASTS, is_cast
 from hotloop.lint.source_model.kind import Kind
 from hotloop.lint.source_model.source_file import SourceFile
@@ -26,7 +25,7 @@ class ItemInLoop(Rule[ast.Call]):
     calls = frozenset({"item", "equal", "allclose", "is_nonzero", *CASTS})
     hot_only = True
 
-    def check(self, node: ast.Call, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: ast.Call, file: SourceFile) -> Violations:
         often = file.often(node)
         if isinstance(node.func, ast.Attribute) and node.func.attr == "item":
             if not node.args and not node.keywords and file.kind(node.func.value) not in (Kind.ARRAY, Kind.FRAME):

@@ -1,9 +1,8 @@
 """SY05: a Python loop over the groups or elements of a tensor."""
 
 import ast
-from collections.abc import Iterable
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.arguments import receiver
 from hotloop.lint.source_model.host_reads import reads_in
 from hotloop.lint.source_model.kind import Kind
@@ -28,7 +27,7 @@ class LoopOverGroups(Rule[ast.For | ast.expr]):
     )
     nodes = (ast.For, ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp)
 
-    def check(self, node: ast.For | ast.expr, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: ast.For | ast.expr, file: SourceFile) -> Violations:
         if not _runs_often(node, file):
             return
         for iterable, target in iterations(node):
@@ -64,7 +63,8 @@ def _reads_elements(node: ast.AST, iterable: ast.expr, target: ast.expr, file: S
     if file.kind(iterable) is Kind.TENSOR:
         return any(_root(value) in elements for value in read)
     if isinstance(iterable, ast.Call) and last_name(iterable.func) == "range":
-        return any(_is_indexed(value, elements, file) for value in read)
+        parts = [value for value in read if isinstance(value, ast.Subscript) and file.kind(value.value) is Kind.TENSOR]
+        return any(elements & file.names_in(part.slice) for part in parts)
     return False
 
 
@@ -72,9 +72,3 @@ def _root(value: ast.expr) -> str:
     while isinstance(value, (ast.Attribute, ast.Subscript, ast.Call)):
         value = value.func if isinstance(value, ast.Call) else value.value
     return value.id if isinstance(value, ast.Name) else ""
-
-
-def _is_indexed(value: ast.expr, indexes: set[str], file: SourceFile) -> bool:
-    if not isinstance(value, ast.Subscript) or file.kind(value.value) is not Kind.TENSOR:
-        return False
-    return not indexes.isdisjoint(file.names_in(value.slice))

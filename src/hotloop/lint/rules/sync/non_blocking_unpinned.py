@@ -1,9 +1,8 @@
 """SY09: `non_blocking=True` from memory that is not pinned, or pinned memory copied without it."""
 
 import ast
-from collections.abc import Iterable
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.arguments import argument, is_literal, receiver
 from hotloop.lint.source_model.kind import Kind
 from hotloop.lint.source_model.source_file import SourceFile
@@ -24,7 +23,7 @@ class NonBlockingUnpinned(Rule[ast.Call]):
     calls = frozenset({"to", "cuda"})
     hot_only = True
 
-    def check(self, node: ast.Call, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: ast.Call, file: SourceFile) -> Violations:
         pinned, of = _pins(file), receiver(node)
         if pinned is None or of is None or not _comes_from_loader(of, file):
             return
@@ -66,11 +65,10 @@ def _comes_from_loader(of: ast.expr, file: SourceFile) -> bool:
 def _names_device(node: ast.Call, file: SourceFile) -> bool:
     if isinstance(node.func, ast.Attribute) and node.func.attr == "cuda":
         return True
-    given = [*node.args[:1], *(word.value for word in node.keywords if word.arg == "device")]
-    return any(_is_device(value, file) for value in given)
-
-
-def _is_device(value: ast.expr, file: SourceFile) -> bool:
-    if isinstance(value, ast.Constant):
-        return isinstance(value.value, str) and value.value.startswith("cuda")
-    return "device" in file.name_of(value).rpartition(".")[2].lower()
+    for value in [*node.args[:1], *(word.value for word in node.keywords if word.arg == "device")]:
+        if isinstance(value, ast.Constant):
+            if isinstance(value.value, str) and value.value.startswith("cuda"):
+                return True
+        elif "device" in file.name_of(value).rpartition(".")[2].lower():
+            return True
+    return False

@@ -1,9 +1,8 @@
 """SY07: one read for each parameter."""
 
 import ast
-from collections.abc import Iterable
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.host_reads import reads_in, tests_in
 from hotloop.lint.source_model.node_types import iterations
 from hotloop.lint.source_model.source_file import SourceFile
@@ -25,19 +24,15 @@ class ReadPerParameter(Rule[ast.For | ast.expr]):
     )
     nodes = (ast.For, ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp)
 
-    def check(self, node: ast.For | ast.expr, file: SourceFile) -> Iterable[Violation]:
-        if any(_over_parameters(iterable, file) for iterable, _ in iterations(node)):
+    def check(self, node: ast.For | ast.expr, file: SourceFile) -> Violations:
+        over = [iterable for iterable, _ in iterations(node)]
+        over += [value for iterable in over if (value := file.assigned(iterable)) is not None]
+        if any(file.called_in(value) & _PARAMETERS for value in over):
             for read in [*reads_in(node, file), *tests_in(node, file)]:
                 names = file.within(read, ast.Name)
                 of_gradient = "grad" in file.attributes_in(read) or any(_is_from_gradient(name, file) for name in names)
                 if of_gradient or file.hot(read) is not None:
                     yield Violation(read, "reads from the device once for each parameter")
-
-
-def _over_parameters(iterable: ast.expr, file: SourceFile) -> bool:
-    value = file.assigned(iterable)
-    parts = [iterable] if value is None else [iterable, value]
-    return any(file.called_in(part) & _PARAMETERS for part in parts)
 
 
 def _is_from_gradient(name: ast.Name, file: SourceFile) -> bool:

@@ -1,10 +1,9 @@
 """SY06: a tensor formatted for a log line in hot code."""
 
 import ast
-from collections.abc import Iterable
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
-from hotloop.lint.source_model.arguments import values_given
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
+from hotloop.lint.source_model.arguments import receiver, values_given
 from hotloop.lint.source_model.host_reads import is_read
 from hotloop.lint.source_model.kind import Kind
 from hotloop.lint.source_model.source_file import SourceFile
@@ -28,24 +27,17 @@ class TensorInLogCall(Rule[ast.Call]):
     calls = _LEVELS | {"print"}
     hot_only = True
 
-    def check(self, node: ast.Call, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: ast.Call, file: SourceFile) -> Violations:
         prints = isinstance(node.func, ast.Name) and node.func.id == "print"
-        if not (prints or _is_log_call(node, file)) or _is_guarded(node, file):
+        tests = [above.test for above in file.ancestors(node) if isinstance(above, ast.If)]
+        is_guarded = any("isEnabledFor" in file.attributes_in(test) for test in tests)
+        of = receiver(node)
+        logs = of is not None and (file.kind(of) is Kind.LOGGER or file.name_of(of) == "logging")
+        if is_guarded or not (prints or logs):
             return
         if any(_is_eager(argument, file, prints=prints) for argument in node.args):
             what = "`print`" if prints else "a log call"
             yield Violation(node, f"{what} reads a tensor {file.often(node)}, whether or not the line is looked at")
-
-
-def _is_log_call(node: ast.Call, file: SourceFile) -> bool:
-    if not isinstance(node.func, ast.Attribute):
-        return False
-    return file.kind(node.func.value) is Kind.LOGGER or file.name_of(node.func.value) == "logging"
-
-
-def _is_guarded(node: ast.AST, file: SourceFile) -> bool:
-    tests = (above.test for above in file.ancestors(node) if isinstance(above, ast.If))
-    return any("isEnabledFor" in file.attributes_in(test) for test in tests)
 
 
 def _is_eager(argument: ast.expr, file: SourceFile, *, prints: bool) -> bool:

@@ -1,9 +1,8 @@
 """SY03: the truth of a tensor tested in hot code."""
 
 import ast
-from collections.abc import Iterable
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation
+from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
 from hotloop.lint.source_model.host_reads import tested_tensors
 from hotloop.lint.source_model.source_file import SourceFile
 
@@ -23,7 +22,7 @@ class TensorTruthTest(Rule[ast.If | ast.While | ast.Assert | ast.IfExp]):
     nodes = (ast.If, ast.While, ast.Assert, ast.IfExp)
     # Not `hot_only`: the test of a `while` stands in the loop, the `while` itself around it.
 
-    def check(self, node: ast.If | ast.While | ast.Assert | ast.IfExp, file: SourceFile) -> Iterable[Violation]:
+    def check(self, node: ast.If | ast.While | ast.Assert | ast.IfExp, file: SourceFile) -> Violations:
         hot = file.hot(node.test)
         if hot is None or hot.loads_data:
             return
