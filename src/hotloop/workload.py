@@ -1,7 +1,9 @@
 """Workload: what to train, a script with its arguments or a recipe; and Job, the live parts of one recipe run."""
 
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.machinery import PathFinder
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -16,16 +18,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Script:
-    """An unmodified training program: `path` as the user named it, its arguments, and the folder it runs in."""
+    """An unmodified training program: `path` as the user named it, its arguments, and the folder it runs in.
+
+    A program that is started as `python -m module` has the name of the module, and the path of its file.
+    """
 
     path: Path
     arguments: tuple[str, ...] = ()
     folder: Path
+    module: str = ""
 
     @property
     def title(self) -> str:
         """The call in one line, as a person would type it."""
-        return " ".join([str(self.path), *self.arguments])
+        return " ".join([*(("-m", self.module) if self.module else (str(self.path),)), *self.arguments])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,12 +97,17 @@ class Job:
     step: StepFunction | None = None
 
 
-def parse_workload(target: str, arguments: tuple[str, ...] = (), *, folder: Path | None = None) -> Workload:
+def parse_workload(
+    target: str, arguments: tuple[str, ...] = (), *, folder: Path | None = None, is_module: bool = False
+) -> Workload:
     """The workload a person named on the command line: `train.py`, `file.py:build`, or a registered name.
 
-    Raises WorkloadError where the file does not exist or a recipe is given arguments.
+    With `is_module` the target is the name of a module, as in `python -m package.train`. Raises WorkloadError where
+    the file does not exist or a recipe is given arguments.
     """
     folder = (folder or Path.cwd()).resolve()
+    if is_module:
+        return Script(path=_file_of(target, folder), arguments=arguments, folder=folder, module=target)
     path, _, function = target.partition(":")
     if path.endswith(".py"):
         if not (folder / path).is_file():
@@ -110,3 +121,23 @@ def parse_workload(target: str, arguments: tuple[str, ...] = (), *, folder: Path
 
         registry.load("workloads", target)
     return Recipe(target=target, folder=folder)
+
+
+def _file_of(module: str, folder: Path) -> Path:
+    """The file that `python -m module` runs in `folder`, found without importing anything."""
+    places: Sequence[str] | None = [str(folder), *sys.path]
+    parts = module.split(".")
+    for part in (*parts, "__main__"):
+        found = PathFinder.find_spec(part, places)
+        if found is None:
+            break
+        places = found.submodule_search_locations
+        if places is None:
+            is_last = part in (parts[-1], "__main__") and found.origin
+            if is_last and str(found.origin).endswith(".py"):
+                path = Path(str(found.origin))
+                return path.relative_to(folder) if path.is_relative_to(folder) else path
+            break
+    raise WorkloadError(
+        f"no module {module!r} that can be run (looked in {folder} and in sys.path); give its name as for python -m"
+    )

@@ -30,7 +30,7 @@ NAMES = [
     "prove",
 ]
 COMMANDS = {
-    "diagnose": ["--budget", "--json", "--may-overwrite", "--out", "--steps", "arguments", "target"],
+    "diagnose": ["--budget", "--json", "--may-overwrite", "--module", "--out", "--steps", "arguments", "target"],
     "lint": [
         "--allow-list",
         "--fix",
@@ -45,12 +45,13 @@ COMMANDS = {
         "paths",
     ],
     "list": ["--json", "kind"],
-    "machine": ["--budget", "--history", "--json", "target"],
+    "machine": ["--budget", "--history", "--json", "--module", "target"],
     "prove": [
         "--budget",
         "--history",
         "--json",
         "--may-overwrite",
+        "--module",
         "--out",
         "--plan",
         "--replay",
@@ -59,13 +60,14 @@ COMMANDS = {
         "target",
     ],
     "report": ["--json", "--out", "source"],
-    "run": ["--plan", "arguments", "target"],
+    "run": ["--module", "--plan", "arguments", "target"],
     "train": ["--device", "--json", "--name", "--out", "--resume", "--seed", "--verbose", "config"],
     "tune": [
         "--budget",
         "--history",
         "--json",
         "--may-overwrite",
+        "--module",
         "--only",
         "--out",
         "--plan-out",

@@ -16,6 +16,7 @@ CASES = {
     "prove train.py --plan nowhere.toml": ["nowhere.toml", "[[transform]]"],
     "prove train.py": ["--plan", "--replay"],
     "prove": ["--plan", "--replay"],
+    "prove -m pkg.nowhere --plan plan.toml": ["'pkg.nowhere'", "python -m"],
     "tune nowhere.py": ["nowhere.py", "give the path of a training script"],
     "run nowhere.py --plan plan.toml": ["nowhere.py", "give the path of a training script"],
     "tune convnet -- --epochs 3": ["'convnet'", "takes no arguments", "build()"],

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hotloop.workloads.protect import Made
+from hotloop.workloads.protect import LEFT, Made, left_behind
 
 # Each acts on files of the user's: results.txt, data/words.txt and the folder data, in FOLDER and by relative path.
 STOPPED = {
@@ -108,14 +108,22 @@ def test_the_message_says_how_to_allow_it(reasons: dict[str, str | None]) -> Non
     assert "--may-overwrite 'results.txt'" in reason
 
 
-def test_files_made_outside_are_told_while_they_last(tmp_path: Path) -> None:
-    made = Made(tmp_path / "cache" / "made")
+def test_what_could_not_be_removed_is_told_while_it_lasts(tmp_path: Path) -> None:
+    left = Made(tmp_path / "made", LEFT)
     for name in ("kept.txt", "gone.txt"):
-        made.add(str(tmp_path / name))
+        left.add(str(tmp_path / name))
     (tmp_path / "kept.txt").write_text("a trial's")
-    assert made.remaining() == [str(tmp_path / "kept.txt")]
+    assert left_behind(tmp_path / "made") == [str(tmp_path / "kept.txt")]
 
 
 def test_nothing_is_told_where_nothing_was_made(tmp_path: Path) -> None:
-    assert Made(tmp_path / "cache" / "made").remaining() == []
+    assert left_behind(tmp_path / "made") == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_trial_sees_what_others_that_live_have_made(tmp_path: Path) -> None:
+    one, other = Made(tmp_path, "one"), Made(tmp_path, "other")
+    other.add("/runs/last.pt")
+    assert one.of_living() == {"/runs/last.pt"}
+    other.list.unlink()
+    assert one.of_living() == set()

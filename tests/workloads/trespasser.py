@@ -36,7 +36,7 @@ def main() -> None:
 
 def tried(action: str, scratch: Scratch, folder: Path, guards: list[Any]) -> str | None:
     os.chdir(scratch.copy_of(folder))
-    made = Made(folder.parent / "made")
+    made = Made(folder.parent / "made", scratch.folder.name)
     guards.append(WriteGuard(scratch, caches=(folder.parent / "cache",), made=made, stop=stop))
     if torch.save.__module__ == "torch.serialization":
         announce_torch_writes()

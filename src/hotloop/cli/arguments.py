@@ -32,6 +32,9 @@ def command_line() -> str:
 Target = Annotated[
     str, typer.Argument(metavar="SCRIPT_OR_RECIPE", help="train.py, file.py:build, or a registered name.")
 ]
+IsModule = Annotated[
+    bool, typer.Option("--module", "-m", help="SCRIPT_OR_RECIPE is a module, to be run as python -m does.")
+]
 Rest = Annotated[list[str] | None, typer.Argument(metavar="[-- ARGUMENTS]", help="Arguments of the script, after --.")]
 Budget = Annotated[str, typer.Option(help="Time for everything: 60s, 10m.")]
 Steps = Annotated[int, typer.Option(min=6, help="Steps that verification compares.")]

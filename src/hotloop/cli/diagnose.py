@@ -6,13 +6,14 @@ from typing import Annotated
 
 import typer
 
-from hotloop.cli.arguments import Budget, Json, MayOverwrite, Rest, Target, parse_budget
+from hotloop.cli.arguments import Budget, IsModule, Json, MayOverwrite, Rest, Target, parse_budget
 from hotloop.cli.outcome import write_text
 
 
 def diagnose(
     target: Target,
     arguments: Rest = None,
+    module: IsModule = False,
     budget: Budget = "60s",
     steps: Annotated[int, typer.Option(min=2, help="Steps to time before the probes start.")] = 30,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the JSON document to this file.")] = None,
@@ -22,7 +23,7 @@ def diagnose(
     """Say where the time of an unmodified training script goes, at which line, and what could be won."""
     from hotloop.workload import parse_workload
 
-    workload = parse_workload(target, tuple(arguments or ()))
+    workload = parse_workload(target, tuple(arguments or ()), is_module=module)
     seconds = parse_budget(budget)
     from hotloop.diagnose.trace import TraceOptions, trace
 

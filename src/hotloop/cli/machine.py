@@ -4,13 +4,14 @@ from typing import Annotated
 
 import typer
 
-from hotloop.cli.arguments import Budget, History, Json, parse_budget
+from hotloop.cli.arguments import Budget, History, IsModule, Json, parse_budget
 
 
 def machine(
     target: Annotated[
         str, typer.Argument(metavar="[SCRIPT_OR_RECIPE]", help="What to run against itself.")
     ] = "convnet",
+    module: IsModule = False,
     budget: Budget = "60s",
     history: History = None,
     as_json: Json = False,
@@ -25,6 +26,6 @@ def machine(
 
     options = Options(budget=parse_budget(budget), history=history, command="hotloop machine")
     with LiveProgress(budget=options.budget) as progress:
-        check = check_machine(parse_workload(target), options=options, progress=progress)
+        check = check_machine(parse_workload(target, is_module=module), options=options, progress=progress)
     typer.echo(json.dumps(check.to_data(), indent=2) if as_json else check.text())
     raise typer.Exit(check.verdict.outcome.exit_code)

@@ -5,7 +5,18 @@ from typing import Annotated
 
 import typer
 
-from hotloop.cli.arguments import Budget, History, Json, MayOverwrite, Out, Rest, Steps, command_line, parse_budget
+from hotloop.cli.arguments import (
+    Budget,
+    History,
+    IsModule,
+    Json,
+    MayOverwrite,
+    Out,
+    Rest,
+    Steps,
+    command_line,
+    parse_budget,
+)
 from hotloop.cli.outcome import leave
 from hotloop.errors import EvidenceError
 from hotloop.transform import Plan
@@ -17,6 +28,7 @@ def prove(
         str | None, typer.Argument(metavar="SCRIPT_OR_RECIPE", help="train.py, file.py:build, or a name.")
     ] = None,
     arguments: Rest = None,
+    module: IsModule = False,
     plan: Annotated[
         Path | None, typer.Option(help="The plan to prove (TOML); an empty file is the empty plan.")
     ] = None,
@@ -29,12 +41,7 @@ def prove(
     as_json: Json = False,
 ) -> None:
     """Prove one plan on one script, or repeat the proof of an evidence folder."""
-    if replay:
-        workload, chosen = _replayed(replay)
-    elif target is None or plan is None:
-        raise typer.BadParameter("give a script and --plan PLAN.toml, or --replay EVIDENCE")
-    else:
-        workload, chosen = parse_workload(target, tuple(arguments or ())), Plan.load(plan)
+    workload, chosen = _replayed(replay) if replay else _given(target, arguments, plan, is_module=module)
     from hotloop.cli.progress import LiveProgress
     from hotloop.proof.prove import prove as judge
     from hotloop.proof.session import Options
@@ -50,6 +57,14 @@ def prove(
     with LiveProgress(budget=options.budget) as progress:
         result = judge(workload, chosen, options=options, progress=progress)
     leave(result, as_json=as_json, out=out)
+
+
+def _given(
+    target: str | None, arguments: list[str] | None, plan: Path | None, *, is_module: bool
+) -> tuple[Workload, Plan]:
+    if target is None or plan is None:
+        raise typer.BadParameter("give a script and --plan PLAN.toml, or --replay EVIDENCE")
+    return parse_workload(target, tuple(arguments or ()), is_module=is_module), Plan.load(plan)
 
 
 def _replayed(folder: Path) -> tuple[Workload, Plan]:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from hotloop.cli.arguments import Rest, Target
+from hotloop.cli.arguments import IsModule, Rest, Target
 from hotloop.transform import Plan
 from hotloop.workload import parse_workload
 
@@ -14,8 +14,13 @@ def run(
     target: Target,
     plan: Annotated[Path, typer.Option(help="The plan to train under (TOML).")],
     arguments: Rest = None,
+    module: IsModule = False,
 ) -> None:
     """Train for real, in this folder, under a plan that was proven; the exit code is the script's own."""
     from hotloop.deploy.launch import launch
 
-    launch(parse_workload(target, tuple(arguments or ())), Plan.load(plan), proof=plan.with_name("result.json"))
+    launch(
+        parse_workload(target, tuple(arguments or ()), is_module=module),
+        Plan.load(plan),
+        proof=plan.with_name("result.json"),
+    )

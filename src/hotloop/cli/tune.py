@@ -8,6 +8,7 @@ import typer
 from hotloop.cli.arguments import (
     Budget,
     History,
+    IsModule,
     Json,
     MayOverwrite,
     Out,
@@ -24,6 +25,7 @@ from hotloop.cli.outcome import leave
 def tune(
     target: Target,
     arguments: Rest = None,
+    module: IsModule = False,
     budget: Budget = "10m",
     steps: Steps = 30,
     only: Annotated[list[str] | None, typer.Option(help="Try only these transforms.")] = None,
@@ -37,7 +39,7 @@ def tune(
     """Find a faster plan for an unmodified training script, and prove it."""
     from hotloop.workload import parse_workload
 
-    workload = parse_workload(target, tuple(arguments or ()))
+    workload = parse_workload(target, tuple(arguments or ()), is_module=module)
     from hotloop.cli.progress import LiveProgress
     from hotloop.proof.session import Options
     from hotloop.tune.find_plan import find_plan

@@ -28,7 +28,7 @@ from hotloop.verdict import Outcome, Verdict
 from hotloop.verify.drift import DriftGate
 from hotloop.worker.process import Settings
 from hotloop.workload import Workload
-from hotloop.workloads.protect import MADE, Made
+from hotloop.workloads.protect import MADE, left_behind
 
 _CONTENDED = 0.3
 
@@ -151,10 +151,10 @@ class Session:
         )
 
     def note_files_made_outside(self) -> None:
-        """Name what trials left outside of their scratch copies: it may be anybody's by now, so it stays."""
-        made = Made(self.settings.cache / MADE).remaining()
-        if made:
-            self.note(f"trials made {len(made)} files outside of their scratch copies and left them, as {made[0]}")
+        """Name what trials made outside of their scratch copies and could not be removed after them."""
+        left = left_behind(self.settings.cache / MADE)
+        if left:
+            self.note(f"trials made {len(left)} files outside of their scratch copies that stay, as {left[0]}")
 
     def applicability(self, transform: Transform) -> Verdict | None:
         """A FAIL with the reason where the machine has nothing for this transform to act on."""

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from hotloop.worker.spec import Channel, WorkerSpec
@@ -101,17 +102,15 @@ def run_to_its_end(
 def inside(spec: WorkerSpec) -> Script | Recipe:
     """The same workload as it lies in the scratch copy."""
     if isinstance(spec.workload, Recipe):
-        return Recipe(
-            target=spec.workload.target, seed=spec.workload.seed, folder=spec.scratch.copy_of(spec.workload.folder)
-        )
+        return replace(spec.workload, folder=spec.scratch.copy_of(spec.workload.folder))
     path = spec.workload.folder / spec.workload.path
     copy = spec.scratch.copy_of(path.parent.resolve()) / path.name
-    return Script(path=copy, arguments=spec.workload.arguments, folder=spec.scratch.copy_of(spec.workload.folder))
+    return replace(spec.workload, path=copy, folder=spec.scratch.copy_of(spec.workload.folder))
 
 
 def enter_scratch(spec: WorkerSpec, channel: Channel) -> None:
     """Change to the scratch copy, and protect the user's files from the program for the rest of this process."""
-    from hotloop.workloads.protect import MADE, protect
+    from hotloop.workloads.protect import MADE, Made, protect
 
     os.chdir(spec.scratch.copy_of(spec.workload.folder))
     worker = os.getpid()
@@ -124,7 +123,7 @@ def enter_scratch(spec: WorkerSpec, channel: Channel) -> None:
         raise ProtectedFile(reason)
 
     caches = (*spec.caches, *_user_caches())
-    protect(spec.scratch, caches=caches, made=spec.caches[0] / MADE, stop=stop)
+    protect(spec.scratch, caches=caches, made=Made(spec.caches[0] / MADE, spec.scratch.folder.name), stop=stop)
 
 
 def _user_caches() -> tuple[Any, ...]:

@@ -20,7 +20,9 @@ from hotloop.transform import Plan, Stage, compiles
 from hotloop.worker.freezer import CgroupFreezer, SignalFreezer, make_cgroup_freezer
 from hotloop.worker.spec import Channel, ObservationSpec, WorkerSpec
 from hotloop.worker.turn_report import TurnReport
+from hotloop.worker.warden import remove_made
 from hotloop.workload import Script, Workload
+from hotloop.workloads.protect import MADE, Made
 from hotloop.workloads.scratch import make_scratch
 
 _WARDEN = Path(__file__).with_name("warden.py")
@@ -89,6 +91,8 @@ class Worker:
         if isinstance(workload, Script):
             folders.append((workload.folder / workload.path).parent)
         self._scratch = make_scratch(tuple(folders), may_overwrite=settings.may_overwrite)
+        self._made = Made(settings.cache / MADE, self._scratch.folder.name)
+        self._made.begin()
         cgroup = make_cgroup_freezer()
         self._warden, self._control, self._channel = self._start(variables, program, cgroup)
         self._freezer = cgroup or SignalFreezer(self._warden.pid)
@@ -135,7 +139,8 @@ class Worker:
         module, *rest = program
         worker = [sys.executable, "-P", "-m", module, str(fds[1]), *rest]
         freezer = ["", "", ""] if cgroup is None else [str(cgroup.procs), str(cgroup.control), cgroup.thawed]
-        arguments = [str(_WARDEN), str(fds[0]), str(self._scratch.folder), str(fds[1]), *freezer, *worker]
+        own = [str(fds[0]), str(self._scratch.folder), str(fds[1]), *freezer, str(self._made.list)]
+        arguments = [str(_WARDEN), *own, *worker]
         warden = subprocess.Popen(
             [sys.executable, "-I", "-S", *arguments],
             env=variables,
@@ -223,7 +228,9 @@ class Worker:
         self._channel.close()
 
     def end(self) -> None:
-        """End the worker and everything it started, and remove its scratch copy."""
+        """End the worker and everything it started; remove its scratch copy and what it made outside of it."""
+        if self._log.closed:
+            return
         self.release()
         try:
             self._warden.wait(timeout=20)
@@ -233,6 +240,7 @@ class Worker:
         if self._warden.returncode:  # it did not come to its own end, so it has not ended the worker
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
+            remove_made(str(self._made.list))
         self._freezer.close()
         shutil.rmtree(self._scratch.folder, ignore_errors=True)
         self._log.close()
@@ -244,9 +252,14 @@ class Worker:
         return self._own_paths("\n".join(tail.decode(errors="replace").splitlines()[-count:]))
 
     def _own_paths(self, text: str) -> str:
-        for copy, original in self._scratch.roots:
-            text = text.replace(str(copy), str(original))
-        return text
+        return text.replace(f"{self._scratch.tree}/", "/")
+
+    def _missing(self, kind: str) -> str:
+        """What the scratch copy lacks, where the program did not find something."""
+        if kind not in ("FileNotFoundError", "ModuleNotFoundError") or not self._scratch.not_mirrored:
+            return ""
+        folders = ", ".join(map(str, self._scratch.not_mirrored))
+        return f" (trials run in a copy, which has nothing of what lies in {folders}: give it by an absolute path)"
 
     def _send(self, message: Mapping[str, Any]) -> None:
         with contextlib.suppress(OSError):  # it has ended; whoever listens next hears of that
@@ -300,7 +313,8 @@ class Worker:
         if message["event"] == "crashed":
             left = message["kind"] == "SystemExit"
             raise WorkloadCrashed(
-                f"the program {'left with' if left else 'raised ' + message['kind'] + ':'} {message['message']}",
+                f"the program {'left with' if left else 'raised ' + message['kind'] + ':'} {message['message']}"
+                f"{self._missing(message['kind'])}",
                 kind=message["kind"],
                 traceback=self.last_lines() if left else self._own_paths(message["traceback"]),
             )

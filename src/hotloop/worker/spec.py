@@ -85,7 +85,12 @@ def read_workload(data: Mapping[str, Any]) -> Workload:
     """The inverse of `workload_data`."""
     if data["kind"] == "recipe":
         return Recipe(target=data["target"], seed=data["seed"], folder=Path(data["folder"]))
-    return Script(path=Path(data["path"]), arguments=tuple(data["arguments"]), folder=Path(data["folder"]))
+    return Script(
+        path=Path(data["path"]),
+        arguments=tuple(data["arguments"]),
+        folder=Path(data["folder"]),
+        module=data.get("module", ""),
+    )
 
 
 def _texts(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,16 +1,20 @@
 """A process of its own that outlives nobody: it starts one worker and sees to it that nothing of the worker remains.
 
-Run as a file, without hotloop, in about 15 ms: `python warden.py CONTROL_FD SCRATCH FDS PROCS FREEZER THAWED command`.
+Run as a file, without hotloop, in about 15 ms:
+`python warden.py CONTROL_FD SCRATCH FDS PROCS FREEZER THAWED MADE command`.
 The worker enters the control group of the file PROCS, if one is named. The warden ends the worker's whole process tree
 when the parent is gone (end of file on the control socket), when told to, or when the worker has ended; what is frozen
-cannot end, so THAWED is written to FREEZER first. Then it removes the scratch folder and writes one line {"pid": ..} at
-the start and {"status": ..} at the end.
+cannot end, so THAWED is written to FREEZER first. Then it removes what the worker made outside of its scratch folder,
+which the file MADE lists, and the scratch folder. It writes one line {"pid": ..} at the start and
+{"status": .., "rss": ..} at the end, with the largest resident set of a process of the worker's in bytes.
 """
 
 import contextlib
 import ctypes
+import functools
 import json
 import os
+import resource
 import select
 import shutil
 import signal
@@ -21,13 +25,14 @@ import tempfile
 import time
 
 _PR_SET_CHILD_SUBREAPER = 36
+_KILLED_FIRST = "900"  # of -1000 to 1000
 
 
 def main() -> None:
     """Start the command with the descriptors FDS, wait for it or for the end of the parent, clean up."""
     control = socket.socket(fileno=int(sys.argv[1]))
-    scratch, command = sys.argv[2], sys.argv[7:]
-    procs, freezer, thawed = sys.argv[4:7]
+    scratch, command = sys.argv[2], sys.argv[8:]
+    procs, freezer, thawed, made = sys.argv[4:8]
     pass_fds = tuple(int(fd) for fd in sys.argv[3].split(","))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, and the parent ends us
     wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -36,7 +41,7 @@ def main() -> None:
         signal.signal(number, _wake)
     with contextlib.suppress(OSError, AttributeError):  # where there are no subreapers, the process group must do
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    enter = (lambda: _write(procs, str(os.getpid()))) if procs else None
+    enter = functools.partial(_enter, procs)
     worker = subprocess.Popen(command, pass_fds=pass_fds, start_new_session=True, preexec_fn=enter)  # noqa: PLW1509
     for fd in pass_fds:
         os.close(fd)
@@ -50,10 +55,68 @@ def main() -> None:
     if procs:
         with contextlib.suppress(OSError):
             os.rmdir(os.path.dirname(procs))
+    remove_made(made)
     if os.path.basename(scratch).startswith("hotloop-") and os.path.dirname(scratch) == tempfile.gettempdir():
         shutil.rmtree(scratch, ignore_errors=True)
     with contextlib.suppress(OSError):
-        control.sendall(json.dumps({"status": status}).encode() + b"\n")
+        rss = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+        control.sendall(json.dumps({"status": status, "rss": rss}).encode() + b"\n")
+
+
+def _enter(procs: str) -> None:
+    """In the worker before it starts: it enters its control group, and the kernel kills it first where memory ends."""
+    with contextlib.suppress(OSError):
+        _write("/proc/self/oom_score_adj", _KILLED_FIRST)
+    if procs:
+        _write(procs, str(os.getpid()))
+
+
+def remove_made(own: str) -> None:
+    """Remove what the list `own` names, and the list, which is gone first: of two that end at once one sees the other.
+
+    Files that another trial that lives has made as well stay for it to remove. Folders stay as long as any trial lives,
+    which may have found them there: one of those takes them over. What cannot be removed is written to the list `left`.
+    """
+    paths = _listed(own)
+    with contextlib.suppress(OSError):
+        os.remove(own)
+    folder = os.path.dirname(own)
+    others = [os.path.join(folder, name) for name in _names(folder) if name not in ("left", os.path.basename(own))]
+    shared = {path for other in others for path in _listed(other)}
+    folders = [path for path in paths if os.path.isdir(path) and not os.path.islink(path)]
+    files = [path for path in paths if path not in folders]
+    for top in folders:
+        files += [os.path.join(at, name) for at, _, names in os.walk(top) for name in names]
+    _append(os.path.join(folder, "left"), [path for path in files if path not in shared and not _is_removed(path)])
+    if others:
+        _append(others[0], folders)
+    else:
+        for top in folders:
+            shutil.rmtree(top, ignore_errors=True)
+
+
+def _is_removed(path: str) -> bool:
+    with contextlib.suppress(OSError):
+        os.remove(path)
+    return not os.path.lexists(path)
+
+
+def _names(folder: str) -> list[str]:
+    with contextlib.suppress(OSError):
+        return sorted(os.listdir(folder))
+    return []
+
+
+def _listed(path: str) -> list[str]:
+    with contextlib.suppress(OSError), open(path, "rb") as file:
+        return list(dict.fromkeys(os.fsdecode(name) for name in file.read().split(b"\0") if name))
+    return []
+
+
+def _append(path: str, names: list[str]) -> None:
+    if names:
+        with contextlib.suppress(OSError), open(path, "ab") as file:
+            file.write(b"".join(os.fsencode(name) + b"\0" for name in names))
 
 
 def _write(path: str, text: str) -> None:

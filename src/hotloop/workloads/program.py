@@ -27,13 +27,17 @@ def run(
 
 
 def _run_script(script: Script) -> None:
-    """Run a program as `python path arguments` would: its folder first on sys.path, its name `__main__`.
+    """Run a program as `python path arguments` or `python -m module arguments` would: its name is `__main__`.
 
-    The current directory and the environment are set by the caller.
+    First on sys.path is its folder; that of a module is the current one. The current directory and the environment are
+    set by the caller.
     """
     path = script.folder / script.path
     sys.argv = [str(path), *script.arguments]
-    sys.path.insert(0, str(path.resolve().parent))
+    sys.path.insert(0, str(script.folder if script.module else path.resolve().parent))
+    if script.module:
+        runpy.run_module(script.module, run_name="__main__", alter_sys=True)
+        return
     runpy.run_path(str(path), run_name="__main__")
 
 

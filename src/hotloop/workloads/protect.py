@@ -2,7 +2,8 @@
 
 Python raises an audit event before it opens, removes or renames; torch.save opens its file from C++, so that an event
 is raised for it here. Caches and files that the trial made itself may be written; those that it made outside of its
-scratch copy are listed, so that the session's other trials may write them too and the report can name them.
+scratch copy are listed, and the warden removes them when the trial has ended. What a program makes from C or Rust, or
+in processes that it does not fork, is seen only inside of folders that it made itself.
 """
 
 import os
@@ -16,37 +17,51 @@ from hotloop.workloads.scratch import Scratch
 
 Stop = Callable[[str], NoReturn]
 MADE = "made-outside"
+LEFT = "left"
 
 
-def protect(scratch: Scratch, *, caches: tuple[Path, ...], made: Path, stop: Stop) -> None:
-    """Install the hook for the rest of this process; `stop` receives the reason and must not return.
-
-    `made` is the file that lists what trials of this session made outside of their scratch copies.
-    """
-    sys.addaudithook(WriteGuard(scratch, caches=caches, made=Made(made), stop=stop).audit)
+def protect(scratch: Scratch, *, caches: tuple[Path, ...], made: "Made", stop: Stop) -> None:
+    """Install the hook for the rest of this process; `stop` receives the reason and must not return."""
+    sys.addaudithook(WriteGuard(scratch, caches=caches, made=made, stop=stop).audit)
     announce_torch_writes()
 
 
 class Made:
-    """Paths that trials of one session made outside of their scratch copies, in a file that all of them append to."""
+    """Paths that one trial made outside of its scratch copy, in a file of `folder` that is there while the trial lives.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    Others that live have theirs beside it. What the warden could not remove afterwards is listed under `LEFT`.
+    """
+
+    def __init__(self, folder: Path, trial: str) -> None:
+        self.list = folder / trial
+
+    def begin(self) -> None:
+        """From now on the trial lives."""
+        self.list.parent.mkdir(parents=True, exist_ok=True)
+        self.list.touch()
 
     def add(self, path: str) -> None:
         """List one path more."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with open(self._path, "ab") as listed:
+        self.begin()
+        with open(self.list, "ab") as listed:
             listed.write(os.fsencode(path) + b"\0")
 
-    def paths(self) -> list[str]:
-        """All paths, oldest first."""
-        listed = self._path.read_bytes().split(b"\0") if self._path.exists() else []
-        return [os.fsdecode(path) for path in listed if path]
+    def of_living(self) -> set[str]:
+        """The paths of all trials that live, this one among them."""
+        lists = self.list.parent.iterdir() if self.list.parent.is_dir() else ()
+        return {path for listed in lists if listed.name != LEFT for path in _paths(listed)}
 
-    def remaining(self) -> list[str]:
-        """The files that still exist, without folders."""
-        return [path for path in dict.fromkeys(self.paths()) if os.path.isfile(path)]
+
+def left_behind(folder: Path) -> list[str]:
+    """What trials with lists in `folder` made outside of their scratch copies, and could not be removed."""
+    return [path for path in dict.fromkeys(_paths(folder / LEFT)) if os.path.lexists(path)]
+
+
+def _paths(listed: Path) -> list[str]:
+    try:
+        return [os.fsdecode(path) for path in listed.read_bytes().split(b"\0") if path]
+    except FileNotFoundError:  # its trial has ended
+        return []
 
 
 class WriteGuard:
@@ -79,7 +94,10 @@ class WriteGuard:
     def _note_folder(self, path: str) -> None:
         """A folder that the trial makes is its own, with all that it, C++ code or a subprocess puts there."""
         path = os.path.abspath(path)
-        if not os.path.lexists(path) and not self._is_checking:
+        if self._is_checking or path.startswith(self._caches):
+            return
+        is_anothers = os.path.lexists(path) and os.path.realpath(path) in self._made.of_living()
+        if is_anothers or not os.path.lexists(path):
             self._own_folders += (path + os.sep,)
             self._list(path)
 
@@ -96,7 +114,12 @@ class WriteGuard:
         if not (os.path.lexists(original) and _is_regular(original)):
             self._own.update((path, real))
             self._list(path)
-        elif real not in self._own and not real.startswith(self._caches) and real not in self._made.paths():
+        elif action == "make" or real in self._own or real.startswith(self._caches):
+            return
+        elif real in self._made.of_living():
+            self._own.update((path, real))
+            self._list(path)
+        else:
             self._stop(f"the trial would {action} {original}, which existed before it; {self._advice(path, original)}")
 
     def _is_private(self, path: str) -> bool:
@@ -154,12 +177,19 @@ def _truncated(args: tuple[Any, ...]) -> list[tuple[str, str]]:
     return [] if isinstance(args[0], int) else [("truncate", os.fsdecode(args[0]))]
 
 
+def _linked(args: tuple[Any, ...]) -> list[tuple[str, str]]:
+    return [("make", _at(args[1], args[-1]))]
+
+
 _TARGETS: dict[str, Callable[[tuple[Any, ...]], list[tuple[str, str]]]] = {
     "open": _opened,
     "os.remove": _removed,
     "os.rmdir": _removed,
     "os.rename": _renamed,
     "os.truncate": _truncated,
+    "os.link": _linked,
+    "os.symlink": _linked,
+    "sqlite3.connect": lambda args: [("make", os.fsdecode(args[0]))] if args[0] != ":memory:" else [],
 }
 
 

@@ -1,0 +1,99 @@
+"""Programs that live in a tree, and programs that write and resume by an absolute path."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from hotloop.errors import WorkloadCrashed
+from hotloop.transform import Plan
+from hotloop.worker.process import Settings, Worker
+from hotloop.workload import Workload, parse_workload
+
+CASES = Path(__file__).resolve().parent
+Starter = Callable[[Workload], Worker]
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Path:
+    shutil.copytree(CASES / "layout", tmp_path / "layout")
+    return tmp_path / "layout"
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Starter]:
+    settings = Settings(folder=tmp_path / "session", variables={"OMP_NUM_THREADS": "1"})
+    with ExitStack() as stack:
+        yield lambda workload: stack.enter_context(Worker(workload, Plan(), settings))
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("RUNS", str(tmp_path / "runs"))
+    return tmp_path / "runs"
+
+
+def steps_of(worker: Worker, steps: int = 3) -> int:
+    worker.open_gate()
+    return worker.turn(steps).steps
+
+
+def test_what_lies_beside_the_folder_is_found_through_dots(start: Starter, layout: Path) -> None:
+    assert steps_of(start(parse_workload("train.py", folder=layout / "scripts"))) == 3
+
+
+def test_so_it_is_in_a_project_with_a_repository(start: Starter, layout: Path) -> None:
+    (layout / ".git").mkdir()
+    assert steps_of(start(parse_workload("train.py", folder=layout / "scripts"))) == 3
+
+
+def test_a_module_of_a_package_runs_as_python_would_run_it(start: Starter, layout: Path) -> None:
+    workload = parse_workload("pkg.train", folder=layout, is_module=True)
+    assert workload.title == "-m pkg.train"
+    assert steps_of(start(workload)) == 3
+
+
+def test_what_a_trial_writes_beside_its_folder_stays_in_the_copy(start: Starter, layout: Path) -> None:
+    (layout / "scripts" / "train.py").write_text("open('../made.txt', 'w').close(); raise SystemExit(7)")
+    with pytest.raises(WorkloadCrashed, match="7"):
+        steps_of(start(parse_workload("train.py", folder=layout / "scripts")))
+    assert not (layout / "made.txt").exists()
+
+
+def test_a_trial_neither_sees_the_checkpoint_of_another_nor_leaves_one(
+    start: Starter, runs: Path, layout: Path
+) -> None:
+    workload = parse_workload(str(CASES / "resume_abs.py"), folder=layout)
+    for _ in range(2):
+        worker = start(workload)
+        steps_of(worker, steps=45)
+        assert "start at 0" in worker.last_lines()
+        assert (runs / "last.pt").is_file()
+        worker.end()
+        assert not runs.exists()
+
+
+def test_a_trial_that_was_ready_before_sees_no_checkpoint_of_one_that_has_ended(
+    start: Starter, runs: Path, layout: Path
+) -> None:
+    workload = parse_workload(str(CASES / "resume_abs.py"), folder=layout)
+    first, second = start(workload), start(workload)
+    first.open_gate()
+    second.open_gate()
+    first.turn(45)
+    first.end()
+    assert second.turn(45).steps == 45
+    assert "start at 0" in second.last_lines()
+    second.end()
+    assert not runs.exists()
+
+
+def test_what_the_user_had_in_the_folder_stays(start: Starter, runs: Path, layout: Path) -> None:
+    runs.mkdir()
+    (runs / "mine.txt").write_text("precious")
+    worker = start(parse_workload(str(CASES / "resume_abs.py"), folder=layout))
+    steps_of(worker, steps=45)
+    worker.end()
+    assert [path.name for path in runs.iterdir()] == ["mine.txt"]
