@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hotloop.errors import WorkloadCrashed
+from hotloop.errors import NeverStepped, WorkloadCrashed
 from hotloop.transform import Plan
 from hotloop.worker.process import Settings, Worker
 from hotloop.workload import Workload, parse_workload
@@ -97,3 +97,37 @@ def test_what_the_user_had_in_the_folder_stays(start: Starter, runs: Path, layou
     steps_of(worker, steps=45)
     worker.end()
     assert [path.name for path in runs.iterdir()] == ["mine.txt"]
+
+
+def test_updates_that_are_written_out_are_steps(start: Starter, layout: Path) -> None:
+    worker = start(parse_workload(str(CASES / "manual_sgd.py"), folder=layout))
+    worker.open_gate()
+    first, second = worker.turn(3), worker.turn(100)
+    assert first.optimizers == ("UpdateByHand",)
+    assert second.losses[-1] < first.losses[0]
+
+
+IN_CHILDREN = {
+    "fork": "mp.get_context('fork').Process(target=train).start()",
+    "spawn": "mp.get_context('spawn').Process(target=train).start()",
+    "torch": "torch.multiprocessing.spawn(train, nprocs=2)",
+    "os.fork": "os.fork() == 0 and (train(), os._exit(0)) or os.wait()",
+}
+
+
+@pytest.mark.parametrize("way", IN_CHILDREN)
+def test_a_program_that_trains_in_child_processes_is_told_so(start: Starter, layout: Path, way: str) -> None:
+    (layout / "train.py").write_text(f"""
+import multiprocessing as mp, os, time, torch
+def train(rank=0):
+    model = torch.nn.Linear(4, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for step in range(20):
+        model(torch.ones(2, 4)).mean().backward()
+        optimizer.step()
+if __name__ == "__main__":
+    {IN_CHILDREN[way]}
+""")
+    worker = start(parse_workload("train.py", folder=layout))
+    with pytest.raises(NeverStepped, match="trains in child processes"):
+        steps_of(worker)

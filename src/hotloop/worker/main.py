@@ -110,6 +110,7 @@ def inside(spec: WorkerSpec) -> Script | Recipe:
 
 def enter_scratch(spec: WorkerSpec, channel: Channel) -> None:
     """Change to the scratch copy, and protect the user's files from the program for the rest of this process."""
+    from hotloop.workloads.child_processes import CHILDREN, note_children
     from hotloop.workloads.protect import MADE, Made, protect
 
     os.chdir(spec.scratch.copy_of(spec.workload.folder))
@@ -122,6 +123,7 @@ def enter_scratch(spec: WorkerSpec, channel: Channel) -> None:
 
         raise ProtectedFile(reason)
 
+    note_children(spec.scratch.folder / CHILDREN)
     caches = (*spec.caches, *_user_caches())
     protect(spec.scratch, caches=caches, made=Made(spec.caches[0] / MADE, spec.scratch.folder.name), stop=stop)
 

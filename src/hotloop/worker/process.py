@@ -22,6 +22,7 @@ from hotloop.worker.spec import Channel, ObservationSpec, WorkerSpec
 from hotloop.worker.turn_report import TurnReport
 from hotloop.worker.warden import remove_made
 from hotloop.workload import Script, Workload
+from hotloop.workloads.child_processes import CHILDREN, told_of_children
 from hotloop.workloads.protect import MADE, Made
 from hotloop.workloads.scratch import make_scratch
 
@@ -208,6 +209,8 @@ class Worker:
             message = self._hear(self.settings.turn_limit, NeverStepped)
         if message["event"] != "watched":
             self._ended(message)
+        if not self.steps:
+            self._check_children()
         return message
 
     def pause(self) -> None:
@@ -278,11 +281,19 @@ class Worker:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGUSR1)  # faulthandler writes where every thread stands
         time.sleep(0.3)
+        if not self.steps:
+            self._check_children()
         return (
             f"the program {self._progress(limit)}; a training script must step an optimizer that derives from "
             "torch.optim.Optimizer; give it more time with a larger --budget, or see where it stands:\n"
             f"{self.last_lines(_STACK_LINES)}"
         )
+
+    def _check_children(self) -> None:
+        """Raise NeverStepped where the program has started processes of its own, in which it may train."""
+        told = told_of_children(self._scratch.folder / CHILDREN)
+        if told:
+            raise NeverStepped(f"{told}; its last lines were:\n{self.last_lines()}")
 
     def _progress(self, limit: float) -> str:
         next_ones = "step" if self._asked == 1 else f"{self._asked} steps"
@@ -319,4 +330,6 @@ class Worker:
                 traceback=self.last_lines() if left else self._own_paths(message["traceback"]),
             )
         turn = message.get("turn")
+        if not message.get("steps", self.steps):
+            self._check_children()
         raise EndedEarly(message.get("steps", self.steps), None if turn is None else TurnReport.from_message(turn))

@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 from hotloop.transform import OptimizerSite, Stage
 from hotloop.workloads.patched import patched
 from hotloop.workloads.started_plan import StartedPlan
+from hotloop.workloads.updates_by_hand import UpdatesByHand
 
 _STEPS_WITHOUT_LEADING = 64
 _CALLS_WITHOUT_ROOT = 8
@@ -67,8 +68,9 @@ def hooked(started: StartedPlan, callbacks: Callbacks, *, around_roots: Around |
 def steps_seen(started: StartedPlan, callbacks: Callbacks) -> Generator[None]:
     """torch with hooks at the end of each step and at each backward pass: how a script's own loop is followed."""
     handle = register_optimizer_step_post_hook(_leading_step_hook(started, callbacks))
+    by_hand = UpdatesByHand(started, callbacks)
     try:
-        with _backward_seen(callbacks):
+        with _backward_seen(by_hand.loss), by_hand.seen():
             yield
     finally:
         handle.remove()
@@ -100,14 +102,14 @@ def _leading_step_hook(started: StartedPlan, callbacks: Callbacks) -> Callable[.
 
 
 @contextmanager
-def _backward_seen(callbacks: Callbacks) -> Generator[None]:
+def _backward_seen(told: Callable[[Tensor], None]) -> Generator[None]:
     """`Tensor.backward` looks up `torch.autograd.backward` at each call, so that one patch sees both."""
     original = torch.autograd.backward
 
     def backward(tensors: Any, *args: Any, **kwargs: Any) -> None:
         value = tensors if isinstance(tensors, Tensor) else next(iter(tensors), None)
         if value is not None:
-            callbacks.loss(value.detach())
+            told(value.detach())
         original(tensors, *args, **kwargs)
 
     backward._torchdynamo_disable = True  # pyright: ignore[reportFunctionMemberAccess]

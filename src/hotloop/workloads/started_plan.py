@@ -3,6 +3,7 @@
 What is timed, verified, diagnosed and trained for real starts here, so that all of them run the same thing.
 """
 
+from collections import Counter
 from typing import Any
 
 from hotloop.errors import NotApplicable
@@ -15,14 +16,16 @@ _NEVER_MET = "the program never showed it a site (no DataLoader, no optimizer, n
 class StartedPlan:
     """A plan in the process that it changes: how many sites each transform was applied to, and why others refused.
 
-    `steps` counts the steps that the program has made, `prefetched_steps` the batches that its loaders may have ready
-    ahead of it (workers times prefetch factor, of the loader that has most).
+    `visits` counts the sites of each stage that were met, `steps` the steps that the program has made,
+    `prefetched_steps` the batches that its loaders may have ready ahead of it (workers times prefetch factor, of the
+    loader that has most).
     """
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.applied: dict[str, int] = {transform.name: 0 for transform in plan.transforms}
         self.refused: dict[str, str] = {}
+        self.visits: Counter[Stage] = Counter()
         self.steps = 0
         self.prefetched_steps = 0
 
@@ -31,6 +34,7 @@ class StartedPlan:
 
         The first reason of each that refuses is kept; any other error is the program's and propagates.
         """
+        self.visits[stage] += 1
         for transform in self.plan.at(stage):
             try:
                 transform.apply(site)
