@@ -36,7 +36,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def steps_of(worker: Worker, steps: int = 3) -> int:
-    worker.open_gate()
+    worker.wait_at_barrier()
     return worker.turn(steps).steps
 
 
@@ -80,8 +80,8 @@ def test_a_trial_that_was_ready_before_sees_no_checkpoint_of_one_that_has_ended(
 ) -> None:
     workload = parse_workload(str(CASES / "resume_abs.py"), folder=layout)
     first, second = start(workload), start(workload)
-    first.open_gate()
-    second.open_gate()
+    first.wait_at_barrier()
+    second.wait_at_barrier()
     first.turn(45)
     first.end()
     assert second.turn(45).steps == 45
@@ -101,7 +101,7 @@ def test_what_the_user_had_in_the_folder_stays(start: Starter, runs: Path, layou
 
 def test_updates_that_are_written_out_are_steps(start: Starter, layout: Path) -> None:
     worker = start(parse_workload(str(CASES / "manual_sgd.py"), folder=layout))
-    worker.open_gate()
+    worker.wait_at_barrier()
     first, second = worker.turn(3), worker.turn(100)
     assert first.optimizers == ("UpdateByHand",)
     assert second.losses[-1] < first.losses[0]
