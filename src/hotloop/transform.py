@@ -52,8 +52,8 @@ class OptimizerSite:
 class Transform(Protocol):
     """One change: a dataclass whose fields are its options in a plan. `TransformBase` has a default for most members.
 
-    Three more members are optional, and are read by the functions of the same names: `affects_phases`, `compiles` and
-    `short_name`.
+    Four more members are optional, and are read by the functions of the same names: `affects_phases`, `compiles`,
+    `changes_settings` and `short_name`.
     """
 
     @property
@@ -108,6 +108,7 @@ class TransformBase(ABC):
     roundoff: ClassVar[float] = 0.0
     affects_phases: ClassVar[tuple[str, ...] | None] = None
     compiles: ClassVar[bool] = False
+    changes_settings: ClassVar[tuple[str, ...]] = ()
     _annotations: ClassVar[Mapping[str, Any]]
 
     def __init_subclass__(cls) -> None:
@@ -154,6 +155,11 @@ def affects_phases(transform: Transform | type[Transform]) -> tuple[str, ...] | 
 def compiles(transform: Transform | type[Transform]) -> bool:
     """Whether the first step under it waits for a compiler."""
     return getattr(transform, "compiles", False)
+
+
+def changes_settings(transform: Transform) -> tuple[str, ...]:
+    """The settings of optimizers that it changes ("fused"); verification demands that all others stay equal."""
+    return getattr(transform, "changes_settings", ())
 
 
 def short_name(transform: Transform) -> str:

@@ -52,6 +52,24 @@ def test_runs_that_cannot_be_paired_are_compared_by_their_last_losses():
     assert unpaired_verdict(worse, plain).outcome is Outcome.FAIL
 
 
+def test_runs_that_cannot_be_paired_and_lose_less_do_not_pass_either():
+    plain = [make_run(noise=0.01, seed=seed) for seed in range(4)]
+    better = [make_run(level=0.7, noise=0.01, seed=seed) for seed in range(8, 12)]
+    assert unpaired_verdict(better, plain).outcome is Outcome.FAIL
+
+
+def test_three_runs_are_too_few():
+    plain = [make_run(noise=0.001, seed=seed) for seed in range(6)]
+    assert unpaired_verdict(plain[:3], plain[3:]).outcome is Outcome.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("figure", ["placement", "buffers", "later_gradients", "later_scale", "later_placement"])
+def test_where_updates_land_buffers_and_later_steps_count_too(figure):
+    verdict = step_verdict(make_run(), make_run(), distances(**{figure: 0.5}), FP32)
+    assert verdict.outcome is Outcome.FAIL
+    assert f"{figure.replace('_', ' ')} off by 5.0e-01" in verdict.message
+
+
 def test_too_few_or_too_noisy_runs_tell_nothing():
     noisy = [make_run(noise=0.5, seed=seed) for seed in range(8)]
     assert unpaired_verdict(noisy[:4], noisy[4:]).outcome is not Outcome.PASS

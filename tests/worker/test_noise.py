@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from hotloop.worker.noise import add_weight_noise
+from hotloop.worker.noise import StartingNoise, add_weight_noise
 
 
 def model(dtype=torch.float32):
@@ -39,3 +39,25 @@ def test_no_noise_changes_nothing():
     layer = model()
     add_weight_noise(layer, 0.0, seed=-1)
     assert torch.equal(layer.weight, torch.ones_like(layer.weight))
+
+
+def test_noise_that_the_program_overwrites_is_put_on_again_until_training_begins():
+    layer, noise = model(), StartingNoise(2.0**-9, seed=1)
+    noise.put_on([layer.weight])
+    first = layer.weight.detach().clone()
+    noise.put_on([layer.weight])
+    assert torch.equal(layer.weight, first)
+    layer.load_state_dict(model().state_dict())
+    noise.put_on([layer.weight])
+    assert not torch.equal(layer.weight, torch.ones_like(layer.weight))
+    noise.start_training([layer.weight])
+    layer.load_state_dict(model().state_dict())
+    noise.put_on([layer.weight])
+    assert torch.equal(layer.weight, torch.ones_like(layer.weight))
+
+
+def test_both_parts_of_a_complex_tensor_get_noise():
+    weight = torch.ones(50, 50, dtype=torch.cfloat) * (1 + 1j)
+    StartingNoise(2.0**-9, seed=1).start_training([weight])
+    assert weight.real.std().item() == pytest.approx(2.0**-9, rel=0.1)
+    assert not torch.equal(weight.real, weight.imag)

@@ -1,31 +1,98 @@
-import math
+"""Watched worker processes, seen from outside."""
 
+import pytest
+
+from hotloop.transform import Plan
+from hotloop.worker.observation import NotFollowed, watch
+from hotloop.worker.process import Settings
+from hotloop.worker.spec import ObservationSpec
+from hotloop.workload import parse_workload
+
+START = """
 import torch
-
-from hotloop.worker.observer import _sketch
-
-
-def product(one, other):
-    return sum(sum(x * y for x, y in zip(a, b, strict=True)) for a, b in zip(one, other, strict=True))
-
-
-def sketches(tensors):
-    return [_sketch(tensor, seed) for seed, tensor in enumerate(tensors)]
-
-
-def test_products_of_sketches_estimate_products_of_gradients():
-    draw = torch.Generator().manual_seed(0)
-    one = [torch.randn(50, 7, generator=draw) for _ in range(200)]
-    other = [tensor + 0.5 * torch.randn(50, 7, generator=draw) for tensor in one]
-    exact = sum(float((a * b).sum()) for a, b in zip(one, other, strict=True))
-    assert math.isclose(product(sketches(one), sketches(other)), exact, rel_tol=0.1)
+from torch import nn
+torch.manual_seed(0)
+"""
+LOOP = """
+for _ in range(8):
+    loss = nn.functional.mse_loss(net(torch.randn(4, 3)), torch.zeros(4, 2))
+    for optimizer in optimizers: optimizer.zero_grad()
+    loss.backward()
+    for optimizer in optimizers: optimizer.step()
+"""
 
 
-def test_a_sketch_is_linear_and_of_its_seed():
-    gradient = torch.randn(33, generator=torch.Generator().manual_seed(1))
-    assert torch.allclose(torch.tensor(_sketch(1.05 * gradient, 3)), 1.05 * torch.tensor(_sketch(gradient, 3)))
-    assert _sketch(gradient, 3) != _sketch(gradient, 4)
+@pytest.fixture
+def observe(tmp_path):
+    """The observation of a program that is given as text."""
+    folder = tmp_path / "program"
+    folder.mkdir()
+
+    def run(text, **order):
+        (folder / "train.py").write_text(text)
+        workload = parse_workload("train.py", (), folder=folder)
+        return watch(workload, [(Plan(), ObservationSpec(steps=20, **order))], Settings(folder=tmp_path))[0]
+
+    return run
 
 
-def test_no_gradient_has_no_sketch():
-    assert _sketch(None, 0) == []
+def test_two_optimizers_a_tensor_without_a_module_and_a_grown_group_are_followed_by_name(observe):
+    seen = observe(
+        START
+        + """
+net, scale = nn.Linear(3, 2), torch.ones(2, requires_grad=True)
+optimizers = [torch.optim.SGD([net.weight], lr=0.1, momentum=0.5), torch.optim.Adam([scale])]
+for step in range(6):
+    loss = (net(torch.randn(4, 3)) * scale).square().mean()
+    for optimizer in optimizers: optimizer.zero_grad()
+    loss.backward()
+    for optimizer in optimizers: optimizer.step()
+    if step == 2: optimizers[0].add_param_group({"params": [net.bias], "lr": 0.2})
+"""
+    )
+    first, second = seen.optimizers
+    assert first.names == ("0.weight", "0.bias")
+    assert second.names == ("optimizer 1, group 0, tensor 0",)
+    assert [row[1] > 0 for row in first.updates] == [False] * 3 + [True] * 3
+    assert first.gradients[0][1] == -1
+    assert seen.settings["optimizer 0, group 0", "momentum"] == ((1, 0.5),)
+    assert seen.settings["optimizer 0, group 1", "lr"][0][1] == 0.2
+
+
+def test_gradients_are_read_after_clipping_and_the_limit_is_a_setting(observe):
+    clipped = LOOP.replace("    for optimizer in optimizers: optimizer.step()", "    CLIP\n    optimizers[0].step()")
+    clipped = clipped.replace("CLIP", "nn.utils.clip_grad_norm_(net.parameters(), 1e-3)")
+    seen = observe(START + "net = nn.Linear(3, 2)\noptimizers = [torch.optim.SGD(net.parameters(), lr=0.1)]" + clipped)
+    sizes = [sum(norm**2 for norm in row) ** 0.5 for row in seen.optimizers[0].gradients]
+    assert sizes == pytest.approx([1e-3] * 8, rel=1e-2)
+    assert seen.settings["clip_grad_norm_", "max_norm"] == ((1, 1e-3),)
+    assert seen.events["clipping"] == 8
+
+
+def test_a_closure_computes_the_gradients_of_its_own_step(observe):
+    seen = observe(
+        START
+        + """
+net, data = nn.Linear(3, 2), torch.randn(4, 3)
+optimizer = torch.optim.LBFGS(net.parameters(), max_iter=2)
+def closure():
+    optimizer.zero_grad()
+    loss = net(data).square().mean()
+    loss.backward()
+    return loss
+for _ in range(6): optimizer.step(closure)
+"""
+    )
+    assert all(norm > 0 for norm in seen.optimizers[0].gradients[0])
+
+
+def test_watching_changes_no_loss(observe):
+    text = START + "net = nn.Sequential(nn.Linear(3, 2), nn.Dropout(0.5))\n"
+    text += "optimizers = [torch.optim.SGD(net.parameters(), lr=0.1)]" + LOOP
+    assert observe(text).losses == observe(text, losses_only=True).losses
+
+
+def test_an_error_of_the_watching_is_not_told_as_the_program_s(observe):
+    text = START + "net = nn.Linear(3, 2)\noptimizers = [torch.optim.SGD(net.parameters(), lr=0.1)]\n"
+    with pytest.raises(NotFollowed, match="hotloop's own error: TypeError"):
+        observe(text + "torch.Generator = None" + LOOP)

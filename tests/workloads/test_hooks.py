@@ -93,8 +93,8 @@ def test_with_a_context_around_roots_each_of_their_calls_is_in_it():
     entered, started = [], start(Plan())
 
     @contextlib.contextmanager
-    def around():
-        entered.append(None)
+    def around(module, *inputs):
+        entered.append((module, inputs))
         yield
 
     model = nn.Sequential(nn.Linear(2, 2))

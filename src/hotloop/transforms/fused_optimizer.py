@@ -15,6 +15,7 @@ class FusedOptimizer(TransformBase):
     name = "fused_optimizer"
     stage = Stage.OPTIMIZER
     affects_phases = ("optimizer",)
+    changes_settings = ("fused", "foreach")
     roundoff = 2.0**-24
 
     @property

@@ -4,28 +4,33 @@ The noise is measured: the baseline is run again from weights that carry the rou
 2**-9, otherwise 2**-18), and with other random streams where its modules draw random numbers.
 """
 
-from dataclasses import dataclass, field
+import contextlib
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from hotloop.errors import MeasurementError, ProtectedFile, WorkloadError
-from hotloop.transform import Plan
+from hotloop.transform import Plan, Stage, changes_settings
 from hotloop.trial import Curves
 from hotloop.verdict import Outcome, Verdict
-from hotloop.verify.distance import SAME, Distance, are_same, differences_in_kind, distance, farthest, mean_run
+from hotloop.verify.coverage import covered, not_followed
+from hotloop.verify.differences import differences_in_kind
+from hotloop.verify.distance import SAME, Distance, are_same, distance, farthest, mean_run
 from hotloop.verify.loss_band import loss_band
+from hotloop.verify.order import differences_in_order, draws_otherwise
 from hotloop.verify.tolerance import OWN_NOISE, Tolerance
 from hotloop.verify.verdicts import drift_verdict, step_verdict, unpaired_verdict
 from hotloop.worker.draws import Draws
-from hotloop.worker.observation import Observation, watch
+from hotloop.worker.observation import NotFollowed, Observation, watch
 from hotloop.worker.process import Settings
 from hotloop.worker.spec import ObservationSpec
 from hotloop.workload import Workload
 
 _NOISE_SEEDS = (1, 2, 3, 4)  # two understate the spread: they refused a sound bf16 plan on a ResNet
 _STREAMS = (0, 1, 2)
-_UNPAIRED_RUNS = 4
+_UNPAIRED_RUNS = (4, 8, 16)
 _FEWEST_STEPS = 6
+_REPEATED = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,19 +53,31 @@ class DriftGate:
 
     def prepare(self) -> None:
         """Run the baseline twice. Raises as workers do where the untransformed program itself does not train."""
-        self._baseline(self._spec(seed=0), self._again())
+        with contextlib.suppress(NotFollowed):  # `check` says so of each plan
+            self._baseline(self._spec(seed=0), self._unwatched())
 
     def check(self, plan: Plan) -> GateResult:
         """Whether `plan` trains the same model. Raises as workers do where it crashes."""
+        try:
+            return self._checked(plan)
+        except NotFollowed as error:
+            return _inconclusive(str(error))
+
+    def _checked(self, plan: Plan) -> GateResult:
         baseline = self._baseline(self._spec(seed=0))
-        if len(baseline.losses) < _FEWEST_STEPS or not np.isfinite(baseline.losses).any():
-            return self._too_little_seen(baseline)
+        reason = self._too_little_seen(baseline) or not_followed(baseline)
+        if reason is not None:
+            return _inconclusive(reason)
         notes = () if baseline.seeds_itself else (_UNSEEDED,)
-        if self._is_irreproducible():
-            return self._unpaired(plan, notes)
+        if self._is_changed_by_watching():
+            if not self._is_irreproducible():
+                return _inconclusive(
+                    "watching the untransformed program changes its losses, so nothing can be compared"
+                )
+            return self._unpaired(plan, (*notes, _UNREPEATED))
         results = [self._paired(plan, seed) for seed in ((0,) if baseline.seeds_itself else (0, 1))]
         worst = next((result for result in results if not all(v.passed for v in result.verdicts)), results[0])
-        return GateResult(verdicts=worst.verdicts, curves=worst.curves, notes=(*notes, *worst.notes))
+        return _with_coverage(replace(worst, notes=(*notes, *worst.notes)), covered(baseline))
 
     def _spec(
         self, *, seed: int, stream: int = 0, noise: tuple[float, int] = (0.0, 0), draws: Draws = "shared"
@@ -68,6 +85,10 @@ class DriftGate:
         return ObservationSpec(
             steps=self._steps, seed=seed, stream=stream, noise=noise[0], noise_seed=noise[1], draws=draws
         )
+
+    def _unwatched(self, number: int = 0) -> ObservationSpec:
+        """A run of which only the losses are taken; each number is a run of its own."""
+        return replace(self._spec(seed=0, noise=(0.0, -1 - number)), losses_only=True)
 
     def _baseline(self, *specs: ObservationSpec) -> Observation:
         """The first of these runs of the untransformed program, with all of them made and kept.
@@ -85,17 +106,27 @@ class DriftGate:
         self._kept.update(zip(missing, runs, strict=True))
         return self._kept[specs[0]]
 
-    def _is_irreproducible(self) -> bool:
-        """The same seed twice gives other losses: the program draws from entropy of its own."""
-        first = self._baseline(self._spec(seed=0))
-        return distance(self._baseline(self._again()), first).early > 1e-3
+    def _is_changed_by_watching(self) -> bool:
+        """The same seed gives other losses where only losses are taken."""
+        first = self._baseline(self._spec(seed=0), self._unwatched())
+        other = self._kept[self._unwatched()]
+        return len(other.losses) != len(first.losses) or not distance(other, first).early <= _REPEATED
 
-    def _again(self) -> ObservationSpec:
-        return self._spec(seed=0, noise=(0.0, -1))
+    def _is_irreproducible(self) -> bool:
+        """The same seed twice gives other losses, watched or not: the program draws from entropy of its own."""
+        first = self._baseline(self._unwatched(), self._unwatched(1))
+        return not distance(self._kept[self._unwatched(1)], first).early <= _REPEATED
 
     def _paired(self, plan: Plan, seed: int) -> GateResult:
         """Step by step against the baseline, both drawing the same random numbers."""
         run = self._run(plan, self._spec(seed=seed))
+        baseline = self._baseline(self._spec(seed=seed))
+        if not plan.at(Stage.STEP):  # a captured step calls no root
+            order = differences_in_order(run, baseline, loads=bool(plan.at(Stage.DATA)))
+            if order:
+                return _refused("; ".join(order))
+            if draws_otherwise(run, baseline):
+                return self._unpaired(plan, (_OTHER_DRAWS,))
         result = self._compared(plan, run, seed, "shared")
         if (_holds(result) and not run.graphs) or not self._draws_random_numbers(seed):
             return result
@@ -109,7 +140,7 @@ class DriftGate:
         baseline = self._baseline(plain)
         found = distance(run, baseline, clear=tolerance.noise)
         quick = (
-            step_verdict(run, baseline, (found, _NO_NOISE), tolerance),
+            step_verdict(run, baseline, (found, _NO_NOISE), tolerance, declared=_declared(plan)),
             drift_verdict((found, _NO_NOISE), tolerance),
         )
         if all(verdict.passed for verdict in quick):  # the floors alone pass it: no noise need be measured
@@ -117,7 +148,10 @@ class DriftGate:
         noisy = [self._spec(seed=seed, noise=(tolerance.noise, number), draws=draws) for number in _NOISE_SEEDS]
         self._baseline(*noisy)
         noise = farthest([distance(self._kept[spec], baseline, clear=tolerance.noise) for spec in noisy])
-        verdicts = (step_verdict(run, baseline, (found, noise), tolerance), drift_verdict((found, noise), tolerance))
+        verdicts = (
+            step_verdict(run, baseline, (found, noise), tolerance, declared=_declared(plan)),
+            drift_verdict((found, noise), tolerance),
+        )
         return GateResult(
             verdicts=verdicts, curves=loss_band(run, baseline, [self._kept[spec] for spec in noisy], tolerance)
         )
@@ -134,7 +168,7 @@ class DriftGate:
         without dropout decides.
         """
         exact = shared
-        if not _holds(shared) and not any(differences_in_kind(run, self._kept[self._spec(seed=seed)])):
+        if not _holds(shared) and not self._differs_in_kind(plan, run, seed):
             silent = self._run(plan, self._spec(seed=seed, draws="silent"))
             exact = self._compared(plan, silent, seed, "silent")
         if not _holds(exact):
@@ -160,7 +194,7 @@ class DriftGate:
 
     def _blamed_on_dropout(self, plan: Plan, seed: int, run: Observation, result: GateResult) -> GateResult:
         """The same refusal, in plainer words where the losses no longer depend on the random stream."""
-        if any(differences_in_kind(run, self._kept[self._spec(seed=seed)])):
+        if self._differs_in_kind(plan, run, seed):
             return result
         other = self._run(plan, self._spec(seed=seed, stream=1))
         if not are_same([run, other]):
@@ -170,32 +204,45 @@ class DriftGate:
     def _run(self, plan: Plan, spec: ObservationSpec) -> Observation:
         return watch(self._workload, [(plan, spec)], self._settings)[0]
 
+    def _differs_in_kind(self, plan: Plan, run: Observation, seed: int) -> bool:
+        return any(differences_in_kind(run, self._kept[self._spec(seed=seed)], declared=_declared(plan)))
+
     def _unpaired(self, plan: Plan, notes: tuple[str, ...]) -> GateResult:
-        """Runs cannot be paired: several of each, and the interval of the difference of their last losses."""
-        specs = [self._spec(seed=0, noise=(0.0, -1 - number)) for number in range(_UNPAIRED_RUNS)]
-        self._baseline(*specs)
-        plain = [self._kept[spec] for spec in specs]
-        runs = watch(self._workload, [(plan, spec) for spec in specs], self._settings)
-        kinds = "; ".join(differences_in_kind(runs[0], plain[0]))
+        """Single steps cannot be paired: several runs of each, and the interval of the difference of last losses.
+
+        More runs are made until that decides, or there are enough of them.
+        """
+        plain: list[Observation] = []
+        runs: list[Observation] = []
+        drift = _TOO_FEW_RUNS
+        for number in _UNPAIRED_RUNS:
+            specs = [replace(self._spec(seed=n), shift=n) for n in range(len(runs), number)]
+            self._baseline(*specs)
+            plain += [self._kept[spec] for spec in specs]
+            runs += watch(self._workload, [(plan, spec) for spec in specs], self._settings)
+            drift = unpaired_verdict(runs, plain)
+            if drift.outcome is not Outcome.INCONCLUSIVE:
+                break
+        kinds = "; ".join(differences_in_kind(runs[0], plain[0], declared=_declared(plan), is_paired=False))
         step = Verdict(
             gate="step",
             outcome=Outcome.FAIL if kinds else Outcome.PASS,
             message=kinds
             or "every parameter and statistic that moved before still moves; single steps cannot be compared",
         )
-        note = (
-            f"the losses of two equal runs differ from the first step on: {_UNPAIRED_RUNS} runs of each were compared"
-        )
         curves = loss_band(runs[0], plain[0], plain, OWN_NOISE)
-        return GateResult(verdicts=(step, unpaired_verdict(runs, plain)), curves=curves, notes=(*notes, note))
+        note = f"{len(runs)} runs of each were compared"
+        result = GateResult(verdicts=(step, drift), curves=curves, notes=(*notes, note))
+        return _with_coverage(result, covered(plain[0]))
 
-    def _too_little_seen(self, baseline: Observation) -> GateResult:
+    def _too_little_seen(self, baseline: Observation) -> str | None:
         finite = int(np.isfinite(baseline.losses).sum())
-        message = (
+        if len(baseline.losses) >= _FEWEST_STEPS and finite:
+            return None
+        return (
             f"{len(baseline.losses)} steps with {finite} finite losses were seen and {_FEWEST_STEPS} are needed; "
             "train longer, and differentiate the loss with backward()"
         )
-        return GateResult(verdicts=(Verdict(gate="drift", outcome=Outcome.INCONCLUSIVE, message=message),))
 
 
 _NO_NOISE = Distance(loss=0.0, gradients=0.0, scale=0.0, updates=0.0, early=0.0, late=0.0)
@@ -205,6 +252,32 @@ _FROZEN = Verdict(
     message="its losses are the same whatever the random stream: dropout no longer drops",
 )
 _UNSEEDED = "the script seeds nothing: its timed runs see other numbers each time; verification seeded it, twice"
+_TOO_FEW_RUNS = Verdict(gate="drift", outcome=Outcome.INCONCLUSIVE, message="no run was made")
+_UNREPEATED = "the losses of two equal runs differ from the first step on"
+_OTHER_DRAWS = (
+    "under the plan the program draws other random numbers of the same law (its loaders' workers draw their own), so "
+    "single steps cannot be compared"
+)
+
+
+def _declared(plan: Plan) -> frozenset[str]:
+    return frozenset(name for transform in plan.transforms for name in changes_settings(transform))
+
+
+def _inconclusive(reason: str) -> GateResult:
+    return GateResult(verdicts=(Verdict(gate="drift", outcome=Outcome.INCONCLUSIVE, message=reason),))
+
+
+def _refused(reason: str) -> GateResult:
+    return GateResult(verdicts=(Verdict(gate="step", outcome=Outcome.FAIL, message=reason),))
+
+
+def _with_coverage(result: GateResult, seen: str) -> GateResult:
+    """The same result; where it passes, its first verdict says what it looked at."""
+    first, *rest = result.verdicts
+    if not first.passed or seen in first.message:
+        return result
+    return replace(result, verdicts=(replace(first, message=f"{first.message}; {seen}"), *rest))
 
 
 def _holds(result: GateResult) -> bool:

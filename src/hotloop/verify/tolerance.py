@@ -15,7 +15,8 @@ class Tolerance:
     """What may separate a program under a plan from the baseline, over its first step and over the run.
 
     `noise` is what the baseline's weights get, relative to them. `scale` is how far the size of the gradients may be
-    off, whatever the noise does.
+    off in the first step, whatever the noise does. `buffers` and `later` are floors of how far buffers move and of what
+    later steps do, where rounding has added up.
     """
 
     noise: float
@@ -24,6 +25,8 @@ class Tolerance:
     floor: float
     scale: float
     update_floor: float
+    buffers: float
+    later: float
 
     @staticmethod
     def of(roundoff: float) -> "Tolerance":
@@ -38,10 +41,23 @@ class Tolerance:
 # autocast by 4.6 to 5.2 %. Updates have a floor of their own: gradients that are zero but for rounding (the bias of
 # attention's keys) become Adam steps of any size.
 # fp32: noise of 2**-22 gave drifts from 2e-6 to 1.3e-2 over three seeds on a ResNet, 2**-18 gave even ones.
-FP32 = Tolerance(noise=2.0**-18, step_factor=10.0, drift_factor=3.0, floor=1e-5, scale=0.01, update_floor=2.0**-11)
-REDUCED = Tolerance(noise=2.0**-9, step_factor=3.0, drift_factor=3.0, floor=1e-3, scale=0.02, update_floor=0.02)
+FP32 = Tolerance(
+    noise=2.0**-18,
+    step_factor=10.0,
+    drift_factor=3.0,
+    floor=1e-5,
+    scale=0.01,
+    update_floor=2.0**-11,
+    buffers=0.01,
+    later=0.02,
+)
+REDUCED = Tolerance(
+    noise=2.0**-9, step_factor=3.0, drift_factor=3.0, floor=1e-3, scale=0.02, update_floor=0.02, buffers=0.05, later=0.1
+)
 # Where the noise is that of random streams, or of a program that repeats nothing: nothing is added to the weights.
-OWN_NOISE = Tolerance(noise=0.0, step_factor=3.0, drift_factor=3.0, floor=1e-3, scale=0.02, update_floor=0.02)
+OWN_NOISE = Tolerance(
+    noise=0.0, step_factor=3.0, drift_factor=3.0, floor=1e-3, scale=0.02, update_floor=0.02, buffers=0.05, later=0.1
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,8 +1,9 @@
 """Which random numbers the modules of a watched run draw, so that two runs can be compared step by step."""
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
+import torch
 from torch import nn
 
 Draws = Literal["shared", "own", "silent"]
@@ -22,6 +23,21 @@ def settle_draws(draws: Draws) -> None:
         for name in ("dropout", "alpha_dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout"):
             setattr(nn.functional, name, _pass)
         nn.functional.scaled_dot_product_attention = _keeping_all(nn.functional.scaled_dot_product_attention)
+
+
+def modules_may_draw_apart() -> bool:
+    """Whether a root that is called here may draw from a stream of its own.
+
+    Not in a backward pass or under saved-tensor hooks, where activations are computed a second time and must draw the
+    same numbers again; not inside a functorch transform; and not without gradients, where nothing is trained.
+    """
+    parts = cast(Any, torch)._C
+    return bool(
+        torch.is_grad_enabled()
+        and parts._current_graph_task_id() == -1
+        and parts._functorch.peek_interpreter_stack() is None
+        and parts._autograd._top_saved_tensors_default_hooks(False) is None
+    )
 
 
 def silence(root: nn.Module) -> None:

@@ -32,13 +32,17 @@ class Losses:
 
         One transfer from each device and dtype; losses of later steps are left out.
         """
+        return [sum(found) / len(found) if found else None for found in self.each_by_step(num_steps)]
+
+    def each_by_step(self, num_steps: int) -> list[list[float]]:
+        """All that was kept for each step; losses of later steps are left out."""
         kept = [pair for row in self._rows.values() for pair in row.read()]
         kept += [(step, value.double().mean().item()) for step, value in self._others]
         values: list[list[float]] = [[] for _ in range(num_steps)]
         for step, value in kept:
             if step <= num_steps:
                 values[step - 1].append(value)
-        return [sum(found) / len(found) if found else None for found in values]
+        return values
 
     def clear(self) -> None:
         """Forget all losses, and keep their slots."""

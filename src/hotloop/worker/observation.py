@@ -1,8 +1,9 @@
 """Untimed runs that are only looked at, several at once where cores allow; what verification compares."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hotloop.errors import MeasurementError
@@ -14,30 +15,66 @@ from hotloop.workload import Workload
 _AT_ONCE = 2
 
 
+Rows = tuple[tuple[float, ...], ...]
+Number = float | None
+
+
+class NotFollowed(MeasurementError):
+    """hotloop itself failed while it watched; the program is not to blame."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerSteps:
+    """What one optimizer was seen to do; the first index is its own step.
+
+    `gradients` (as the step met them) and `updates` are 2-norms by tensor (named in `names`); a gradient of -1 is no
+    gradient at all. `moved` is the share of all elements that changed. The sketches are those of some steps, counted
+    from 1: random sums by tensor, whose differences are as large as those of the tensors.
+    """
+
+    names: tuple[str, ...]
+    gradients: Rows
+    updates: Rows
+    moved: tuple[float, ...]
+    gradient_sketches: Mapping[int, Rows] = field(default_factory=dict[int, Rows])
+    update_sketches: Mapping[int, Rows] = field(default_factory=dict[int, Rows])
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoaderPass:
+    """One pass over a loader: for each batch its size, a checksum of its samples in order, and one without order."""
+
+    batches: tuple[tuple[int, int, int], ...]
+    ended: bool
+
+
 @dataclass(frozen=True, kw_only=True)
 class Observation:
-    """What one run was seen to do; the first index is the step.
+    """What one run was seen to do; the first index is the step of the leading optimizer.
 
-    `losses` are NaN where a step differentiated nothing. `gradients`, `updates` and `buffers` are 2-norms, by
-    parameter (named in `names`) and by floating buffer; a gradient of -1 is no gradient at all. `sketches` are random
-    sums of the first step's gradients, by parameter; their differences are as large as the gradients' are.
-    `moved` is the share of
-    all parameters' elements that changed. `switches` maps each module to (is it training, its dropout rate). `graphs`
-    counts what Dynamo compiled.
+    `losses` are the means of `each_loss`, all losses that were differentiated for a step, as far as they are finite;
+    NaN where there was none. `buffers` are the 2-norms of the changes of what no optimizer updates. `settings` are the
+    steps at which each setting of an owner changed, with its new value. `inputs` are element count and sketch of the
+    first tensor that each root got, `positions` checksums of the random generators. `graphs` counts what Dynamo
+    compiled.
     """
 
     losses: tuple[float, ...]
-    names: tuple[str, ...]
-    gradients: tuple[tuple[float, ...], ...]
-    updates: tuple[tuple[float, ...], ...]
-    buffers: tuple[tuple[float, ...], ...]
-    moved: tuple[float, ...]
-    switches: dict[str, tuple[float, float]]
+    each_loss: Rows
     seeds_itself: bool
-    applied: dict[str, int]
-    refused: dict[str, str]
+    applied: Mapping[str, int] = field(default_factory=dict[str, int])
+    refused: Mapping[str, str] = field(default_factory=dict[str, str])
     graphs: int = 0
-    sketches: tuple[tuple[float, ...], ...] = ()
+    optimizers: tuple[OptimizerSteps, ...] = ()
+    buffer_names: tuple[str, ...] = ()
+    buffers: Rows = ()
+    settings: Mapping[tuple[str, str], tuple[tuple[int, Number], ...]] = field(
+        default_factory=dict[tuple[str, str], tuple[tuple[int, Number], ...]]
+    )
+    inputs: tuple[Rows, ...] = ()
+    positions: tuple[int, ...] = ()
+    passes: tuple[LoaderPass, ...] = ()
+    events: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
 def watch(workload: Workload, runs: Sequence[tuple[Plan, ObservationSpec]], settings: Settings) -> list[Observation]:
@@ -55,23 +92,61 @@ def watch(workload: Workload, runs: Sequence[tuple[Plan, ObservationSpec]], sett
 def _watch_one(workload: Workload, plan: Plan, order: ObservationSpec, settings: Settings) -> Observation:
     with Worker(workload, plan, settings, watch=order) as worker:
         seen = worker.watched()
+    if "failed" in seen:
+        raise NotFollowed(f"hotloop could not follow the program, which is hotloop's own error: {seen['failed']}")
     if not seen["losses"]:
         raise MeasurementError("the program ended without a single optimizer step, so there is nothing to compare")
     return _read(seen)
 
 
-def _read(seen: dict[str, Any]) -> Observation:
+def _read(seen: Mapping[str, Any]) -> Observation:
     return Observation(
-        losses=tuple(float("nan") if loss is None else loss for loss in seen["losses"]),
-        names=tuple(seen["names"]),
-        gradients=tuple(tuple(row) for row in seen["gradients"]),
-        updates=tuple(tuple(row) for row in seen["updates"]),
-        buffers=tuple(tuple(row) for row in seen["buffers"]),
-        moved=tuple(row[0] for row in seen["moved"]),
-        switches={name: (switch[0], switch[1]) for name, switch in seen["switches"].items()},
+        losses=tuple(map(_mean, seen["losses"])),
+        each_loss=_rows(seen["losses"]),
         seeds_itself=seen["seeds_itself"],
         applied=seen["applied"],
         refused=seen["refused"],
         graphs=seen["graphs"],
-        sketches=tuple(tuple(row) for row in seen["sketches"]),
+        **({} if seen["program"] is None else _read_program(seen["program"])),
     )
+
+
+def _read_program(seen: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "optimizers": tuple(map(_read_optimizer, seen["optimizers"])),
+        "buffer_names": tuple(seen["buffer_names"]),
+        "buffers": _rows(seen["buffers"]),
+        "settings": {
+            (owner, name): tuple((step, value) for step, value in changes) for owner, name, changes in seen["settings"]
+        },
+        "inputs": tuple(map(_rows, seen["inputs"])),
+        "positions": tuple(seen["positions"]),
+        "passes": tuple(
+            LoaderPass(batches=tuple((b[0], b[1], b[2]) for b in one["batches"]), ended=one["ended"])
+            for one in seen["passes"]
+        ),
+        "events": seen["events"],
+    }
+
+
+def _read_optimizer(seen: Mapping[str, Any]) -> OptimizerSteps:
+    width = len(seen["names"])
+    return OptimizerSteps(
+        names=tuple(seen["names"]),
+        gradients=_rows(seen["gradients"], width, -1.0),
+        updates=_rows(seen["updates"], width, 0.0),
+        moved=tuple(seen["moved"]),
+        gradient_sketches={step: _rows(rows) for step, rows in seen["gradient_sketches"]},
+        update_sketches={step: _rows(rows) for step, rows in seen["update_sketches"]},
+    )
+
+
+def _rows(rows: Sequence[Sequence[float]], width: int = 0, missing: float = 0.0) -> Rows:
+    """Rows of equal length where a width is given: what came later is missing before."""
+    return tuple((*row, *[missing] * (width - len(row))) for row in rows)
+
+
+def _mean(losses: Sequence[float]) -> float:
+    finite = [loss for loss in losses if math.isfinite(loss)]
+    kept = finite or losses
+    return sum(kept) / len(kept) if kept else math.nan

@@ -22,8 +22,10 @@ class ObservationSpec:
     """How an untimed run is to be looked at: how many steps, from which seed, with which noise added.
 
     `seed` seeds torch, numpy and random before the program starts (None: it seeds itself). `stream` numbers the random
-    stream that modules draw from, `draws` says whose numbers those are (see `worker.draws`). Parameters are multiplied
-    by 1 + `noise` * N(0, 1) before the first call, with the normal draws of `noise_seed`.
+    stream that modules draw from, `draws` says whose numbers those are (see `worker.draws`). What optimizers hold is
+    multiplied by 1 + `noise` * N(0, 1) before training begins, with the normal draws of `noise_seed`. `shift` changes
+    the seeds that the program itself sets: other random numbers of the same law. With `losses_only` nothing else is
+    looked at, so that such a run shows what watching changes.
     """
 
     steps: int
@@ -32,6 +34,8 @@ class ObservationSpec:
     noise: float = 0.0
     noise_seed: int = 0
     draws: Literal["shared", "own", "silent"] = "shared"
+    shift: int = 0
+    losses_only: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -47,7 +47,7 @@ class Callbacks(Protocol):
         ...
 
 
-Around = Callable[[], AbstractContextManager[None]]
+Around = Callable[..., AbstractContextManager[None]]  # called with the root and its arguments
 
 
 @contextmanager
@@ -172,12 +172,13 @@ def _roots_called(started: StartedPlan, callbacks: Callbacks, around: Around | N
         nn.Module.__call__ = original
         search.is_idle = True
         try:
-            if self not in seen and any(True for _ in self.parameters()):
+            is_new = self not in seen and torch._C._current_graph_task_id() == -1  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]  # not computed again in a backward pass
+            if is_new and any(True for _ in self.parameters()):
                 seen.add(self)
                 search.found()
                 started.visit(Stage.MODULE, self)
                 callbacks.root(self)
-            with around() if around else nullcontext():
+            with around(self, *args, **kwargs) if around else nullcontext():
                 return original(self, *args, **kwargs)
         finally:
             if around is None:

@@ -8,9 +8,9 @@ from hotloop.transform import Stage, TransformBase
 
 
 class FreezeBatchNorm(TransformBase):
-    """Puts batch-norm into eval mode, or leaves it training with momentum 0."""
+    """Puts batch-norm into eval mode, or leaves it training with a momentum of 0 or of 0.001."""
 
-    how: Literal["eval", "momentum"] = "eval"
+    how: Literal["eval", "momentum", "slow"] = "eval"
 
     name = "freeze_batchnorm"
     stage = Stage.MODULE
@@ -23,4 +23,4 @@ class FreezeBatchNorm(TransformBase):
                 if self.how == "eval":
                     module.eval()
                 else:
-                    module.momentum = 0.0
+                    module.momentum = 0.0 if self.how == "momentum" else 0.001

@@ -1,0 +1,39 @@
+"""What a verdict looked at, in words, and what of it could not be followed."""
+
+import numpy as np
+
+from hotloop.worker.observation import Observation
+
+_KINDS = {
+    "end of an epoch": "ends of epochs",
+    "evaluation": "calls in evaluation",
+    "checkpoint": "checkpoints",
+    "scheduler step": "scheduler steps",
+}
+
+
+def covered(baseline: Observation) -> str:
+    """Steps, optimizers, tensors and events that were seen, and the kinds of events that were not reached."""
+    tensors = sum(len(optimizer.names) for optimizer in baseline.optimizers)
+    seen = [f"{len(baseline.losses)} steps", _count(len(baseline.optimizers), "optimizer"), _count(tensors, "tensor")]
+    seen += [_count(n, kind, several) for kind, several in _KINDS.items() if (n := baseline.events.get(kind, 0))]
+    missed = [kind for kind in _KINDS if not baseline.events.get(kind)]
+    return f"seen: {', '.join(seen)}" + (f"; not reached: {', '.join(missed)}" if missed else "")
+
+
+def not_followed(baseline: Observation) -> str | None:
+    """Why nothing can be said: no tensor of any optimizer was followed, or none has moved, or the losses diverge."""
+    if not any(optimizer.names for optimizer in baseline.optimizers):
+        return "no tensor that an optimizer updates could be followed"
+    for index, optimizer in enumerate(baseline.optimizers):
+        if not np.any(np.asarray(optimizer.updates)):
+            return f"no tensor of optimizer {index} moved in the untransformed program"
+    finite = np.isfinite(baseline.losses)
+    if not finite[-3:].any():
+        first = int(np.flatnonzero(finite)[-1]) + 2 if finite.any() else 1
+        return f"the untransformed program diverges: from step {first} on its loss is not finite"
+    return None
+
+
+def _count(number: int, one: str, several: str | None = None) -> str:
+    return f"{number} {one}" if number == 1 else f"{number} {several or one + 's'}"

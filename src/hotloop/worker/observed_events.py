@@ -1,0 +1,70 @@
+"""Counts what happens between steps: ends of epochs, evaluations, checkpoints, scheduler steps, and clipping."""
+
+import functools
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import lr_scheduler
+from torch.utils.data import dataloader
+
+from hotloop.worker.observed_settings import SettingsLog
+
+KINDS = ("end of an epoch", "evaluation", "checkpoint", "scheduler step")
+
+
+class ObservedEvents:
+    """How often each kind of event was seen so far, and with which limits gradients were clipped."""
+
+    def __init__(self, settings: SettingsLog, *, step: Callable[[], int]) -> None:
+        self.counts: Counter[str] = Counter()
+        self._settings = settings
+        self._step = step
+
+    def follow(self) -> None:
+        """Have the events of this process counted."""
+        self._count_epochs()
+        self._count_calls(torch, "save", "checkpoint")
+        for kind in (lr_scheduler.LRScheduler, lr_scheduler.ReduceLROnPlateau):
+            self._count_calls(kind, "step", "scheduler step")
+        self._record_clipping()
+
+    def root_called(self, module: nn.Module) -> None:
+        """A root is called; without gradients or in evaluation mode that is an evaluation."""
+        if not (module.training and torch.is_grad_enabled()):
+            self.counts["evaluation"] += 1
+
+    def _count_epochs(self) -> None:
+        kind: Any = dataloader._BaseDataLoaderIter  # pyright: ignore[reportPrivateUsage]
+        original = kind.__next__
+
+        def following(iterator: Any) -> Any:
+            try:
+                return original(iterator)
+            except StopIteration:
+                self.counts["end of an epoch"] += 1
+                raise
+
+        kind.__next__ = following
+
+    def _count_calls(self, owner: Any, name: str, event: str) -> None:
+        original = getattr(owner, name)
+
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            if self._step():  # a scheduler makes a step of its own when it is built
+                self.counts[event] += 1
+            return original(*args, **kwargs)
+
+        setattr(owner, name, functools.wraps(original)(counted))
+
+    def _record_clipping(self) -> None:
+        original = nn.utils.clip_grad_norm_
+
+        def clip_grad_norm_(parameters: Any, max_norm: float, *args: Any, **kwargs: Any) -> Tensor:
+            self._settings.add(self._step() + 1, [("clip_grad_norm_", "max_norm", float(max_norm))])
+            self.counts["clipping"] += 1
+            return original(parameters, max_norm, *args, **kwargs)
+
+        nn.utils.clip_grad_norm_ = nn.utils.clip_grad.clip_grad_norm_ = functools.wraps(original)(clip_grad_norm_)

@@ -1,0 +1,51 @@
+"""Tensors reduced to a few numbers: 2-norms, and sketches, which also tell where a change landed."""
+
+import zlib
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+SKETCH = 16
+NO_GRADIENT = -1.0  # in place of a norm: no gradient at all is not the same as a zero one
+
+
+def norm(tensor: Tensor | None) -> float:
+    """The 2-norm in float64; NO_GRADIENT for None."""
+    if tensor is None:
+        return NO_GRADIENT
+    return _elements(tensor.coalesce().values() if tensor.is_sparse else tensor).norm().item()
+
+
+def sketch(tensor: Tensor | None, name: str) -> list[float]:
+    """Sixteen sums over the elements with random signs, equal for equal names and shapes; none for None.
+
+    Products of sketches estimate products of tensors (Charikar, Chen, Farach-Colton 2002, "Finding frequent items"),
+    so that the sketch of a difference is as long as the difference. Elements count in the order of their indices,
+    whatever the strides.
+    """
+    if tensor is None:
+        return []
+    flat = _elements(tensor.to_dense() if tensor.is_sparse else tensor)
+    draw = torch.Generator().manual_seed(zlib.crc32(name.encode()))
+    signs = torch.randint(0, 2, flat.shape, generator=draw, dtype=torch.int8)
+    signed = flat * (2 * signs - 1).to(flat.device)
+    return nn.functional.pad(signed, (0, -len(signed) % SKETCH)).view(-1, SKETCH).sum(0).tolist()
+
+
+def share_not_zero(tensors: Sequence[Tensor]) -> float:
+    """The share of all elements that are not zero."""
+    elements = sum(tensor.numel() for tensor in tensors)
+    return sum(int(tensor.count_nonzero()) for tensor in tensors) / max(elements, 1)
+
+
+def can_be_followed(tensor: Tensor) -> bool:
+    """Whether it holds real or complex numbers already: a lazy parameter does not before it is materialized."""
+    return (tensor.is_floating_point() or tensor.is_complex()) and not nn.parameter.is_lazy(tensor)
+
+
+def _elements(tensor: Tensor) -> Tensor:
+    values = tensor.detach()
+    if values.is_complex():
+        values = torch.view_as_real(values.resolve_conj())
+    return values.double().flatten()
