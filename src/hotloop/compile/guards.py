@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from hotloop.compile.hooks import hook_tables
+from hotloop.compile.root_call import InsteadOfCall
 from hotloop.errors import NotApplicable
 from hotloop.workload import Job
 
@@ -100,7 +101,7 @@ class CaptureGuards:
 
     def _guard_attributes(self, table: dict[str, Any], *, skip: frozenset[str]) -> None:
         for name, value in table.items():
-            if name in skip:
+            if name in skip or isinstance(value, InsteadOfCall):  # a plan's, which comes and goes with the first call
                 continue
             if type(value) in _PLAIN:
                 self.plain.add(table, name)

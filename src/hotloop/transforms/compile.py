@@ -53,13 +53,15 @@ class Compile(TransformBase):
         import torch
         from torch._dynamo.eval_frame import OptimizedModule
 
-        compiled = [m for m in site.modules() if isinstance(m, OptimizedModule) or m._compiled_call_impl is not None]  # pyright: ignore[reportPrivateUsage]
+        from hotloop.compile.root_call import call_compiled, is_compiled_by_program
+
+        compiled = [m for m in site.modules() if isinstance(m, OptimizedModule) or is_compiled_by_program(m)]
         if compiled:
             raise NotApplicable(f"the program already compiles {type(compiled[0]).__name__}")
         how = {"mode": self.mode} if self.backend is None else {"backend": self.backend}
         # What site.compile() does, with a frame of ours around it: Dynamo skips frames of torch's own files, and
         # with them every model that is a plain nn.Sequential.
-        site._compiled_call_impl = torch.compile(_inlined(site._call_impl), dynamic=self.dynamic, **how)  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue, reportCallIssue, reportArgumentType]
+        call_compiled(site, torch.compile(_inlined(site._call_impl), dynamic=self.dynamic, **how))  # pyright: ignore[reportPrivateUsage, reportCallIssue, reportArgumentType]
 
     def confirm(self) -> None:
         """Dynamo must have compiled at least one graph."""

@@ -9,10 +9,10 @@ from hotloop.transform import Stage, TransformBase
 
 
 class DataLoading(TransformBase):
-    """Builds the program's own DataLoaders with persistent workers, and pinned memory for CUDA.
+    """Builds the program's own DataLoaders with workers, and pinned memory for CUDA.
 
     Samples come in the same order, in every epoch; random numbers drawn inside the dataset come from the workers'
-    streams.
+    streams. Workers are started anew for each epoch, so that they see what the program has changed in its dataset.
     """
 
     workers: Annotated[int, AtLeast(0)] = 2
@@ -52,33 +52,38 @@ class DataLoading(TransformBase):
         if site.get("num_workers", 0) > 0:
             raise NotApplicable(f"the program already uses {site['num_workers']} loader workers")
         if self.workers:
-            site.update(num_workers=self.workers, persistent_workers=True, prefetch_factor=_Prefetch(self.prefetch))
-            _keep_stream()
+            site.update(num_workers=self.workers, prefetch_factor=self.prefetch)
+            _note_workers()
         if self.pin_memory:
             site["pin_memory"] = True
 
+    def confirm(self) -> None:
+        """An epoch must have begun with living workers, where workers were asked for."""
+        if self.workers and not epochs_begun.had_workers:
+            raise NotApplicable("no loader that was given workers has been iterated")
 
-class _Prefetch(int):
-    """The number by which a loader is known that this transform has changed."""
+
+class _Epochs:
+    """Whether an epoch has begun in this process whose batches come from living worker processes."""
+
+    had_workers = False
 
 
-def _keep_stream() -> None:
-    """Let later epochs draw the seed that each epoch without persistent workers draws; it is used for nothing.
+epochs_begun = _Epochs()
 
-    Without it the global stream would be one number behind from the second epoch on: another shuffle, other dropout.
-    """
-    import torch
+
+def _note_workers() -> None:
+    """Look at the worker processes of each epoch that begins."""
     from torch.utils.data import dataloader
 
     iterator: Any = dataloader._MultiProcessingDataLoaderIter  # pyright: ignore[reportPrivateUsage]
-    original = iterator._reset
-    if getattr(original, "keeps_stream", False):
+    original = iterator.__init__
+    if hasattr(original, "notes_workers"):
         return
 
-    def reset(self: Any, loader: Any, first_iter: bool = False) -> None:
-        if not first_iter and isinstance(loader.prefetch_factor, _Prefetch):
-            torch.empty((), dtype=torch.int64).random_(generator=loader.generator)
-        original(self, loader, first_iter)
+    def init(self: Any, loader: Any) -> None:
+        original(self, loader)
+        epochs_begun.had_workers = epochs_begun.had_workers or any(worker.is_alive() for worker in self._workers)
 
-    reset.keeps_stream = True  # pyright: ignore[reportFunctionMemberAccess]
-    iterator._reset = reset
+    init.notes_workers = True  # pyright: ignore[reportFunctionMemberAccess]
+    iterator.__init__ = init

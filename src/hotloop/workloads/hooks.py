@@ -17,11 +17,11 @@ from torch.utils.data import DataLoader
 
 from hotloop.transform import OptimizerSite, Stage
 from hotloop.workloads.patched import patched
+from hotloop.workloads.roots import meet_at_first_call, roots_met
 from hotloop.workloads.started_plan import StartedPlan
 from hotloop.workloads.updates_by_hand import UpdatesByHand
 
 _STEPS_WITHOUT_LEADING = 64
-_CALLS_WITHOUT_ROOT = 8
 
 
 class Callbacks(Protocol):
@@ -54,8 +54,7 @@ Around = Callable[..., AbstractContextManager[None]]  # called with the root and
 def hooked(started: StartedPlan, callbacks: Callbacks, *, around_roots: Around | None = None) -> Generator[None]:
     """torch with hooks at the sites that the plan needs, and at the first call of each root module.
 
-    `around_roots` makes a context for each call of a root module, for as long as the program runs; without it the
-    search for roots ends after a step and eight calls that brought no new one, and costs nothing from then on.
+    `around_roots` makes a context for each call of a root module, for as long as the program runs.
     """
     with ExitStack() as stack:
         stack.enter_context(_optimizers_built(started, callbacks))
@@ -157,60 +156,42 @@ def _loaders_built(started: StartedPlan) -> Generator[None]:
 
 @contextmanager
 def _roots_called(started: StartedPlan, callbacks: Callbacks, around: Around | None) -> Generator[None]:
-    """Finds outermost modules: those called while no other module's call is under way.
+    def meet(module: nn.Module) -> None:
+        started.visit(Stage.MODULE, module)
+        callbacks.root(module)
 
-    `nn.Module.__call__` is put back while a root runs (children cost nothing extra, and Dynamo sees the class it
-    knows) and for good once a step has ended and eight calls brought no new root: each costs about half a
-    millisecond, since torch's hundreds of module classes must forget what they cached.
+    with roots_met(meet), _calls_of_roots(around) if around is not None else nullcontext():
+        yield
+
+
+@contextmanager
+def _calls_of_roots(around: Around) -> Generator[None]:
+    """Puts a context around each outermost call of a module.
+
+    `nn.Module.__call__` is put back while one runs: children cost nothing extra, and Dynamo sees the class it knows.
+    Each call costs about half a millisecond, since torch's hundreds of module classes must forget what they cached.
     """
     original = nn.Module.__call__
-    seen: weakref.WeakSet[nn.Module] = weakref.WeakSet()
+    is_idle, is_open = False, True
 
     def call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
-        if search.is_idle:  # torch.compile(module) has bound this while it was in place, and Dynamo comes through it
+        nonlocal is_idle
+        if is_idle:  # torch.compile(module) has bound this while it was in place, and Dynamo comes through it
             return original(self, *args, **kwargs)
         nn.Module.__call__ = original
-        search.is_idle = True
+        is_idle = True
         try:
-            is_new = self not in seen and torch._C._current_graph_task_id() == -1  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]  # not computed again in a backward pass
-            if is_new and any(True for _ in self.parameters()):
-                seen.add(self)
-                search.found()
-                started.visit(Stage.MODULE, self)
-                callbacks.root(self)
-            with around(self, *args, **kwargs) if around else nullcontext():
+            meet_at_first_call(self, None)
+            with around(self, *args, **kwargs):
                 return original(self, *args, **kwargs)
         finally:
-            if around is None:
-                search.called()
-            if search.is_open:
-                search.is_idle = False
+            if is_open:
+                is_idle = False
                 nn.Module.__call__ = call
 
-    search = _RootSearch(started)
     nn.Module.__call__ = call
     try:
         yield
     finally:
-        search.is_open, search.is_idle = False, True
+        is_open, is_idle = False, True
         nn.Module.__call__ = original
-
-
-class _RootSearch:
-    """Whether roots are still looked for: until a step has ended and eight calls in a row brought no new one.
-
-    While a root runs, and when the search is over, it is idle.
-    """
-
-    def __init__(self, started: StartedPlan) -> None:
-        self.is_open = True
-        self.is_idle = False
-        self._started = started
-        self._calls_left = _CALLS_WITHOUT_ROOT
-
-    def found(self) -> None:
-        self._calls_left = _CALLS_WITHOUT_ROOT
-
-    def called(self) -> None:
-        self._calls_left -= 1
-        self.is_open = self.is_open and (self._calls_left > 0 or not self._started.steps)
