@@ -37,7 +37,6 @@ MORE_SOUND = [
     (("init_after_call.py",), 12, AUTOCAST),
     (("checkpointing.py",), 12, EAGER_GRAPH),
     (("checkpointing_stochastic_depth.py",), 12, NOTHING),
-    (("lazy.py",), 12, AUTOCAST),
     (USUAL, 24, AUTOCAST),
 ]
 FAULTS = [
