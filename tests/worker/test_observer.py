@@ -96,3 +96,9 @@ def test_an_error_of_the_watching_is_not_told_as_the_program_s(observe):
     text = START + "net = nn.Linear(3, 2)\noptimizers = [torch.optim.SGD(net.parameters(), lr=0.1)]\n"
     with pytest.raises(NotFollowed, match="hotloop's own error: TypeError"):
         observe(text + "torch.Generator = None" + LOOP)
+
+
+def test_a_program_that_seeds_itself_from_the_system_repeats_itself(observe):
+    text = "import torch\nfrom torch import nn\ntorch.seed()\nnet = nn.Linear(3, 2)\n"
+    text += "optimizers = [torch.optim.SGD(net.parameters(), lr=0.1)]" + LOOP
+    assert observe(text, seed=0).losses == observe(text, seed=0).losses

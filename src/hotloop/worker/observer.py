@@ -134,7 +134,13 @@ class Observer:
             self._seeds_itself = True
             return original(int(seed) + shift)
 
+        def seed() -> int:
+            value = int.from_bytes(os.urandom(6), "big")
+            original(value)
+            return value
+
         torch.manual_seed = torch.random.manual_seed = manual_seed
+        torch.seed = torch.random.seed = seed  # from the system's entropy, which repeats itself here
 
 
 def _graphs() -> int:
