@@ -85,17 +85,17 @@ def _text(value: Number) -> str:
 
 
 def _trained(run: OptimizerSteps, baseline: OptimizerSteps, *, is_paired: bool) -> Iterator[str]:
-    if run.names != baseline.names:
+    if len(run.names) != len(baseline.names):
         yield f"it trains {len(run.names)} parameters in place of {len(baseline.names)}"
         return
-    if steps_both_made(run, baseline):
-        for name, ours, theirs in zip(run.names, run.gradients[0], baseline.gradients[0], strict=True):
+    if steps_both_made(run, baseline) and max(run.gradients[0], default=0.0) >= 0:  # a captured step shows none
+        for name, ours, theirs in zip(baseline.names, run.gradients[0], baseline.gradients[0], strict=True):
             if ours < 0 <= theirs:
                 yield f"parameter {name} gets no gradient"
             elif ours == 0 < theirs:
                 yield f"parameter {name} gets a gradient of zero"
     yield from _lost(run, baseline)
-    yield from _still("parameter", run.names, _array(run.updates), _array(baseline.updates))
+    yield from _still("parameter", baseline.names, _array(run.updates), _array(baseline.updates))
     if is_paired:
         yield from _not_finite(run, baseline)
 

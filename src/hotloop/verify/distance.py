@@ -104,7 +104,7 @@ def relative_losses(run: Observation, baseline: Observation) -> Curve:
 
 def steps_both_made(ours: OptimizerSteps, theirs: OptimizerSteps) -> int:
     """How many of their steps can be compared."""
-    return min(len(ours.updates), len(theirs.updates)) if ours.names == theirs.names else 0
+    return min(len(ours.updates), len(theirs.updates)) if len(ours.names) == len(theirs.names) else 0
 
 
 def _steps_apart(ours: OptimizerSteps, theirs: OptimizerSteps, clear: float) -> Mapping[str, float]:

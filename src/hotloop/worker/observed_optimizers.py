@@ -48,7 +48,9 @@ class ObservedOptimizers:
     def keep_values(self) -> None:
         """Keep the values of all tensors: for steps that call no hook, of which only the end is seen."""
         for optimizer in list(self.built):
-            self._record(optimizer).begin(optimizer)
+            record = self._record(optimizer)
+            record.forget_values()
+            record.begin(optimizer)
 
     def before(self, optimizer: Optimizer) -> None:
         """A step begins, after all other hooks that may change a gradient."""
@@ -109,9 +111,12 @@ class _OptimizerRecord:
         for group, index, tensor in _held(optimizer):
             if id(tensor) not in self._positions:
                 self._positions[id(tensor)] = len(self._names)
-                self._names.append(self._name_of(tensor) or f"{self.title}, group {group}, tensor {index}")
+                self._names.append(self._name(group, index, tensor))
             if id(tensor) not in self._before:
                 self._before[id(tensor)] = tensor.detach().clone()
+
+    def _name(self, group: int, index: int, tensor: Tensor) -> str:
+        return self._name_of(tensor) or f"{self.title}, group {group}, tensor {index}"
 
     def read_gradients(self, optimizer: Optimizer) -> None:
         scale = getattr(optimizer, "grad_scale", None)  # of a GradScaler that leaves the division to a fused kernel
@@ -122,19 +127,23 @@ class _OptimizerRecord:
         del self._gradients[self.steps :]
         self._gradients.append([norm(gradient) for gradient in found])
         if self.steps + 1 in self._sketched:
-            self._gradient_sketches[self.steps + 1] = [sketch(g, n) for g, n in zip(found, self._names, strict=True)]
+            self._gradient_sketches[self.steps + 1] = [sketch(g, str(n)) for n, g in enumerate(found)]
 
     def end(self, optimizer: Optimizer) -> None:
         self.begin(optimizer)  # what the step itself has added
         self.steps += 1
         updates: list[Tensor | None] = [None] * len(self._names)
-        for _, _, tensor in _held(optimizer):
+        for group, index, tensor in _held(optimizer):
+            self._names[self._positions[id(tensor)]] = self._name(group, index, tensor)  # a root may be known only now
             updates[self._positions[id(tensor)]] = tensor.detach() - self._before[id(tensor)]
             self._before[id(tensor)] = tensor.detach().clone()
         self._updates.append([max(norm(update), 0.0) for update in updates])
         self._moved.append(share_not_zero([update for update in updates if update is not None]))
         if self.steps in self._sketched:
-            self._update_sketches[self.steps] = [sketch(u, n) for u, n in zip(updates, self._names, strict=True)]
+            self._update_sketches[self.steps] = [sketch(u, str(n)) for n, u in enumerate(updates)]
+
+    def forget_values(self) -> None:
+        self._before.clear()
 
     def forget_tensors(self) -> None:
         self._positions.clear()

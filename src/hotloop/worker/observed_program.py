@@ -89,6 +89,8 @@ class ObservedProgram:
     def _optimizer_built(self, optimizer: Optimizer) -> None:
         self._optimizers.built.add(optimizer)
         self._noise.put_on(self._optimizers.tensors())
+        if not (self._steps_are_hooked or self.steps):
+            self._optimizers.keep_values()
 
     def _before_any_step(self, optimizer: Optimizer) -> None:
         self._optimizers.built.add(optimizer)
