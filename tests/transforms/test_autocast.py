@@ -1,7 +1,6 @@
 """Root modules under autocast."""
 
 import copy
-import gc
 import io
 import pickle
 from collections import namedtuple
@@ -12,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from hotloop.transforms.autocast import Autocast
+from hotloop.transforms.autocast import Autocast, applied
 
 
 def test_a_model_under_autocast_answers_in_fp32(under, mlp):
@@ -130,8 +129,8 @@ def test_a_forward_that_was_replaced_on_the_instance_is_the_one_that_is_called(u
 
 @pytest.fixture
 def alone():
-    """No model of another test is left that ran under autocast."""
-    gc.collect()
+    """Nothing of another test is left that ran under autocast."""
+    applied.clear()
 
 
 @pytest.mark.usefixtures("alone")

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from hotloop.transforms.channels_last import ChannelsLast
+from hotloop.transforms.channels_last import ChannelsLast, applied
 
 
 def test_channels_last_has_nothing_to_do_on_an_mlp(under, mlp):
@@ -41,6 +41,8 @@ def test_images_given_by_name_are_converted_too(under):
 
 
 def test_a_model_that_is_given_no_image_has_not_been_changed(under):
+    applied.clear()
+
     class Still(nn.Conv2d):
         def forward(self, _):
             return self.weight.sum()

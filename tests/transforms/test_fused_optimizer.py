@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from hotloop.transforms.fused_optimizer import FusedOptimizer
+from hotloop.transforms.fused_optimizer import FusedOptimizer, called
 
 
 def test_the_fused_flag_survives_a_checkpoint_of_the_plain_run(under, mlp):
@@ -16,10 +16,62 @@ def test_the_fused_flag_survives_a_checkpoint_of_the_plain_run(under, mlp):
     assert not any(group["foreach"] for group in optimizer.param_groups)
 
 
+class OwnStep(torch.optim.SGD):
+    """Does not look at the flags that its base class knows."""
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                parameter.sub_(parameter.grad, alpha=group["lr"])
+
+
+class Counting(torch.optim.SGD):
+    """Steps as its base class does."""
+
+    steps = 0
+
+    def step(self, closure=None):
+        self.steps += 1
+        return super().step(closure)
+
+
+@pytest.fixture
+def uncalled():
+    """As if no kernel had been called in this process."""
+    called.clear()
+
+
+@pytest.mark.usefixtures("uncalled")
+@pytest.mark.parametrize("build", [torch.optim.AdamW, torch.optim.SGD, Counting, torch.optim.Adagrad])
+@pytest.mark.parametrize("implementation", ["fused", "foreach"])
+def test_it_is_confirmed_when_a_kernel_of_the_implementation_was_called(under, mlp, build, implementation):
+    before = {name: getattr(torch, name) for name in dir(torch) if name.startswith(("_fused", "_foreach"))}
+    started, hooks = under(FusedOptimizer(implementation=implementation))
+    with hooks:
+        optimizer = build(mlp.parameters(), lr=0.1)
+        assert started.not_applied() == {"fused_optimizer": f"no {implementation} kernel has been called"}
+        mlp(torch.ones(1, 4)).sum().backward()
+        optimizer.step()
+    assert started.not_applied() == {}
+    for name, function in before.items():
+        setattr(torch, name, function)
+
+
+def test_what_is_saved_carries_the_flags_of_the_plain_program(under, mlp):
+    plain = torch.optim.AdamW(mlp.parameters(), foreach=False).state_dict()
+    _, hooks = under(FusedOptimizer())
+    with hooks:
+        optimizer = torch.optim.AdamW(mlp.parameters(), foreach=False)
+        assert optimizer.param_groups[0]["fused"]
+        assert optimizer.state_dict() == plain
+
+
 @pytest.mark.parametrize(
     ("build", "words"),
     [
         (torch.optim.Rprop, "torch has no fused Rprop"),
+        (OwnStep, "OwnStep has a step of its own"),
         (lambda p: torch.optim.AdamW(p, fused=True), "itself asks for a fused"),
         (lambda p: torch.optim.AdamW(p, differentiable=True), "differentiable AdamW cannot be fused"),
     ],

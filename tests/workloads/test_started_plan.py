@@ -83,3 +83,22 @@ def test_each_parameter_group_of_a_job_that_is_built_is_a_site():
     started = start_with_job(Plan((Grouped(),)), job)
     assert [group["lr"] for group in job.optimizer.param_groups] == [2.0, 0.5]
     assert (started.applied, started.refused) == ({"grouped": 1}, {"grouped": "lr=0.5 is small"})
+
+
+class Bigger(TransformBase):
+    """Applies to models of more than one parameter."""
+
+    name = "bigger"
+    stage = Stage.MODULE
+
+    def apply(self, site):
+        if len(list(site.parameters())) < 2:
+            raise NotApplicable("one parameter")
+
+
+def test_the_reach_counts_what_was_met_and_says_why_some_was_not_changed():
+    started = StartedPlan(Plan((Odd(), Grouped(), Bigger())))
+    assert started.reach() == {"grouped": "0 of 0 optimizers", "bigger": "0 of 0 models"}
+    for bias in (True, True, False):
+        started.visit(Stage.MODULE, nn.Linear(2, 2, bias=bias))
+    assert started.reach()["bigger"] == "2 of 3 models (1: one parameter)"

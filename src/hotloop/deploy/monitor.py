@@ -58,11 +58,12 @@ class TrainingMonitor:
         """Check once more and sum up the run in one line."""
         self._check()
         typical = 1e3 * statistics.median(self._times) if self._times else 0.0
-        self._say("end", f"{self._steps} steps under {self._started.plan.title}, the last ones {typical:.2f} ms each")
+        line = f"{self._steps} steps under {self._started.plan.title}, the last ones {typical:.2f} ms each"
+        reach = ", ".join(f"{name} on {sites}" for name, sites in self._started.reach().items())
+        self._say("end", f"{line}; {reach}" if reach else line)
 
     def _check(self) -> None:
-        if self._steps <= _WARMUP_STEPS:
-            self._check_plan()
+        self._check_plan()
         self._check_graphs()
         if self._bad is not None and bool(self._bad):
             self._say("finite", f"a loss was not finite within the first {self._steps} steps")
@@ -73,6 +74,9 @@ class TrainingMonitor:
     def _check_plan(self) -> None:
         for name, reason in self._started.not_applied().items():
             self._say(name, f"{name} of the plan does not apply: {reason}")
+        for name, reason in self._started.refused.items():
+            if self._started.applied[name]:
+                self._say(f"partly {name}", f"{name} of the plan does not apply everywhere: {reason}")
 
     def _check_graphs(self) -> None:
         dynamo = sys.modules.get("torch._dynamo.utils")

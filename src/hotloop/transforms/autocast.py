@@ -1,6 +1,5 @@
 """Forward passes under bf16 autocast; parameters, gradients and the update stay in fp32."""
 
-import weakref
 from typing import TYPE_CHECKING, Any, Literal
 
 from hotloop.errors import NotApplicable
@@ -38,12 +37,12 @@ class Autocast(TransformBase):
         if parameter.dtype is not torch.float32:
             raise NotApplicable(f"the parameters are {parameter.dtype}; autocast starts from fp32")
         around = _UnderAutocast(parameter.device.type)
-        _applied.add(around)
+        applied.append(around)
         call_around(site, around)
 
     def confirm(self) -> None:
         """An operator of a root must have run in bf16."""
-        if not any(around.ran_in_bf16 for around in _applied):
+        if not any(around.ran_in_bf16 for around in applied):
             raise NotApplicable("no operator ran in bf16 under it")
 
 
@@ -78,7 +77,7 @@ class _UnderAutocast:
         return torch.autocast(self.device, dtype=torch.bfloat16)
 
 
-_applied: weakref.WeakSet[_UnderAutocast] = weakref.WeakSet()
+applied: list[_UnderAutocast] = []  # of this process; they hold no module
 
 
 def _to_fp32(value: "Tensor") -> "Tensor":

@@ -1,6 +1,5 @@
 """The channels_last memory format for convolutional models."""
 
-import weakref
 from typing import TYPE_CHECKING, Any
 
 from hotloop.errors import NotApplicable
@@ -36,12 +35,12 @@ class ChannelsLast(TransformBase):
         if all(p.is_contiguous(memory_format=torch.channels_last) and not p.is_contiguous() for p in images):
             raise NotApplicable("the model is already in channels_last")
         around = _InChannelsLast()
-        _applied.add(around)
+        applied.append(around)
         call_around(site, around)
 
     def confirm(self) -> None:
         """An input of a root must have been converted."""
-        if not any(around.has_converted for around in _applied):
+        if not any(around.has_converted for around in applied):
             raise NotApplicable("no root module was given an image batch (a 4-d tensor) that it could convert")
 
 
@@ -67,7 +66,7 @@ class _InChannelsLast:
         return converted
 
 
-_applied: weakref.WeakSet[_InChannelsLast] = weakref.WeakSet()
+applied: list[_InChannelsLast] = []  # of this process; they hold no module
 
 
 def _contiguous(value: "Tensor") -> "Tensor":

@@ -123,10 +123,12 @@ def _optimizers_built(started: StartedPlan, callbacks: Callbacks) -> Generator[N
 
     def init(self: Optimizer, params: Any, defaults: dict[str, Any]) -> None:
         callbacks.before_training()
+        plain = dict(defaults)
         started.visit(Stage.OPTIMIZER, OptimizerSite(kind=type(self), defaults=defaults))
         original(self, params, defaults)
         if is_changed:
             self.register_load_state_dict_post_hook(lambda optimizer: _restore_flags(optimizer, defaults))
+            self.register_state_dict_post_hook(lambda _, state: _show_plain(state, plain))
 
     with patched(Optimizer, "__init__", init):
         yield
@@ -136,6 +138,18 @@ def _restore_flags(optimizer: Optimizer, defaults: dict[str, Any]) -> None:
     """A checkpoint of the plain run carries the plain implementation's flags: put the plan's back."""
     for group in optimizer.param_groups:
         group.update({key: defaults[key] for key in ("fused", "foreach") if key in group})
+
+
+def _show_plain(state_dict: dict[str, Any], plain: dict[str, Any]) -> None:
+    """Save what the plain program would save: its flags, and counts of steps where it keeps them."""
+    for group in state_dict["param_groups"]:
+        group.update({key: plain[key] for key in ("fused", "foreach") if key in group and key in plain})
+    if plain.get("fused") or plain.get("capturable"):
+        return
+    for key, state in state_dict["state"].items():
+        step = state.get("step") if isinstance(state, dict) else None
+        if isinstance(step, Tensor) and step.device.type != "cpu":
+            state_dict["state"][key] = {**state, "step": step.cpu()}
 
 
 @contextmanager

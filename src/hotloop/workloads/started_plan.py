@@ -10,6 +10,7 @@ from hotloop.errors import NotApplicable
 from hotloop.transform import OptimizerSite, Plan, Stage
 from hotloop.workload import Job
 
+_SITES = {Stage.DATA: "loader", Stage.OPTIMIZER: "optimizer", Stage.MODULE: "model"}
 _NEVER_MET = "the program never showed it a site (no DataLoader, no optimizer, no root module with parameters)"
 
 
@@ -26,6 +27,7 @@ class StartedPlan:
         self.applied: dict[str, int] = {transform.name: 0 for transform in plan.transforms}
         self.refused: dict[str, str] = {}
         self.visits: Counter[Stage] = Counter()
+        self._reasons: dict[str, Counter[str]] = {transform.name: Counter() for transform in plan.transforms}
         self.steps = 0
         self.prefetched_steps = 0
 
@@ -40,6 +42,7 @@ class StartedPlan:
                 transform.apply(site)
             except NotApplicable as reason:
                 self.refused.setdefault(transform.name, str(reason))
+                self._reasons[transform.name][str(reason)] += 1
             else:
                 self.applied[transform.name] += 1
 
@@ -55,6 +58,23 @@ class StartedPlan:
             except NotApplicable as reason:
                 reasons[transform.name] = str(reason)
         return reasons
+
+    def reach(self) -> dict[str, str]:
+        """Of transforms that act on models, optimizers or loaders: how many of those met they changed, and why not all.
+
+        For example {"autocast": "4 of 5 models (1: the program already runs under autocast)"}.
+        """
+        return {
+            transform.name: self._reach_of(transform.name, _SITES[transform.stage])
+            for transform in self.plan.transforms
+            if transform.stage in _SITES
+        }
+
+    def _reach_of(self, name: str, site: str) -> str:
+        reasons = self._reasons[name]
+        met = self.applied[name] + reasons.total()
+        why = "; ".join(f"{count}: {reason}" for reason, count in reasons.items())
+        return f"{self.applied[name]} of {met} {site}{'' if met == 1 else 's'}" + (f" ({why})" if why else "")
 
 
 def start(plan: Plan) -> StartedPlan:
