@@ -60,7 +60,7 @@ COMMANDS = {
         "target",
     ],
     "report": ["--json", "--out", "source"],
-    "run": ["--module", "--plan", "arguments", "target"],
+    "run": ["--module", "--plan", "--strict", "arguments", "target"],
     "train": ["--device", "--json", "--name", "--out", "--resume", "--seed", "--verbose", "config"],
     "tune": [
         "--budget",

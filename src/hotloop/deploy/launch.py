@@ -16,15 +16,18 @@ from hotloop.worker.spec import read_workload, workload_data
 from hotloop.workload import Workload
 
 
-def launch(workload: Workload, plan: Plan, *, proof: Path) -> NoReturn:
+def launch(workload: Workload, plan: Plan, *, proof: Path, is_strict: bool = False) -> NoReturn:
     """Become the training program under `plan`. `proof` is the result.json beside the plan, if there is one.
+
+    Where it `is_strict`, a spot check that fails ends the program with exit code 1.
 
     Raises NotApplicable where the process cannot be started as the plan says.
     """
     variables = dict(os.environ)
     for transform in plan.at(Stage.LAUNCH):
         transform.apply(variables)
-    spec = {"workload": workload_data(workload), "plan": plan.to_data(), "proof": str(proof.resolve())}
+    spec: dict[str, Any] = {"workload": workload_data(workload), "plan": plan.to_data(), "proof": str(proof.resolve())}
+    spec["is_strict"] = is_strict
     arguments = [sys.executable, "-P", "-m", "hotloop.deploy.launch", json.dumps(spec)]
     sys.stdout.flush()
     sys.stderr.flush()
@@ -38,7 +41,7 @@ def _train(spec: dict[str, Any]) -> None:
 
     plan = Plan.from_data(spec["plan"])
     started = start(plan)
-    monitor = TrainingMonitor(started, proven_step=_proven_step(Path(spec["proof"]), plan))
+    monitor = TrainingMonitor(started, proven_step=_proven_step(Path(spec["proof"]), plan), is_strict=spec["is_strict"])
     try:
         run(read_workload(spec["workload"]), started, monitor)
     finally:

@@ -1,4 +1,4 @@
-"""Watches a real training run under a plan and says what the proof did not promise; it never stops the run."""
+"""Watches a real training run under a plan and says what the proof did not promise; it stops only a strict run."""
 
 import statistics
 import sys
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import Optimizer
 
+from hotloop.deploy.spot_check import SpotChecks
 from hotloop.workloads.started_plan import StartedPlan
 
 _CHECK_EVERY = 100
@@ -23,9 +24,11 @@ class TrainingMonitor:
     `proven_step` is the slowest step time, in seconds, that the proof allows for.
     """
 
-    def __init__(self, started: StartedPlan, *, proven_step: float | None) -> None:
+    def __init__(self, started: StartedPlan, *, proven_step: float | None, is_strict: bool = False) -> None:
         self._started = started
         self._proven_step = proven_step
+        self._is_strict = is_strict
+        self._checks = SpotChecks(started.plan, self._disagreement)
         self._times: list[float] = []
         self._last = time.perf_counter()
         self._steps = 0
@@ -37,7 +40,13 @@ class TrainingMonitor:
         """Nothing to do."""
 
     def root(self, module: nn.Module) -> None:
-        """Nothing to do."""
+        """Let its outputs under the plan be compared with the plain ones now and then."""
+        self._checks.follow(module)
+
+    def _disagreement(self, problem: str) -> None:
+        self._say(problem.partition(":")[0], f"step {self._steps + 1}: {problem}")
+        if self._is_strict:
+            sys.exit(1)
 
     def loss(self, value: Tensor) -> None:
         """Count losses that are not finite, on their device."""
@@ -60,7 +69,15 @@ class TrainingMonitor:
         typical = 1e3 * statistics.median(self._times) if self._times else 0.0
         line = f"{self._steps} steps under {self._started.plan.title}, the last ones {typical:.2f} ms each"
         reach = ", ".join(f"{name} on {sites}" for name, sites in self._started.reach().items())
-        self._say("end", f"{line}; {reach}" if reach else line)
+        self._say("end", "; ".join(filter(None, [line, reach, self._checked()])))
+
+    def _checked(self) -> str:
+        """What the spot checks came to; nothing where the plan acts on no module."""
+        checks = self._checks
+        if not checks.made and not checks.skipped:
+            return ""
+        skipped = "".join(f", {count} not made: {reason}" for reason, count in checks.skipped.items())
+        return f"{checks.made} spot checks, {checks.failed} failed{skipped}"
 
     def _check(self) -> None:
         self._check_plan()
