@@ -34,6 +34,7 @@ class Arms:
         self._settings = settings
         self._stack = stack
         self._started: list[Worker] = []
+        self._at_barrier: set[str] = set()
         self._baseline = baseline
 
     def start(self, plans: Mapping[str, Plan]) -> None:
@@ -51,8 +52,11 @@ class Arms:
             worker.release()
 
     def wait_at_barrier(self) -> None:
-        """All to the start barrier, where each is stopped."""
+        """All that are not there yet to the start barrier, where each is stopped."""
         for arm, worker in list(self.workers.items()):
+            if arm in self._at_barrier:
+                continue
+            self._at_barrier.add(arm)
             with self._failing(arm):
                 worker.wait_at_barrier()
 
@@ -67,7 +71,7 @@ class Arms:
         self._check_baseline()
 
     def _check_baseline(self) -> None:
-        if self._baseline not in self.workers:
+        if self._baseline in self.failures:
             message = self.failures[self._baseline].message
             raise MeasurementError(f"the plan to compare with could not run: {message}")
 

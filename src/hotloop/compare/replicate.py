@@ -4,6 +4,7 @@ A replicate is the unit of replication: with fresh processes memory lands anew, 
 inside a process does.
 """
 
+import contextlib
 import math
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -98,22 +99,63 @@ def run_replicate(setup: Setup, plans: Mapping[str, Plan], *, number: int, pace:
         return _run(setup, plans, number=number, pace=shorter, first_round=end.rounds)
 
 
-def run_stretches(setup: Setup, plans: Mapping[str, Plan], *, steps: int, seconds: float) -> Stretches:
+def run_one_by_one(setup: Setup, plans: Mapping[str, Plan], *, number: int, pace: Pace) -> Replicate:
+    """A replicate of arms that memory does not hold together: one after another in random order, each on its own.
+
+    What the machine does in the meantime is in the difference of two arms. Raises as `run_replicate`.
+    """
+    order = list(plans)
+    setup.order.shuffle(order)
+    single = replace(pace, most_seconds=pace.most_seconds / len(order))
+    parts = [run_replicate(setup, {arm: plans[arm]}, number=number, pace=single) for arm in order]
+    rounds = min((len(part.blocks) for part in parts if part.blocks), default=0)
+    return Replicate(
+        blocks=tuple(block for part in parts for block in part.blocks[:rounds]),
+        failures={arm: verdict for part in parts for arm, verdict in part.failures.items()},
+        startup={arm: seconds for part in parts for arm, seconds in part.startup.items()},
+        memory={arm: memory for part in parts for arm, memory in part.memory.items()},
+        threads={arm: threads for part in parts for arm, threads in part.threads.items()},
+        loader_processes=max(part.loader_processes for part in parts),
+        optimizers=next((part.optimizers for part in parts if part.optimizers), ()),
+        ended_early=any(part.ended_early for part in parts),
+        program_steps=next((part.program_steps for part in parts if part.program_steps), None),
+    )
+
+
+def learn_memory(setup: Setup) -> None:
+    """Run the baseline alone for its first steps, where it is not known yet what a worker takes."""
+    with ExitStack() as stack:
+        arms = Arms(setup.workload, setup.settings, stack, baseline=setup.baseline)
+        arms.start({setup.baseline: Plan()})
+        with contextlib.suppress(EndedEarly):  # the replicate that follows says so better
+            arms.warm_up()
+
+
+def run_stretches(
+    setup: Setup, plans: Mapping[str, Plan], *, steps: int, seconds: float, together: bool = True
+) -> Stretches:
     """An uninterrupted stretch of each arm, in fresh processes, one after another in random order.
 
     All are started together and stopped at the start barrier, where nothing was prepared yet; each then runs alone to
-    the end of its stretch, and ends with it. The baseline decides with `seconds` how many steps a stretch has where
-    `steps` is 0, and then goes first. Raises as `run_replicate`.
+    the end of its stretch, and ends with it. Where memory does not hold them `together` each is started when the one
+    before has ended. The baseline decides with `seconds` how many steps a stretch has where `steps` is 0, and then goes
+    first. Raises as `run_replicate`.
     """
     with ExitStack() as stack:
         arms = Arms(setup.workload, setup.settings, stack, baseline=setup.baseline)
-        arms.start(plans)
-        arms.wait_at_barrier()
-        order = [arm for arm in arms.workers if steps or arm != setup.baseline]
+        if together:
+            arms.start(plans)
+            arms.wait_at_barrier()
+        order = [arm for arm in (arms.workers if together else plans) if steps or arm != setup.baseline]
         setup.order.shuffle(order)
         order = order if steps else [setup.baseline, *order]
         found: dict[str, Stretch] = {}
         for arm in order:
+            if not together:
+                arms.start({arm: plans[arm]})
+                arms.wait_at_barrier()
+            if arm not in arms.workers:
+                continue
             try:
                 stretch = arms.run_alone(arm, steps=steps, seconds=0.0 if steps else seconds)
             except EndedEarly as end:
@@ -143,7 +185,10 @@ def _run(setup: Setup, plans: Mapping[str, Plan], *, number: int, pace: Pace, fi
         except EndedEarly as end:
             raise MeasurementError(f"{end}, and {_FEWEST_STEPS} are needed at least: train longer") from None
         arms.pin_together()
-        steps = pace.steps_of_a_block(arms.step_time(setup.baseline))
+        if not arms.workers:  # the only one, on its own, has failed
+            return Replicate(blocks=(), failures=arms.failures)
+        first = setup.baseline if setup.baseline in arms.workers else next(iter(arms.workers))
+        steps = pace.steps_of_a_block(arms.step_time(first))
         rounds = pace.rounds_of(steps, [arms.step_time(arm) for arm in arms.workers])
         blocks: list[Block] = []
         for round_number in range(rounds):

@@ -7,7 +7,16 @@ from dataclasses import replace
 
 from hotloop.compare.comparison import Comparison
 from hotloop.compare.inference import combine, replicate_estimate, stretch_estimate
-from hotloop.compare.replicate import Pace, Replicate, Setup, Stretches, run_replicate, run_stretches
+from hotloop.compare.replicate import (
+    Pace,
+    Replicate,
+    Setup,
+    Stretches,
+    learn_memory,
+    run_one_by_one,
+    run_replicate,
+    run_stretches,
+)
 from hotloop.compare.stretch import Stretch
 from hotloop.errors import MeasurementError
 from hotloop.estimate import Estimate
@@ -30,22 +39,61 @@ class ReplicateSeries:
         self.stretches: list[Stretches] = []
         self.failures: dict[str, Verdict] = {}
         self.seconds: list[float] = []
+        self.at_once = len(self.arms)
         self._setup = setup
 
-    def measure(self, pace: Pace) -> Replicate:
-        """Run one more replicate of all arms that have not failed."""
+    def measure(self, pace: Pace) -> None:
+        """Run one more replicate of all arms that have not failed.
+
+        Where memory does not hold all of them together it is several, each with the baseline and as many others as fit;
+        where it does not hold two, they run one after another.
+        """
+        self._count_at_once()
+        others = [arm for arm in self.arms if arm != self._setup.baseline]
+        size = max(1, self.at_once - 1 if self.is_lockstep_possible else len(others))
+        groups = [others[start : start + size] for start in range(0, len(others), size)] or [[]]
+        for group in groups:
+            part = replace(pace, most_seconds=pace.most_seconds / len(groups))
+            self._measure({arm: self.arms[arm] for arm in (self._setup.baseline, *group)}, part)
+
+    def _measure(self, arms: Mapping[str, Plan], pace: Pace) -> None:
         began = time.monotonic()
         known = next((one.program_steps for one in self.replicates if one.program_steps), None)
-        replicate = run_replicate(
-            self._setup, self.arms, number=len(self.replicates), pace=replace(pace, program_steps=known)
-        )
+        run = run_replicate if self.is_lockstep_possible else run_one_by_one
+        replicate = run(self._setup, arms, number=len(self.replicates), pace=replace(pace, program_steps=known))
         if not replicate.blocks:
             raise MeasurementError("no round of turns was through before every program ended or failed; train longer")
         self.seconds.append(time.monotonic() - began)
         self.replicates.append(replicate)
         self.failures.update(replicate.failures)
         self.drop(replicate.failures)
-        return replicate
+
+    def _count_at_once(self) -> None:
+        """See how many arms memory holds together; the first process says what one takes."""
+        admission = self._setup.settings.admission
+        found = admission.at_once()
+        if found is None:
+            learn_memory(self._setup)
+            found = admission.at_once()
+        self.at_once = found or 1
+
+    @property
+    def is_lockstep_possible(self) -> bool:
+        """Whether memory holds two arms together."""
+        return self.at_once > 1
+
+    @property
+    def memory_note(self) -> str:
+        """What a reader must know of arms that memory did not hold together; empty where it did."""
+        taken = self._setup.settings.admission.taken.rss / 2**20
+        if not self.is_lockstep_possible:
+            return (
+                f"one process takes {taken:.0f} MiB and memory does not hold two: arms ran one after another in fresh "
+                "processes, and what the machine did meanwhile is in the interval"
+            )
+        if self.at_once < len(self.arms):
+            return f"one process takes {taken:.0f} MiB: {self.at_once} arms were alive at once, the baseline among them"
+        return ""
 
     def measure_alone(self, seconds: float) -> Stretches:
         """One more replicate without interruption: a stretch of each arm that has not failed, on its own.
@@ -54,7 +102,9 @@ class ReplicateSeries:
         """
         began = time.monotonic()
         steps = next((one.arms[self._setup.baseline].steps for one in self.stretches), 0)
-        found = run_stretches(self._setup, self.arms, steps=steps, seconds=seconds)
+        self._count_at_once()
+        together = self.at_once >= len(self.arms)
+        found = run_stretches(self._setup, self.arms, steps=steps, seconds=seconds, together=together)
         for arm, stretch in found.arms.items():
             self._setup.keep(stretch.block(arm, len(self.stretches)))
         self.seconds.append(time.monotonic() - began)

@@ -54,6 +54,22 @@ def installed_gpus() -> tuple[Gpu, ...]:
     return parse_smi(done.stdout) if done.returncode == 0 else ()
 
 
+def free_device_memory(variables: Mapping[str, str]) -> int | None:
+    """Bytes that are free on the fullest GPU that torch would see under these variables; None where there is none."""
+    gpus, smi = usable_gpus(variables), shutil.which("nvidia-smi")
+    if not gpus or smi is None:
+        return None
+    call = [smi, "--query-gpu=index,memory.free", "--format=csv,noheader,nounits"]
+    try:
+        done = subprocess.run(call, capture_output=True, text=True, check=False, timeout=_TIMEOUT)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    rows = (line.split(",") for line in done.stdout.splitlines())
+    free = {row[0].strip(): row[1].strip() for row in rows if len(row) == 2}
+    found = [int(free[str(gpu.index)]) for gpu in gpus if free.get(str(gpu.index), "").isdecimal()]
+    return min(found) * 2**20 if found else None
+
+
 def parse_smi(text: str) -> tuple[Gpu, ...]:
     """GPUs in what nvidia-smi prints for our query, one a line."""
     rows = [[cell.strip() for cell in row] for row in csv.reader(text.splitlines())]

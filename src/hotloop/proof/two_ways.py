@@ -50,6 +50,7 @@ class TwoWays:
         least, most = _SECONDS_OF_A_STRETCH
         stretch = min(most, max(least, seconds * _SHARE_OF_A_STRETCH))
         self.stretches.measure_alone(stretch)
+        self.lockstep.at_once = self.stretches.at_once
         if not self.works_beside and self.failure is None:
             share = 0.7 * seconds / (4 if not self.lockstep.replicates else 5)
             self.lockstep.measure(Pace(most_seconds=max(3.0, share - 3 * stretch)))
@@ -62,7 +63,7 @@ class TwoWays:
     @property
     def works_beside(self) -> bool:
         """Whether lockstep would give something away, so that only the stretches count."""
-        return self.changes_loading or self.stretches.works_beside
+        return self.changes_loading or self.stretches.works_beside or not self.lockstep.is_lockstep_possible
 
     @property
     def ended_early(self) -> bool:
@@ -113,9 +114,10 @@ class TwoWays:
         ]
         if self.works_beside:
             reason = "the plan changes loading" if self.changes_loading else "something works beside the steps"
+            reason = reason if self.lockstep.is_lockstep_possible else "memory does not hold two of them"
             said.append(f"measured without interruption, one arm at a time: {reason}")
         elif not self.agree:
             said.append(
                 "lockstep and uninterrupted stretches disagree about a step; the uninterrupted figure is quoted"
             )
-        return said
+        return [*said, *filter(None, [self.stretches.memory_note])]

@@ -66,9 +66,10 @@ def screen(
     for _ in range(replicates):
         series.measure(Pace(rounds=_ROUNDS, most_seconds=seconds / replicates))
     session.spread.add(series.estimates(AGAIN))
-    return _best_first(
-        screening_result(series, name, plan, spread=session.spread.value) for name, plan in plans.items()
-    )
+    if series.memory_note:
+        session.note(series.memory_note)
+    spread = session.spread.value
+    return _best_first(screening_result(series, name, plan, spread=spread) for name, plan in plans.items())
 
 
 def screen_again(

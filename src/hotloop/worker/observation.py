@@ -84,13 +84,23 @@ def watch(workload: Workload, runs: Sequence[tuple[Plan, ObservationSpec]], sett
     the workers do: WorkloadCrashed, ProtectedFile, NeverStepped.
     """
     single = replace(settings, variables={**settings.variables, "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"})
+    shared_files = settings.admission.share_files
+    found = _watch_all(workload, runs, single)
+    if settings.admission.share_files and not shared_files:  # they have seen each other's: once more, one at a time
+        found = _watch_all(workload, runs, single)
+    return found
+
+
+def _watch_all(
+    workload: Workload, runs: Sequence[tuple[Plan, ObservationSpec]], settings: Settings
+) -> list[Observation]:
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
-        waiting = [pool.submit(_watch_one, workload, plan, order, single) for plan, order in runs]
+        waiting = [pool.submit(_watch_one, workload, plan, order, settings) for plan, order in runs]
         return [future.result() for future in waiting]
 
 
 def _watch_one(workload: Workload, plan: Plan, order: ObservationSpec, settings: Settings) -> Observation:
-    with Worker(workload, plan, settings, watch=order) as worker:
+    with settings.admission.admitted(), Worker(workload, plan, settings, watch=order) as worker:
         seen = worker.watched()
     if "failed" in seen:
         raise NotFollowed(f"hotloop could not follow the program, which is hotloop's own error: {seen['failed']}")

@@ -11,12 +11,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from hotloop.errors import HotloopError, MeasurementError, NeverStepped, ProtectedFile, WorkloadCrashed
+from hotloop.machine.memory import oom_kills, tree_memory
+from hotloop.measurement import Memory
 from hotloop.transform import Plan, Stage, compiles
+from hotloop.worker.admission import Admission
 from hotloop.worker.freezer import CgroupFreezer, SignalFreezer, make_cgroup_freezer
 from hotloop.worker.spec import Channel, ObservationSpec, WorkerSpec
 from hotloop.worker.turn_report import TurnReport
@@ -31,6 +34,10 @@ _LAST_LINES = 15
 _STACK_LINES = 60
 _LONGEST_TAIL = 1 << 16
 _COMPILE_LIMIT = 900.0
+_GROWN = 1.05
+_LOOKED_AT, _LOOK_EVERY = (1, 3), 10  # steps of a watched run after which its memory is looked at
+_OUT_OF_MEMORY = ("MemoryError", "OutOfMemoryError")
+_WORDS_OF_ALLOCATORS = ("can't allocate memory", "CUDA out of memory", "Cannot allocate memory", "bad_alloc")
 
 
 class EndedEarly(HotloopError):
@@ -49,7 +56,8 @@ class EndedEarly(HotloopError):
 class Settings:
     """How workers are started: variables for all of them, folders for caches and logs, and how long to wait.
 
-    `first_step_limit` and `turn_limit` are seconds; a worker silent for longer is ended and reported.
+    `first_step_limit` and `turn_limit` are seconds; a worker silent for longer is ended and reported. `admission` knows
+    what workers with these settings have taken, and how many may be alive at once.
     """
 
     folder: Path
@@ -58,6 +66,7 @@ class Settings:
     may_overwrite: tuple[str, ...] = ()
     first_step_limit: float = 120.0
     turn_limit: float = 120.0
+    admission: Admission = field(default_factory=Admission, compare=False)
 
     @property
     def cache(self) -> Path:
@@ -85,6 +94,8 @@ class Worker:
         self.steps = 0
         self._report: TurnReport | None = None
         self._is_paused = False
+        self._rss = 0
+        self._oom_kills = oom_kills()
         self._asked = 1  # steps after which it answers again
         variables = self._variables()  # may refuse, so it comes before what would have to be taken away again
         self._log = tempfile.TemporaryFile(mode="w+b")  # noqa: SIM115  # closed with the worker
@@ -197,6 +208,8 @@ class Worker:
             self._ended(message)
         self._report = TurnReport.from_message(message)
         self.steps = self._report.steps
+        if self._report.rss > _GROWN * self._rss:
+            self._learn_memory(self._report.memory)
         if then_pause:
             self.pause()
         return self._report
@@ -206,12 +219,21 @@ class Worker:
         message = self._hear(self.first_step_limit, NeverStepped)
         while message["event"] == "stepped":
             self.steps = message["steps"]
+            if self.steps in _LOOKED_AT or self.steps % _LOOK_EVERY == 0:
+                self._learn_memory(None)
             message = self._hear(self.settings.turn_limit, NeverStepped)
         if message["event"] != "watched":
             self._ended(message)
         if not self.steps:
             self._check_children()
         return message
+
+    def _learn_memory(self, reported: Memory | None) -> None:
+        """Tell what the whole process tree takes; `reported` is what the worker says itself, of the device too."""
+        taken = tree_memory(self.pid)
+        self._rss = max(taken, reported.rss if reported else 0)
+        memory = replace(reported or Memory(), rss=taken)
+        self.settings.admission.learn(memory, with_device=reported is not None)
 
     def pause(self) -> None:
         """Stop the worker and all it started: nothing prefetches and no thread spins in others' turns."""
@@ -234,6 +256,8 @@ class Worker:
         """End the worker and everything it started; remove its scratch copy and what it made outside of it."""
         if self._log.closed:
             return
+        if self._made.is_shared():
+            self.settings.admission.share_files = True
         self.release()
         try:
             self._warden.wait(timeout=20)
@@ -302,10 +326,12 @@ class Worker:
         return f"made {self.steps} steps and not the next {next_ones} within {limit:.0f} s"
 
     def _death(self) -> WorkloadCrashed:
-        told = None
+        told: dict[str, Any] | None = None
         with contextlib.suppress(TimeoutError, json.JSONDecodeError):
             told = self._control.receive(timeout=10)
         status = (told or {}).get("status")
+        if status == -signal.SIGKILL and oom_kills() > self._oom_kills:
+            return self._killed_for_memory((told or {}).get("rss", 0))
         how = (
             f"was ended by signal {signal.Signals(-status).name}"
             if status and status < 0
@@ -317,12 +343,34 @@ class Worker:
             traceback=self.last_lines(),
         )
 
+    def _killed_for_memory(self, rss: int) -> WorkloadCrashed:
+        had = max(rss, self._rss)
+        return WorkloadCrashed(
+            f"the worker was killed for want of memory after {self.steps} steps (it had {had / 2**20:.0f} MiB): give "
+            "it less to hold, as a smaller batch, or more memory",
+            kind="OutOfMemory",
+            traceback=self.last_lines(),
+        )
+
+    def _is_for_memory(self, message: Mapping[str, Any]) -> bool:
+        """Whether what a program raised says that memory ended: its own, that of a GPU or that of a loader's worker."""
+        was_killed = "killed by signal" in message["message"] and oom_kills() > self._oom_kills
+        words = any(words in message["message"] for words in _WORDS_OF_ALLOCATORS)
+        return was_killed or message["kind"] in _OUT_OF_MEMORY or words
+
     def _ended(self, message: Mapping[str, Any]) -> None:
         """Raise EndedEarly, WorkloadCrashed or ProtectedFile for a worker's last word."""
         if message["event"] == "protected":
             raise ProtectedFile(message["message"])
         if message["event"] == "crashed":
             left = message["kind"] == "SystemExit"
+            if self._is_for_memory(message):
+                raise WorkloadCrashed(
+                    f"the program ran out of memory after {self.steps} steps (it had {self._rss / 2**20:.0f} MiB): "
+                    f"{message['message']}",
+                    kind=message["kind"],
+                    traceback=self._own_paths(message["traceback"]),
+                )
             raise WorkloadCrashed(
                 f"the program {'left with' if left else 'raised ' + message['kind'] + ':'} {message['message']}"
                 f"{self._missing(message['kind'])}",

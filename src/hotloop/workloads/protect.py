@@ -46,6 +46,12 @@ class Made:
         with open(self.list, "ab") as listed:
             listed.write(os.fsencode(path) + b"\0")
 
+    def is_shared(self) -> bool:
+        """Whether another trial that lives has made something of the same name."""
+        lists = self.list.parent.iterdir() if self.list.parent.is_dir() else ()
+        others = {path for listed in lists if listed.name not in (LEFT, self.list.name) for path in _paths(listed)}
+        return not others.isdisjoint(_paths(self.list))
+
     def of_living(self) -> set[str]:
         """The paths of all trials that live, this one among them."""
         lists = self.list.parent.iterdir() if self.list.parent.is_dir() else ()
