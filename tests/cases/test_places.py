@@ -1,6 +1,10 @@
 """Programs that live in a tree, and programs that write and resume by an absolute path."""
 
+import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -131,3 +135,47 @@ if __name__ == "__main__":
     worker = start(parse_workload("train.py", folder=layout))
     with pytest.raises(NeverStepped, match="trains in child processes"):
         steps_of(worker)
+
+
+def proven(workload: str, folder: Path, *options: str, plan: str = "fused_optimizer") -> None:
+    """`hotloop prove` comes to a verdict on speed, and says that the plan (or none) trains the same."""
+    (folder / "plan.toml").write_text(f'[[transform]]\nname = "{plan}"\n' if plan else "")
+    call = ["prove", workload, *options, "--plan", str(folder / "plan.toml"), "--budget", "20s", "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "hotloop", *call],
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "HOTLOOP_HISTORY": f"sqlite:///{folder / 'history.db'}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode in (0, 1, 3), done.stderr
+    gates = {verdict["gate"]: verdict["outcome"] for verdict in json.loads(done.stdout)["verdicts"]}
+    assert gates.keys() == ({"step", "drift", "speed"} if plan else {"drift", "speed"}), done.stdout
+    assert {outcome for gate, outcome in gates.items() if gate != "speed"} == {"PASS"}, done.stdout
+
+
+@pytest.mark.slow
+def test_a_program_that_resumes_by_an_absolute_path_is_proven_twice_and_leaves_nothing(
+    runs: Path, layout: Path
+) -> None:
+    shutil.copy(CASES / "resume_abs.py", layout / "train.py")
+    for _ in range(2):
+        proven("train.py", layout)
+        assert not runs.exists()
+
+
+@pytest.mark.slow
+def test_a_program_beside_its_library_is_proven(layout: Path) -> None:
+    proven("train.py", layout / "scripts")
+
+
+@pytest.mark.slow
+def test_a_module_is_proven(layout: Path) -> None:
+    proven("pkg.train", layout, "-m")
+
+
+@pytest.mark.slow
+def test_a_program_without_an_optimizer_is_proven(layout: Path) -> None:
+    shutil.copy(CASES / "manual_sgd.py", layout / "train.py")
+    proven("train.py", layout, plan="")

@@ -1,6 +1,8 @@
 """Each way in which a worker can end is told apart, and its numbers are those of the program."""
 
+import itertools
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -289,3 +291,22 @@ def test_a_plan_that_cannot_start_leaves_no_scratch_copy(
     with pytest.raises(NotApplicable, match="not installed"):
         Worker(Script(path=Path("train.py"), folder=home), plan, Settings(folder=tmp_path))
     assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def test_a_worker_that_the_kernel_killed_for_memory_is_told_with_what_it_had(
+    start: Starter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hotloop.worker.process.oom_kills", itertools.count().__next__)
+    error = end_of(start("dies.py"), turns=20)
+    assert isinstance(error, WorkloadCrashed)
+    assert re.search(r"was killed for want of memory after \d+ steps \(it had [1-9]\d+ MiB\)", str(error))
+
+
+@pytest.mark.parametrize(
+    "raised",
+    ["MemoryError()", "torch.OutOfMemoryError('CUDA out of memory.')", 'RuntimeError("can\'t allocate memory")'],
+)
+def test_a_program_that_runs_out_of_memory_is_told_so(start: Starter, raised: str) -> None:
+    error = end_of(start(f"train(4)\nraise {raised}"), turns=9)
+    assert isinstance(error, WorkloadCrashed)
+    assert "ran out of memory after 3 steps (it had" in str(error)
