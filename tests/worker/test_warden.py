@@ -1,5 +1,7 @@
 """What a trial made outside of its scratch copy goes when it ends, unless another that lives needs it."""
 
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -75,3 +77,11 @@ def test_what_cannot_be_removed_is_told(lists: Path, runs: Path, monkeypatch: py
     monkeypatch.setattr("os.remove", refuse)
     remove_made(str(made.list))
     assert left_behind(lists) == [str(kept)]
+
+
+def test_many_that_end_at_once_leave_nothing(lists: Path, runs: Path) -> None:
+    all_of_them = [listed(lists, str(number), runs) for number in range(8)]
+    with ProcessPoolExecutor(8, mp_context=multiprocessing.get_context("spawn")) as pool:
+        list(pool.map(remove_made, [str(made.list) for made in all_of_them]))
+    assert not runs.exists()
+    assert list(lists.iterdir()) == []

@@ -11,6 +11,7 @@ which the file MADE lists, and the scratch folder. It writes one line {"pid": ..
 
 import contextlib
 import ctypes
+import fcntl
 import functools
 import json
 import os
@@ -72,15 +73,27 @@ def _enter(procs: str) -> None:
 
 
 def remove_made(own: str) -> None:
-    """Remove what the list `own` names, and the list, which is gone first: of two that end at once one sees the other.
+    """Remove what the list `own` names, and the list; one warden at a time, for each looks at the lists of the others.
 
     Files that another trial that lives has made as well stay for it to remove. Folders stay as long as any trial lives,
     which may have found them there: one of those takes them over. What cannot be removed is written to the list `left`.
     """
+    folder = os.path.dirname(own)
+    lock = -1
+    with contextlib.suppress(OSError):
+        lock = os.open(folder, os.O_RDONLY)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
+        _remove_listed(own, folder)
+    finally:
+        with contextlib.suppress(OSError):
+            os.close(lock)
+
+
+def _remove_listed(own: str, folder: str) -> None:
     paths = _listed(own)
     with contextlib.suppress(OSError):
         os.remove(own)
-    folder = os.path.dirname(own)
     others = [os.path.join(folder, name) for name in _names(folder) if name not in ("left", os.path.basename(own))]
     shared = {path for other in others for path in _listed(other)}
     folders = [path for path in paths if os.path.isdir(path) and not os.path.islink(path)]
