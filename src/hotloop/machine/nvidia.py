@@ -4,7 +4,7 @@ import csv
 import importlib.util
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,7 +56,7 @@ def installed_gpus() -> tuple[Gpu, ...]:
 
 def free_device_memory(variables: Mapping[str, str]) -> int | None:
     """Bytes that are free on the fullest GPU that torch would see under these variables; None where there is none."""
-    gpus, smi = usable_gpus(variables), shutil.which("nvidia-smi")
+    gpus, smi = visible(installed_gpus(), variables.get("CUDA_VISIBLE_DEVICES")), shutil.which("nvidia-smi")
     if not gpus or smi is None:
         return None
     call = [smi, "--query-gpu=index,memory.free", "--format=csv,noheader,nounits"]
