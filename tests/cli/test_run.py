@@ -23,6 +23,21 @@ if "--fail" in sys.argv:
 if "--raise" in sys.argv:
     raise RuntimeError("no more patience")
 """
+OTHER_SHAPE = """
+import torch
+
+class OtherShape(torch.nn.Linear):
+    def forward(self, x):
+        y = super().forward(x)
+        return y if y.dtype is torch.float32 else y[:1]
+
+model = OtherShape(4, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for step in range(2):
+    model(torch.ones(2, 4)).mean().backward()
+    optimizer.step()
+print("trained")
+"""
 FUSED = '[[transform]]\nname = "fused_optimizer"\n'
 
 
@@ -57,3 +72,15 @@ def test_a_transform_that_meets_nothing_is_a_warning(hotloop) -> None:
     assert done.returncode == 0, done.stderr
     assert "data_loading of the plan does not apply" in done.stderr
     assert done.stdout == "trained\n"
+
+
+def test_a_plan_that_changes_what_a_model_computes_is_reported_and_stops_a_strict_run(hotloop, home: Path) -> None:
+    (home / "autocast.toml").write_text('[[transform]]\nname = "autocast"\n')
+    (home / "train.py").write_text(OTHER_SHAPE)
+    loose = hotloop("run", "train.py", "--plan", "autocast.toml")
+    assert loose.returncode == 0, loose.stderr
+    assert "hotloop: step 1: OtherShape in training: returns " in loose.stderr
+    assert "1 spot checks, 1 failed" in loose.stderr
+    strict = hotloop("run", "train.py", "--plan", "autocast.toml", "--strict")
+    assert strict.returncode == 1
+    assert "trained" not in strict.stdout
