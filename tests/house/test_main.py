@@ -46,3 +46,9 @@ def test_an_unknown_revision_is_refused(repository):
 def test_places_that_break_a_rule_are_listed(repository, capsys):
     main(["--root", str(repository), "--list"])
     assert "docs/architecture.md:2: draws room/" in capsys.readouterr().out
+
+
+def test_short_functions_that_are_used_once_are_listed(repository, capsys):
+    (repository / "src" / "hotloop" / "third.py").write_text("def _one():\n    return 1\n\n\ntwo = _one() + 1\n")
+    main(["--root", str(repository), "--short"])
+    assert "src/hotloop/third.py:1: _one is used once" in capsys.readouterr().out

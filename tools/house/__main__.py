@@ -1,6 +1,6 @@
 """Prints the figures of a checkout, and of an earlier revision beside them.
 
-python -m tools.house [--against REVISION] [--json] [--list]
+python -m tools.house [--against REVISION] [--json] [--list] [--short]
 """
 
 import argparse
@@ -16,6 +16,7 @@ from tools.house.revision import checked_out
 from tools.house.rules import RULES
 from tools.house.source import read_checkout
 from tools.house.table import as_table
+from tools.house.used_once import short_functions_used_once
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -25,9 +26,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--against", metavar="REVISION", help="print the figures of this revision as well")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument("--list", action="store_true", help="print every place that breaks a rule, in place of figures")
+    parser.add_argument("--short", action="store_true", help="print every short function that is used once")
     options = parser.parse_args(arguments)
     root = options.root.resolve()
-    text = _listed(root) if options.list else _measured(root, options.against, as_json=options.json)
+    if options.short:
+        text = as_list(short_functions_used_once(read_checkout(root)))
+    elif options.list:
+        text = _listed(root)
+    else:
+        text = _measured(root, options.against, as_json=options.json)
     sys.stdout.write(text + "\n")
 
 
