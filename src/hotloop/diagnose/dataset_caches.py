@@ -35,19 +35,14 @@ class DatasetCaches:
 
     def counts(self) -> list[CacheCounts]:
         """Hits and misses of each since."""
-        return [self._counts(name, cached) for name, cached in self._found.items()]
-
-    def _counts(self, name: str, cached: Any) -> CacheCounts:
-        now, before = cached.cache_info(), self._before[name]
-        code = getattr(getattr(cached, "__wrapped__", None), "__code__", None)
-        return CacheCounts(
-            name=name,
-            path=self._call_sites.original(code.co_filename) if code else "",
-            line=code.co_firstlineno if code else 0,
-            size=now.maxsize,
-            hits=now.hits - before.hits,
-            misses=now.misses - before.misses,
-        )
+        found: list[CacheCounts] = []
+        for name, cached in self._found.items():
+            now, before = cached.cache_info(), self._before[name]
+            hits, misses = now.hits - before.hits, now.misses - before.misses
+            code = getattr(getattr(cached, "__wrapped__", None), "__code__", None)
+            path, line = (self._call_sites.original(code.co_filename), code.co_firstlineno) if code else ("", 0)
+            found.append(CacheCounts(name=name, path=path, line=line, size=now.maxsize, hits=hits, misses=misses))
+        return found
 
 
 def total(counts: Iterable[CacheCounts]) -> list[CacheCounts]:

@@ -24,33 +24,22 @@ _CODES = {
     "format": "SY06",
 }
 _METHODS: Mapping[Any, str] = {
-    Tensor.item: "item",
-    Tensor.__float__: "float",
-    Tensor.__int__: "int",
-    Tensor.__index__: "index",
-    Tensor.__bool__: "bool",
-    Tensor.__contains__: "contains",
-    Tensor.cpu: "cpu",
-    Tensor.numpy: "numpy",
-    Tensor.tolist: "tolist",
-    Tensor.__array__: "array",
-    Tensor.__format__: "format",
+    **{getattr(Tensor, name): name for name in ("item", "cpu", "numpy", "tolist", "equal")},
+    **{
+        getattr(Tensor, f"__{name}__"): name
+        for name in ("float", "int", "index", "bool", "contains", "array", "format")
+    },
     Tensor.__repr__: "format",
     torch.equal: "equal",
-    Tensor.equal: "equal",
 }
 _aten = torch.ops.aten
 _KERNELS: dict[Any, str] = {
     _aten._local_scalar_dense: "item",
-    _aten.equal: "equal",
-    _aten.nonzero: "nonzero",
-    _aten._unique2: "unique",
-    _aten._unique: "unique",
-    _aten.unique_dim: "unique",
-    _aten.unique_consecutive: "unique",
-    _aten.unique_dim_consecutive: "unique",
-    _aten.masked_select: "masked_select",
-    _aten.bincount: "bincount",
+    **{getattr(_aten, name): name for name in ("equal", "nonzero", "masked_select", "bincount")},
+    **{
+        getattr(_aten, name): "unique"
+        for name in ("_unique2", "_unique", "unique_dim", "unique_consecutive", "unique_dim_consecutive")
+    },
 }
 
 

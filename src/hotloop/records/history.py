@@ -5,10 +5,10 @@ Each addition is committed at once, so that a process killed at any moment loses
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from types import TracebackType
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, TypeVar
 
 from sqlalchemy import Engine, RowMapping, Table, insert, select, update
 
@@ -43,18 +43,13 @@ class SessionRow:
     speedup: float | None
 
 
-class History:
+class History(AbstractContextManager["History"]):
     """Sessions, trials and blocks in one database. Every method raises HistoryError where the database refuses."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

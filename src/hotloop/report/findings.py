@@ -27,7 +27,11 @@ def diagnosis_text(document: Mapping[str, Any], findings: Sequence[Finding], *, 
     if len(findings) > _MOST_FINDINGS:
         parts.append(f"{len(findings) - _MOST_FINDINGS} more; --json lists all.")
     if document["modules"]:
-        parts += ["", _modules(document["modules"][:_MOST_MODULES]), ""]
+        rows = [
+            (row["name"], row["type"], f"{row['self_share']:.1%}", f"{row['share']:.1%}", f"{row['bound']:.2f}x")
+            for row in document["modules"][:_MOST_MODULES]
+        ]
+        parts += ["", _table(("Module", "Type", "Self", "Total", "At most"), rows), ""]
     parts += _remarks(document, folder)
     return Group(*(plain_text(part) if isinstance(part, str) else part for part in parts))
 
@@ -52,14 +56,6 @@ def _findings(findings: Sequence[Finding], folder: Path) -> "Table":
         cure = f"{found.cure} (transform {found.transform})" if found.transform else found.cure
         rows.append((found.code, where, share, most, f"{found.message}. Cure: {cure}."))
     return _table(("Rule", "Where", "Share", "At most", "What, and what to do"), rows)
-
-
-def _modules(modules: Sequence[Mapping[str, Any]]) -> "Table":
-    rows = [
-        (row["name"], row["type"], f"{row['self_share']:.1%}", f"{row['share']:.1%}", f"{row['bound']:.2f}x")
-        for row in modules
-    ]
-    return _table(("Module", "Type", "Self", "Total", "At most"), rows)
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> "Table":

@@ -1,6 +1,5 @@
 """The box that ends what a session prints: verdict, figure, plan, what it pays back, the files, the next command."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,22 +31,19 @@ def verdict_box(result: Result, files: WrittenFiles) -> "RenderableType":
     from rich.panel import Panel
     from rich.table import Table
 
-    rows = Table.grid(padding=(0, 2, 0, 0))
-    rows.add_column(no_wrap=True, style="bold")
-    rows.add_column(overflow="fold")
-    for name, value in _rows(result, files):
-        rows.add_row(name, plain_text(value))
+    rows = {"Plan": short_plan(result.plan) if result.plan else "empty: the script stays as it is"}
+    if result.plan and result.verdict is Outcome.PASS:
+        rows["Pays back"] = payback(result)
+    if result.plan:
+        rows["Plan file"] = str(files.plan or "not written: save the lines above as plan.toml")
+    rows["Report"] = str(files.page or "not written: --out FOLDER writes report.html and plan.toml")
+    rows["Next"] = next_command(result, files.plan or "plan.toml")
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True, style="bold")
+    grid.add_column(overflow="fold")
+    for name, value in rows.items():
+        grid.add_row(name, plain_text(value))
     colour = _COLOURS[result.verdict]
-    lines = [plain_text(headline(result), "bold"), plain_text(result.message, "dim"), plain_text(""), rows]
+    lines = [plain_text(headline(result), "bold"), plain_text(result.message, "dim"), plain_text(""), grid]
     title = plain_text(result.verdict.value, f"bold {colour}")
     return Panel(Group(*lines), title=title, title_align="left", border_style=colour)
-
-
-def _rows(result: Result, files: WrittenFiles) -> Iterator[tuple[str, str]]:
-    yield "Plan", short_plan(result.plan) if result.plan else "empty: the script stays as it is"
-    if result.plan and result.verdict is Outcome.PASS:
-        yield "Pays back", payback(result)
-    if result.plan:
-        yield "Plan file", str(files.plan) if files.plan else "not written: save the lines above as plan.toml"
-    yield "Report", str(files.page) if files.page else "not written: --out FOLDER writes report.html and plan.toml"
-    yield "Next", next_command(result, files.plan or "plan.toml")

@@ -99,22 +99,19 @@ class ModuleProbe(Probe):
             if module.root is root:
                 kinds[_kind(module)] = kinds.get(_kind(module), 0.0) + part
         top = sorted(kinds.items(), key=lambda item: item[1], reverse=True)[:4]
-        compiled = is_compiled(root.module)
+        parts = ", ".join(f"{kind} {part:.0%}" for kind, part in top if part >= 0.01)
+        transform = "compile"
+        cure = "compile it, compute in lower precision (autocast), or restructure what dominates"
+        if is_compiled(root.module):
+            transform, cure = None, "it is compiled already; try autocast or channels_last"
         return measured_finding(
             self._defined(root),
             code="CO05",
             per_step=root.calls / self.steps,
             share=share,
-            transform=None if compiled else "compile",
-            cure=(
-                "it is compiled already; try autocast or channels_last"
-                if compiled
-                else "compile it, compute in lower precision (autocast), or restructure what dominates"
-            ),
-            message=(
-                f"forward and backward of {root.name} take {share:.0%} of a step: "
-                + ", ".join(f"{kind} {part:.0%}" for kind, part in top if part >= 0.01)
-            ),
+            transform=transform,
+            cure=cure,
+            message=f"forward and backward of {root.name} take {share:.0%} of a step: {parts}",
             evidence={"module": root.name, **{f"share_{kind}": part for kind, part in top}},
         )
 

@@ -47,20 +47,16 @@ class Scope:
     @property
     def function(self) -> FunctionDef | None:
         """The def that this scope is or is in; None at the level of a module or class."""
-        scope: Scope | None = self
-        while scope is not None and isinstance(scope.node, (Comprehension, ast.Lambda)):
-            scope = scope.parent
-        return scope.node if scope is not None and isinstance(scope.node, FunctionDef) else None
+        if isinstance(self.node, (Comprehension, ast.Lambda)):
+            return self.parent.function if self.parent is not None else None
+        return self.node if isinstance(self.node, FunctionDef) else None
 
     @property
     def owner(self) -> ast.ClassDef | None:
         """The class whose body holds this scope's def."""
-        scope: Scope | None = self
-        while scope is not None:
-            if isinstance(scope.node, ast.ClassDef):
-                return scope.node
-            scope = scope.parent
-        return None
+        if isinstance(self.node, ast.ClassDef):
+            return self.node
+        return self.parent.owner if self.parent is not None else None
 
 
 @dataclass(slots=True, eq=False)

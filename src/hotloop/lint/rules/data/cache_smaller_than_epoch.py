@@ -40,12 +40,9 @@ class CacheSmallerThanEpoch(Rule[ast.ClassDef]):
 
 
 def _is_shuffled(owner: ast.ClassDef, file: SourceFile) -> bool:
-    for call in file.calls("DataLoader"):
-        if is_literal(argument(call, "shuffle", 2), True):
-            made = class_of(argument(call, "dataset", 0), file)
-            if made is not None and owner in lineage(made, file):
-                return True
-    return False
+    shuffling = [call for call in file.calls("DataLoader") if is_literal(argument(call, "shuffle", 2), True)]
+    read = [class_of(argument(call, "dataset", 0), file) for call in shuffling]
+    return any(owner in lineage(dataset, file) for dataset in read if dataset is not None)
 
 
 def _decorated(owner: ast.ClassDef, called: str, file: SourceFile) -> Iterator[Violation]:

@@ -64,9 +64,9 @@ def _serves_samples(node: ast.Call, file: SourceFile) -> bool:
 
 def _is_rare(node: ast.Call, file: SourceFile) -> bool:
     """Whether a test for something not there yet guards the call: `is None`, `not in`, `not self.x`, hasattr."""
-    for above in file.ancestors(node):
-        if isinstance(above, (ast.If, ast.IfExp)) and any(_is_guard(part) for part in file.within(above.test)):
-            return True
+    tests = [above.test for above in file.ancestors(node) if isinstance(above, (ast.If, ast.IfExp))]
+    if any(_is_guard(part) for test in tests for part in file.within(test)):
+        return True
     position = file.position(node)
     return position.hot is None and any(branch.kind == "raise" for branch in position.branches)
 

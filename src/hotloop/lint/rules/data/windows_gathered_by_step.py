@@ -34,7 +34,10 @@ class WindowsGatheredByStep(Rule[ast.Call]):
             return
         if "" in counters or not counters <= _indexes(node.args[0], file):
             return
-        if _is_stacked(node, name, file):
+        scope = file.position(node).scope
+        stacks = [call for call in file.calls(*_STACKS) if file.position(call).scope is scope]
+        named = [call for call in stacks if file.name_of(call.func).partition(".")[0] in ("torch", "numpy")]
+        if any(call.args and dotted(call.args[0]) == name for call in named):
             yield Violation(node, "one row is taken in each pass of two loops, and the rows are stacked afterwards")
 
 
@@ -53,10 +56,3 @@ def _indexes(taken: ast.expr, file: SourceFile) -> set[str]:
         names |= file.names_in(taken.slice)
         taken = taken.value
     return names if dotted(taken) else set()
-
-
-def _is_stacked(node: ast.Call, name: str, file: SourceFile) -> bool:
-    scope = file.position(node).scope
-    stacks = [call for call in file.calls(*_STACKS) if file.position(call).scope is scope]
-    named = [call for call in stacks if file.name_of(call.func).partition(".")[0] in ("torch", "numpy")]
-    return any(call.args and dotted(call.args[0]) == name for call in named)

@@ -44,8 +44,6 @@ def _counts_what_was_seen(count: ast.expr, node: ast.BinOp, file: SourceFile) ->
     starts_at_zero = any(binding.how == "assign" and is_literal(binding.value, 0, 0.0) for binding in bindings)
     if not starts_at_zero and not any(binding.how == "unpack" for binding in bindings):
         return False
-    for binding in bindings:
-        loops = file.position(binding.statement).loops if binding.how == "aug" else ()
-        if loops and not file.holds(loops[-1].node, node) and loops[-1].iterates_loader:
-            return True
-    return False
+    added_in = [file.position(binding.statement).loops for binding in bindings if binding.how == "aug"]
+    innermost = [loops[-1] for loops in added_in if loops]
+    return any(loop.iterates_loader and not file.holds(loop.node, node) for loop in innermost)

@@ -79,8 +79,6 @@ def _is_left_in_evaluation(node: ast.Call, file: SourceFile) -> bool:
     if any(isinstance(call.func, ast.Attribute) and len(call.args) <= 1 for call in file.calls("train")):
         return False
     function = file.position(node).scope.function
-    for call in [node, *(file.calls(function.name) if function is not None else [])]:
-        loops = file.position(call).loops
-        if loops and any(file.holds(loops[0].node, step) for step in file.calls("backward")):
-            return True
-    return False
+    calls = [node, *(file.calls(function.name) if function is not None else [])]
+    outermost = [loops[0].node for call in calls if (loops := file.position(call).loops)]
+    return any(file.holds(loop, step) for loop in outermost for step in file.calls("backward"))
