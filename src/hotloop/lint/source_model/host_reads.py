@@ -36,12 +36,6 @@ def reads_in(node: ast.AST, file: SourceFile) -> list[ast.Call]:
     return [call for call in file.within(node, ast.Call) if is_read(call, file)]
 
 
-def tests_in(node: ast.AST, file: SourceFile) -> Iterator[ast.expr]:
-    """All truth tests of tensors under a node, in order."""
-    for part in file.within(node, ast.If, ast.While, ast.Assert, ast.IfExp):
-        yield from tested_tensors(part.test, file)
-
-
 def tested_tensors(test: ast.expr, file: SourceFile) -> Iterator[ast.expr]:
     """The parts of a condition (by and, or, not) that are tensors, so that Python has to ask for their truth."""
     if isinstance(test, ast.BoolOp):

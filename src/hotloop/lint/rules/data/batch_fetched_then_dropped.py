@@ -36,15 +36,10 @@ class BatchFetchedThenDropped(Rule[ast.For]):
 def _counts_batches(test: ast.expr, loop: ast.For, file: SourceFile) -> bool:
     if not isinstance(test, ast.Compare) or len(test.ops) != 1:
         return False
+    counters = {dotted(part.target) for part in file.within(loop, ast.AugAssign)}
+    is_counted = isinstance(loop.iter, ast.Call) and file.name_of(loop.iter.func) == "enumerate"
+    if is_counted and isinstance(loop.target, ast.Tuple):
+        counters.add(dotted(loop.target.elts[0]))
     left = test.left.left if isinstance(test.left, ast.BinOp) else test.left
     compares = isinstance(test.ops[0], (ast.Gt, ast.GtE, ast.Eq))
-    return compares and bool(dotted(left)) and dotted(left) in _counters(loop, file)
-
-
-def _counters(loop: ast.For, file: SourceFile) -> set[str]:
-    """Names that count the batches: the first target of enumerate, and what the body adds to."""
-    found = {dotted(part.target) for part in file.within(loop, ast.AugAssign)}
-    counted = isinstance(loop.iter, ast.Call) and file.name_of(loop.iter.func) == "enumerate"
-    if counted and isinstance(loop.target, ast.Tuple):
-        found.add(dotted(loop.target.elts[0]))
-    return found
+    return compares and dotted(left) in counters - {""}

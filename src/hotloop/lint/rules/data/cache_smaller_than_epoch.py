@@ -27,7 +27,10 @@ class CacheSmallerThanEpoch(Rule[ast.ClassDef]):
     nodes = (ast.ClassDef,)
 
     def check(self, node: ast.ClassDef, file: SourceFile) -> Violations:
-        if not is_dataset(node, file) or not _is_shuffled(node, file):
+        shuffling = [call for call in file.calls("DataLoader") if is_literal(argument(call, "shuffle", 2), True)]
+        read = [class_of(argument(call, "dataset", 0), file) for call in shuffling]
+        is_shuffled = any(node in lineage(dataset, file) for dataset in read if dataset is not None)
+        if not is_shuffled or not is_dataset(node, file):
             return
         getitem = inherited_method(node, "__getitem__", file)
         if getitem is None or len(getitem.args.args) < 2:
@@ -37,12 +40,6 @@ class CacheSmallerThanEpoch(Rule[ast.ClassDef]):
             if any(dotted(given) == index for given in call.args):
                 yield from _decorated(node, dotted(call.func), file)
         yield from _by_hand(getitem, index, file)
-
-
-def _is_shuffled(owner: ast.ClassDef, file: SourceFile) -> bool:
-    shuffling = [call for call in file.calls("DataLoader") if is_literal(argument(call, "shuffle", 2), True)]
-    read = [class_of(argument(call, "dataset", 0), file) for call in shuffling]
-    return any(owner in lineage(dataset, file) for dataset in read if dataset is not None)
 
 
 def _decorated(owner: ast.ClassDef, called: str, file: SourceFile) -> Iterator[Violation]:

@@ -31,7 +31,9 @@ class UnsynchronizedTiming(Rule[ast.BinOp]):
         started, ended = _clock(node.right, file), _clock(node.left, file)
         if started is None or ended is None or file.order(started) >= file.order(ended):
             return
-        if file.position(started).scope is not file.position(ended).scope or not _mentions_cuda(file):
+        texts = [part.value for part in file.all(ast.Constant) if isinstance(part.value, str)]
+        mentions_cuda = file.calls("cuda") or any(text.split(":")[0] == "cuda" for text in texts)
+        if file.position(started).scope is not file.position(ended).scope or not mentions_cuda:
             return
         timed = [part for part in file.between(started, ended) if isinstance(part, ast.Call)]
         called = {last_name(call.func) for call in timed}
@@ -50,10 +52,3 @@ def _clock(node: ast.expr, file: SourceFile) -> ast.Call | None:
         binding = file.binding(node)
         return _clock(binding.value, file) if binding is not None and isinstance(binding.value, ast.Call) else None
     return node if isinstance(node, ast.Call) and file.name_of(node.func) in _CLOCKS else None
-
-
-def _mentions_cuda(file: SourceFile) -> bool:
-    if file.calls("cuda"):
-        return True
-    texts = (part.value for part in file.all(ast.Constant))
-    return any(isinstance(text, str) and text.split(":")[0] == "cuda" for text in texts)

@@ -38,7 +38,9 @@ class GradientStatsScaledOrClipped(Rule[ast.Call]):
             if file.order(call) <= file.order(node):
                 continue
             name = last_name(call.func)
-            if name == "step" and _updates(call, file):
+            of = receiver(call) or call.func
+            updates = file.kind(of) is Kind.OPTIMIZER or "scaler" in dotted(of).lower() or "optim" in dotted(of)
+            if name == "step" and updates:
                 return
             if name == "unscale_":
                 scaled = False
@@ -49,11 +51,6 @@ class GradientStatsScaledOrClipped(Rule[ast.Call]):
             elif (scaled or clipped) and _is_figure(call, name, file):
                 state = "still scaled" if scaled else "clipped already"
                 yield Violation(call, f"these figures are taken of gradients that are {state}")
-
-
-def _updates(call: ast.Call, file: SourceFile) -> bool:
-    of = receiver(call) or call.func
-    return file.kind(of) is Kind.OPTIMIZER or "scaler" in dotted(of).lower() or "optim" in dotted(of)
 
 
 def _is_figure(call: ast.Call, name: str, file: SourceFile) -> bool:

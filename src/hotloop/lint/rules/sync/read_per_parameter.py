@@ -3,7 +3,7 @@
 import ast
 
 from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
-from hotloop.lint.source_model.host_reads import reads_in, tests_in
+from hotloop.lint.source_model.host_reads import reads_in, tested_tensors
 from hotloop.lint.source_model.node_types import iterations
 from hotloop.lint.source_model.source_file import SourceFile
 
@@ -28,7 +28,9 @@ class ReadPerParameter(Rule[ast.For | ast.expr]):
         over = [iterable for iterable, _ in iterations(node)]
         over += [value for iterable in over if (value := file.assigned(iterable)) is not None]
         if any(file.called_in(value) & _PARAMETERS for value in over):
-            for read in [*reads_in(node, file), *tests_in(node, file)]:
+            branches = file.within(node, ast.If, ast.While, ast.Assert, ast.IfExp)
+            tests = [part for branch in branches for part in tested_tensors(branch.test, file)]
+            for read in [*reads_in(node, file), *tests]:
                 names = file.within(read, ast.Name)
                 of_gradient = "grad" in file.attributes_in(read) or any(_is_from_gradient(name, file) for name in names)
                 if of_gradient or file.hot(read) is not None:
