@@ -14,7 +14,7 @@ from hotloop.measurement import Block, Environment
 from hotloop.records.documents import from_data, to_data
 from hotloop.records.evidence import Command, Evidence, load_evidence
 from hotloop.records.history import open_history
-from hotloop.records.recorder import Recorder, start_recording
+from hotloop.records.recorder import start_recording
 from hotloop.transform import Plan
 from hotloop.trial import Result, Trial
 from hotloop.workload import Recipe
@@ -190,13 +190,6 @@ def test_a_recorder_tells_the_history_and_the_evidence_the_same(
         assert repr(recorded.blocks) == repr(history.blocks(session))
         assert recorded.trials == history.trials(session) == (trial,)
         assert recorded.result == history.result(session) == result
-
-
-def test_a_recorder_without_records_keeps_nothing(block: Block, trial: Trial, result: Result) -> None:
-    recorder = Recorder()
-    recorder.block("compile", block)
-    recorder.trial(trial)
-    recorder.finish(Plan(), result)
 
 
 @given(

@@ -69,20 +69,12 @@ class AllowComments:
                     allowance_finding(UNREASONED, self._file.path, line, f"`{said}` names no code and reason")
                 )
                 continue
-            alone = not lines[line - 1][: token.start[1]].strip()
+            about = line
+            if not lines[line - 1][: token.start[1]].strip():  # it stands alone: the next line of code is meant
+                contents = enumerate((content.strip() for content in lines[line:]), line + 1)
+                about = next((number for number, code in contents if code and not code.startswith("#")), line)
             codes = tuple(code.strip().upper() for code in rest["codes"].split(","))
-            self._comments.append(
-                AllowComment(line=line, about=_next_code(lines, line) if alone else line, codes=codes)
-            )
-
-
-def _next_code(lines: list[str], line: int) -> int:
-    """The number of the first line after `line` that holds code."""
-    for number in range(line + 1, len(lines) + 1):
-        content = lines[number - 1].strip()
-        if content and not content.startswith("#"):
-            return number
-    return line
+            self._comments.append(AllowComment(line=line, about=about, codes=codes))
 
 
 def _spans(file: SourceFile) -> dict[int, tuple[int, int]]:

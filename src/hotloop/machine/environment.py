@@ -1,10 +1,11 @@
 """The machine and the call that a figure depends on, read without importing torch."""
 
+import contextlib
 import os
 import platform
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -132,15 +133,11 @@ def _system_seconds() -> float:
 def _own_seconds() -> float:
     """CPU seconds of our process tree, those of children that are gone included."""
     current = psutil.Process()
-    return sum(_tree_seconds([current, *current.children(recursive=True)]))
-
-
-def _tree_seconds(processes: Iterable[psutil.Process]) -> Iterable[float]:
-    for process in processes:
-        try:
-            yield sum(process.cpu_times()[:4])  # user, system, and both of the children it has waited for
-        except psutil.NoSuchProcess:
-            continue  # it ended since the listing; its parent counts it from now on
+    seconds = 0.0
+    for process in (current, *current.children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess):  # it ended since the listing; its parent counts it from now on
+            seconds += sum(process.cpu_times()[:4])  # user, system, and both of the children it has waited for
+    return seconds
 
 
 def _read(path: Path) -> str:

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 _ALLOCATORS = {
@@ -87,20 +87,14 @@ def _linker_cache() -> dict[str, list[Path]]:
 
 def _find_library(files: tuple[str, ...], cache: Mapping[str, list[Path]]) -> str:
     own = _elf_kind(Path(sys.executable))
+    roots = [Path(root) for root in ("/usr/local/lib", "/usr/lib", "/usr/lib64", "/lib", "/lib64")]
+    parts = ("", sysconfig.get_config_var("MULTIARCH") or "")
+    folders = [Path(sys.prefix) / "lib", *(root / part for root in roots for part in parts)]
     for file in files:
-        for path in (*cache.get(file, []), *(folder / file for folder in _folders())):
+        for path in (*cache.get(file, []), *(folder / file for folder in folders)):
             if _elf_kind(path) == own != b"":
                 return str(path)
     return ""
-
-
-def _folders() -> Iterator[Path]:
-    yield Path(sys.prefix) / "lib"
-    multiarch = sysconfig.get_config_var("MULTIARCH")
-    for root in ("/usr/local/lib", "/usr/lib", "/usr/lib64", "/lib", "/lib64"):
-        yield Path(root)
-        if multiarch:
-            yield Path(root) / multiarch
 
 
 def _elf_kind(path: Path) -> bytes:

@@ -1,9 +1,8 @@
 """Recorder: the one thing the engine tells what happens, whoever keeps it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from hotloop.measurement import Block, Environment
 from hotloop.records.evidence import Command, Evidence
@@ -14,56 +13,27 @@ if TYPE_CHECKING:
     from hotloop.records.history import History
 
 
-class Record(Protocol):
-    """A place that keeps one session."""
-
-    def block(self, comparison: str, block: Block) -> None:
-        """Keep one block of the comparison of that title; it is safe when this returns."""
-        ...
-
-    def trial(self, trial: Trial) -> None:
-        """Keep one trial."""
-        ...
-
-    def finish(self, plan: Plan, result: Result) -> None:
-        """Keep what the session ended with."""
-        ...
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Recorder:
-    """Hands everything to each of its records in turn; one without records keeps nothing."""
+    """Keeps one session in its evidence folder and in the history."""
 
-    records: Sequence[Record] = ()
-
-    def block(self, comparison: str, block: Block) -> None:
-        for record in self.records:
-            record.block(comparison, block)
-
-    def trial(self, trial: Trial) -> None:
-        for record in self.records:
-            record.trial(trial)
-
-    def finish(self, plan: Plan, result: Result) -> None:
-        for record in self.records:
-            record.finish(plan, result)
-
-
-@dataclass(frozen=True)
-class HistorySession:
-    """One session of a history, as a record."""
-
+    evidence: Evidence
     history: "History"
     session: int
 
     def block(self, comparison: str, block: Block) -> None:
+        """Keep one block of the comparison of that title; it is safe when this returns."""
+        self.evidence.block(comparison, block)
         self.history.add_block(self.session, comparison, block)
 
     def trial(self, trial: Trial) -> None:
+        """Keep one trial."""
+        self.evidence.trial(trial)
         self.history.add_trial(self.session, trial)
 
     def finish(self, plan: Plan, result: Result) -> None:
-        """Keep what the session ended with; the plan is part of the result."""
+        """Keep what the session ended with; for the history the plan is part of the result."""
+        self.evidence.finish(plan, result)
         self.history.finish(self.session, result)
 
 
@@ -72,4 +42,4 @@ def start_recording(history: "History", folder: Path, *, command: Command, envir
     evidence = Evidence.create(folder, command=command, environment=environment)
     title = command.workload.title
     session = history.start(kind=command.verb, workload=title, command=command.line, environment=environment)
-    return Recorder((evidence, HistorySession(history, session)))
+    return Recorder(evidence=evidence, history=history, session=session)

@@ -147,7 +147,9 @@ class KindInference:
         if binding.value is None:
             return Kind.UNKNOWN
         if binding.how in ("for", "for-unpack"):
-            return self._of_element(binding)
+            paths = (_path_to(binding.target, target) for _, target in iterations(binding.statement))
+            path = next((path for path in paths if path is not None), None)
+            return Kind.UNKNOWN if path is None else self._element(binding.value, path)
         if binding.how == "unpack":
             return self._unpacked(binding, binding.value)
         return self.kind(binding.value) if binding.how in ("assign", "aug") else Kind.UNKNOWN
@@ -170,14 +172,6 @@ class KindInference:
                 return Kind.TENSOR if binding.annotation is None else Kind.UNKNOWN
         plain = isinstance(binding.value, ast.Constant) and binding.value.value is not None
         return Kind.NUMBER if plain else _usual_kind(binding.name)
-
-    def _of_element(self, binding: Binding) -> Kind:
-        assert binding.value is not None
-        for _, target in iterations(binding.statement):
-            path = _path_to(binding.target, target)
-            if path is not None:
-                return self._element(binding.value, path)
-        return Kind.UNKNOWN
 
     def _element(self, iterable: ast.expr, path: list[int]) -> Kind:
         """The kind of an element; `path` leads into the tuple that is unpacked from each."""
