@@ -5,18 +5,7 @@ from typing import Annotated
 
 import typer
 
-from hotloop.cli.arguments import (
-    Budget,
-    History,
-    IsModule,
-    Json,
-    MayOverwrite,
-    Out,
-    Rest,
-    Steps,
-    command_line,
-    parse_budget,
-)
+from hotloop.cli import arguments as shared
 from hotloop.cli.outcome import leave
 from hotloop.errors import EvidenceError
 from hotloop.transform import Plan
@@ -27,44 +16,41 @@ def prove(
     target: Annotated[
         str | None, typer.Argument(metavar="SCRIPT_OR_RECIPE", help="train.py, file.py:build, or a name.")
     ] = None,
-    arguments: Rest = None,
-    module: IsModule = False,
+    arguments: shared.Rest = None,
+    module: shared.IsModule = False,
     plan: Annotated[
         Path | None, typer.Option(help="The plan to prove (TOML); an empty file is the empty plan.")
     ] = None,
     replay: Annotated[Path | None, typer.Option(help="Repeat the claim of this evidence folder.")] = None,
-    budget: Budget = "5m",
-    steps: Steps = 30,
-    out: Out = None,
-    history: History = None,
-    may_overwrite: MayOverwrite = None,
-    as_json: Json = False,
+    budget: shared.Budget = "5m",
+    steps: shared.Steps = 30,
+    out: shared.Out = None,
+    history: shared.History = None,
+    may_overwrite: shared.MayOverwrite = None,
+    as_json: shared.Json = False,
 ) -> None:
     """Prove one plan on one script, or repeat the proof of an evidence folder."""
-    workload, chosen = _replayed(replay) if replay else _given(target, arguments, plan, is_module=module)
+    if replay:
+        workload, chosen = _replayed(replay)
+    elif target is None or plan is None:
+        raise typer.BadParameter("give a script and --plan PLAN.toml, or --replay EVIDENCE")
+    else:
+        workload, chosen = parse_workload(target, tuple(arguments or ()), is_module=module), Plan.load(plan)
     from hotloop.cli.progress import LiveProgress
     from hotloop.proof.prove import prove as judge
     from hotloop.proof.session import Options
 
     options = Options(
-        budget=parse_budget(budget),
+        budget=shared.parse_budget(budget),
         steps=steps,
         out=out,
         history=history,
         may_overwrite=tuple(may_overwrite or ()),
-        command=command_line(),
+        command=shared.command_line(),
     )
     with LiveProgress(budget=options.budget) as progress:
         result = judge(workload, chosen, options=options, progress=progress)
     leave(result, as_json=as_json, out=out)
-
-
-def _given(
-    target: str | None, arguments: list[str] | None, plan: Path | None, *, is_module: bool
-) -> tuple[Workload, Plan]:
-    if target is None or plan is None:
-        raise typer.BadParameter("give a script and --plan PLAN.toml, or --replay EVIDENCE")
-    return parse_workload(target, tuple(arguments or ()), is_module=is_module), Plan.load(plan)
 
 
 def _replayed(folder: Path) -> tuple[Workload, Plan]:

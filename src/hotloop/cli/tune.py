@@ -5,36 +5,23 @@ from typing import Annotated
 
 import typer
 
-from hotloop.cli.arguments import (
-    Budget,
-    History,
-    IsModule,
-    Json,
-    MayOverwrite,
-    Out,
-    Rest,
-    Steps,
-    Target,
-    command_line,
-    parse_budget,
-    parse_names,
-)
+from hotloop.cli import arguments as shared
 from hotloop.cli.outcome import leave
 
 
 def tune(
-    target: Target,
-    arguments: Rest = None,
-    module: IsModule = False,
-    budget: Budget = "10m",
-    steps: Steps = 30,
+    target: shared.Target,
+    arguments: shared.Rest = None,
+    module: shared.IsModule = False,
+    budget: shared.Budget = "10m",
+    steps: shared.Steps = 30,
     only: Annotated[list[str] | None, typer.Option(help="Try only these transforms.")] = None,
     skip: Annotated[list[str] | None, typer.Option(help="Do not try these transforms.")] = None,
     plan_out: Annotated[Path | None, typer.Option(help="Write the plan to this file.")] = None,
-    out: Out = None,
-    history: History = None,
-    may_overwrite: MayOverwrite = None,
-    as_json: Json = False,
+    out: shared.Out = None,
+    history: shared.History = None,
+    may_overwrite: shared.MayOverwrite = None,
+    as_json: shared.Json = False,
 ) -> None:
     """Find a faster plan for an unmodified training script, and prove it."""
     from hotloop.workload import parse_workload
@@ -45,14 +32,14 @@ def tune(
     from hotloop.tune.find_plan import find_plan
 
     options = Options(
-        budget=parse_budget(budget),
+        budget=shared.parse_budget(budget),
         steps=steps,
-        only=parse_names(only or []),
-        skip=parse_names(skip or []),
+        only=shared.parse_names(only or []),
+        skip=shared.parse_names(skip or []),
         out=out,
         history=history,
         may_overwrite=tuple(may_overwrite or ()),
-        command=command_line(),
+        command=shared.command_line(),
     )
     with LiveProgress(budget=options.budget) as progress:
         result = find_plan(workload, options=options, progress=progress)
