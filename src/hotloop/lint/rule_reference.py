@@ -20,30 +20,6 @@ _FAMILIES = {
     "ME": "Correctness of what is reported",
     "AL": "Allowances",
 }
-_HEAD = """# Rules
-
-What `hotloop lint` reads from source and `hotloop diagnose` sees in a running program, one section a code. Written by
-`python -m hotloop.lint.rule_reference docs/rules.md` from the rules themselves; edit those.
-
-*Hot code* is what runs for every batch or sample: the innermost loop that iterates a loader or holds `backward()` or
-`optimizer.step()`; the body of a module's `forward`, of `training_step` and the like, of `__getitem__`, of a collate
-function, and of a function that holds both `backward()` and the optimizer's step. Not hot: what stands after the batch
-loop though inside the epoch loop, under `if step % n == 0`, or on a branch that raises or leaves the loop.
-
-A finding that is right where it stands is allowed by a comment on its statement or on the line above,
-`# hotloop: allow SY01 reason=read once by design`, or by an entry of an allow-list (`--allow-list FILE`; without the
-option `hotloop-allow.toml` in the current folder):
-
-```toml
-[[allow]]
-key = "src/train.py:Trainer.fit:SY01"   # path from this file's folder : scope : code
-owner = "ana"
-reason = "the scheduler needs the loss on the host"
-```
-
-As a flake8 plug-in the codes carry an H in front (HSY01): flake8 wants one prefix of at most three letters for each
-plug-in, and SY or DA alone could be another's. Allow comments count there too; allow-lists and TorchFix do not.
-"""
 
 
 def doc_of(code: str) -> RuleDoc | None:
@@ -53,7 +29,8 @@ def doc_of(code: str) -> RuleDoc | None:
 
 def reference() -> str:
     """The whole reference in Markdown."""
-    sections = [_HEAD, _table(), _other_tools()]
+    head = Path(__file__).with_suffix(".md").read_text(encoding="utf-8")
+    sections = [head, _table(), _other_tools()]
     for family in dict.fromkeys([*_FAMILIES, *(entry.code[:2] for entry in catalogue())]):
         own = [entry for entry in catalogue() if entry.code.startswith(family)]
         sections.append(f"## {_FAMILIES.get(family, family)}\n")
