@@ -2,12 +2,11 @@
 
 import ast
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
+from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
 from hotloop.lint.source_model.compile_calls import compile_calls, compiled_part
 from hotloop.lint.source_model.definitions import decorators, definition
 from hotloop.lint.source_model.names import MODULE, is_usual, last_name
 from hotloop.lint.source_model.node_types import FunctionDef
-from hotloop.lint.source_model.source_file import SourceFile
 
 _CACHES = ("functools.cache", "functools.lru_cache")
 

@@ -3,11 +3,10 @@
 import ast
 from collections.abc import Iterator
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
+from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
 from hotloop.lint.source_model.compile_calls import compiled_functions
 from hotloop.lint.source_model.host_reads import is_read, tested_tensors
 from hotloop.lint.source_model.kind import Kind
-from hotloop.lint.source_model.source_file import SourceFile
 
 _BREAKERS = ("time.", "random.", "torch._dynamo.graph_break", "builtins.open")
 _BUILTINS = frozenset({"print", "open", "input", "breakpoint"})

@@ -2,9 +2,8 @@
 
 import ast
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
+from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
 from hotloop.lint.source_model.names import words
-from hotloop.lint.source_model.source_file import SourceFile
 
 _INSPECTED = frozenset({"__code__", "__signature__", "__wrapped__", "__closure__", "__defaults__"})
 

@@ -3,11 +3,10 @@
 import ast
 from collections.abc import Iterable
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
+from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
 from hotloop.lint.source_model.arguments import values_given
 from hotloop.lint.source_model.names import dotted, last_name
 from hotloop.lint.source_model.node_types import iterations
-from hotloop.lint.source_model.source_file import SourceFile
 
 _FEW = 4  # below, stacking is not worth its code
 

@@ -2,10 +2,9 @@
 
 import ast
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
+from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
 from hotloop.lint.source_model.compile_calls import is_compile
 from hotloop.lint.source_model.names import last_name
-from hotloop.lint.source_model.source_file import SourceFile
 
 _BESIDE = frozenset({"print", "debug", "info", "warning", "log", "warn"})
 

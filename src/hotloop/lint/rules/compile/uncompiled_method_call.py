@@ -2,13 +2,12 @@
 
 import ast
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
+from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
 from hotloop.lint.source_model.compile_calls import compiled_part, is_compile
 from hotloop.lint.source_model.definitions import class_of, decorators, definition, method
 from hotloop.lint.source_model.module_calls import HOUSEKEEPING, method_runs_module
 from hotloop.lint.source_model.names import words
 from hotloop.lint.source_model.node_types import FunctionDef
-from hotloop.lint.source_model.source_file import SourceFile
 
 # What nanoGPT calls its methods that compute nothing, and many programs with it: where the class is not in this file.
 _USUAL_HELPERS = words("estimate_mfu get_num_params configure_optimizers crop_block_size")

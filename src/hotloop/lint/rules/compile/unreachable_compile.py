@@ -2,11 +2,10 @@
 
 import ast
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
+from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
 from hotloop.lint.source_model.compile_calls import compile_calls
 from hotloop.lint.source_model.definitions import is_program
 from hotloop.lint.source_model.node_types import FunctionDef
-from hotloop.lint.source_model.source_file import SourceFile
 
 
 class UnreachableCompile(Rule[ast.Module]):

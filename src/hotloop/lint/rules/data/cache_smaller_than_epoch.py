@@ -3,11 +3,10 @@
 import ast
 from collections.abc import Iterator
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
+from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
 from hotloop.lint.source_model.arguments import argument, is_literal, number
 from hotloop.lint.source_model.definitions import class_of, decorators, inherited_method, is_dataset, lineage, method
 from hotloop.lint.source_model.names import dotted
-from hotloop.lint.source_model.source_file import SourceFile
 
 _CACHES = ("functools.lru_cache", "lru_cache", "cachetools.cached")
 _LRU_DEFAULT = 128  # functools.lru_cache(maxsize=128)

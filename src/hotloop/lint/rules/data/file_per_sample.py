@@ -2,11 +2,10 @@
 
 import ast
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
+from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
 from hotloop.lint.source_model.arguments import argument, is_literal
 from hotloop.lint.source_model.definitions import decorators, inherited_method, is_dataset
 from hotloop.lint.source_model.names import dotted, last_name, words
-from hotloop.lint.source_model.source_file import SourceFile
 
 _OPENERS = words(
     "open io.open PIL.Image.open h5py.File numpy.load numpy.loadtxt numpy.genfromtxt torch.load torchaudio.load "

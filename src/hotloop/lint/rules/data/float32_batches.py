@@ -3,10 +3,9 @@
 import ast
 import re
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
+from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
 from hotloop.lint.source_model.arguments import argument
 from hotloop.lint.source_model.names import dotted
-from hotloop.lint.source_model.source_file import SourceFile
 
 _KEPT_EXACT = re.compile(r"label|target|weight|mask|loss|reward|(^|_)(y|ys|id|ids)$", re.I)
 _FLOAT32 = frozenset({"torch.float32", "torch.float", "numpy.float32"})

@@ -2,10 +2,9 @@
 
 import ast
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
+from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
 from hotloop.lint.source_model.arguments import is_literal, number
 from hotloop.lint.source_model.names import dotted
-from hotloop.lint.source_model.source_file import SourceFile
 
 # Below this many entries a list is as fast as a deque, measured with CPython 3.11 on two shared cores.
 _MATTERS = 2000

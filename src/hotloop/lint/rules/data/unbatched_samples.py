@@ -2,10 +2,9 @@
 
 import ast
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
+from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
 from hotloop.lint.source_model.arguments import argument, is_literal
 from hotloop.lint.source_model.definitions import class_of, inherited_method, lineage
-from hotloop.lint.source_model.source_file import SourceFile
 
 _GROUPS = ("batch", "chunk", "collate", "stack", "concat")
 

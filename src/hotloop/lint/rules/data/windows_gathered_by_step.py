@@ -2,10 +2,9 @@
 
 import ast
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
+from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
 from hotloop.lint.source_model.names import dotted
 from hotloop.lint.source_model.position import Loop
-from hotloop.lint.source_model.source_file import SourceFile
 
 _STACKS = ("stack", "vstack", "array", "tensor", "cat", "concatenate")
 

@@ -3,10 +3,9 @@
 import ast
 from collections.abc import Iterable
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
+from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
 from hotloop.lint.source_model.names import dotted, last_name
 from hotloop.lint.source_model.node_types import FunctionDef
-from hotloop.lint.source_model.source_file import SourceFile
 
 _DEVICES = ("cuda", "gpu", "mps", "xpu")
 _PARSES = frozenset({"startswith", "split", "partition", "rpartition", "endswith", "find"})

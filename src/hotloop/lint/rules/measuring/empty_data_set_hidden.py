@@ -2,11 +2,10 @@
 
 import ast
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
+from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
 from hotloop.lint.source_model.arguments import is_literal
 from hotloop.lint.source_model.kind import Kind
 from hotloop.lint.source_model.names import dotted
-from hotloop.lint.source_model.source_file import SourceFile
 
 
 class EmptyDataSetHidden(Rule[ast.BinOp]):

@@ -3,11 +3,10 @@
 import ast
 import re
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
+from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
 from hotloop.lint.source_model.arguments import argument, unpacks, values_given
 from hotloop.lint.source_model.definitions import decorators, is_program
 from hotloop.lint.source_model.names import dotted, last_name
-from hotloop.lint.source_model.source_file import SourceFile
 
 _WHOLE = frozenset({"asdict", "astuple", "vars", "fields", "model_dump", "signature", "parse_known_args"})
 _LOOKS = frozenset({"print", "repr", "str", "isinstance", "type", "len", "pprint", "info", "debug"})

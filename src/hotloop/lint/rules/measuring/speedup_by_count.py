@@ -4,9 +4,8 @@ import ast
 import re
 from collections.abc import Iterator
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
+from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
 from hotloop.lint.source_model.names import dotted
-from hotloop.lint.source_model.source_file import SourceFile
 
 _SPEEDUP = re.compile(r"speed_?up", re.I)
 _COUNTS = re.compile(r"step|count|iter|forward|backward|update|calls|epoch|batches|num_|total", re.I)

@@ -2,10 +2,9 @@
 
 import ast
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
+from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
 from hotloop.lint.source_model.module_calls import calls_module
 from hotloop.lint.source_model.names import last_name
-from hotloop.lint.source_model.source_file import SourceFile
 
 _CLOCKS = frozenset(f"time.{name}{unit}" for name in ("time", "perf_counter", "monotonic") for unit in ("", "_ns"))
 _WAITS = frozenset({"item", "tolist", "cpu", "numpy", "elapsed_time"})

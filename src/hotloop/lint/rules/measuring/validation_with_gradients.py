@@ -3,11 +3,10 @@
 import ast
 import re
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
+from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
 from hotloop.lint.source_model.kind import Kind
 from hotloop.lint.source_model.module_calls import calls_module
 from hotloop.lint.source_model.node_types import FunctionDef
-from hotloop.lint.source_model.source_file import SourceFile
 
 _EVALUATES = re.compile(
     r"(^|_)(eval|evaluate|evaluation|valid|validate|validation|predict|infer|inference|accuracy)(_|$)"

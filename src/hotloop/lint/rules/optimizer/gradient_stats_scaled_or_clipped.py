@@ -3,11 +3,10 @@
 import ast
 import re
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
+from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
 from hotloop.lint.source_model.arguments import receiver
 from hotloop.lint.source_model.kind import Kind
 from hotloop.lint.source_model.names import dotted, last_name
-from hotloop.lint.source_model.source_file import SourceFile
 
 _COLLECTS = re.compile(r"grad.*(norm|stat|health|hist)|(norm|stat|health|hist|collect|log).*grad", re.I)
 _NOT_STATISTICS = re.compile(r"clip|zero|requires|no_grad|enable|normaliz|unscale|sync|accumul|checkpoint", re.I)

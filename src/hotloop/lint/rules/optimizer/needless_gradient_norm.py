@@ -2,10 +2,9 @@
 
 import ast
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
+from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
 from hotloop.lint.source_model.arguments import argument, number
 from hotloop.lint.source_model.names import dotted, last_name
-from hotloop.lint.source_model.source_file import SourceFile
 
 _INFINITE = frozenset({"math.inf", "torch.inf", "numpy.inf"})
 _SWITCHED_OFF = 1e6  # no norm comes near such a limit: it is a way to say "off"

@@ -2,10 +2,9 @@
 
 import ast
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
+from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
 from hotloop.lint.source_model.arguments import argument, is_literal
 from hotloop.lint.source_model.kind import Kind
-from hotloop.lint.source_model.source_file import SourceFile
 
 _IN_PLACE = frozenset({"add_", "sub_", "mul_", "addcdiv_", "addcmul_", "lerp_", "copy_"})
 

@@ -2,9 +2,8 @@
 
 import ast
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
+from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
 from hotloop.lint.source_model.arguments import argument, is_literal
-from hotloop.lint.source_model.source_file import SourceFile
 
 _MAKERS = frozenset({"tensor", "as_tensor", "Tensor", "FloatTensor", "LongTensor"})
 

@@ -2,11 +2,10 @@
 
 import ast
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
+from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
 from hotloop.lint.source_model.arguments import argument, receiver
 from hotloop.lint.source_model.kind import Kind
 from hotloop.lint.source_model.names import last_name, words
-from hotloop.lint.source_model.source_file import SourceFile
 
 _BY_FUNCTION = frozenset({"nonzero", "argwhere", "unique", "unique_consecutive", "masked_select", "repeat_interleave"})
 _GIVE_MASKS = words(

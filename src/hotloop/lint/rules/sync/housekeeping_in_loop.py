@@ -2,8 +2,7 @@
 
 import ast
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
-from hotloop.lint.source_model.source_file import SourceFile
+from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
 
 _DEVICES = ("torch.cuda", "torch.mps", "torch.xpu", "torch.accelerator")
 

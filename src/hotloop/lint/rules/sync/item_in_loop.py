@@ -2,10 +2,9 @@
 
 import ast
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
+from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
 from hotloop.lint.source_model.host_reads import CASTS, is_cast
 from hotloop.lint.source_model.kind import Kind
-from hotloop.lint.source_model.source_file import SourceFile
 
 _READS = ("torch.equal", "torch.allclose", "torch.is_nonzero")
 

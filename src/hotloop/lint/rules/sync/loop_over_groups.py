@@ -2,13 +2,12 @@
 
 import ast
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
+from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
 from hotloop.lint.source_model.arguments import receiver
 from hotloop.lint.source_model.host_reads import reads_in
 from hotloop.lint.source_model.kind import Kind
 from hotloop.lint.source_model.names import last_name
 from hotloop.lint.source_model.node_types import iterations
-from hotloop.lint.source_model.source_file import SourceFile
 
 _UNIQUE = ("unique", "unique_consecutive")
 

@@ -2,10 +2,9 @@
 
 import ast
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
+from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
 from hotloop.lint.source_model.arguments import argument, is_literal, receiver
 from hotloop.lint.source_model.kind import Kind
-from hotloop.lint.source_model.source_file import SourceFile
 
 
 class NonBlockingUnpinned(Rule[ast.Call]):

@@ -2,10 +2,9 @@
 
 import ast
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
+from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
 from hotloop.lint.source_model.host_reads import reads_in, tested_tensors
 from hotloop.lint.source_model.node_types import iterations
-from hotloop.lint.source_model.source_file import SourceFile
 
 _PARAMETERS = frozenset({"parameters", "named_parameters", "buffers", "named_buffers"})
 

@@ -2,11 +2,10 @@
 
 import ast
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
+from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
 from hotloop.lint.source_model.arguments import receiver, values_given
 from hotloop.lint.source_model.host_reads import is_read
 from hotloop.lint.source_model.kind import Kind
-from hotloop.lint.source_model.source_file import SourceFile
 
 _LEVELS = frozenset({"debug", "info", "warning", "log"})
 

@@ -2,9 +2,8 @@
 
 import ast
 
-from hotloop.lint.rule import Rule, RuleDoc, Violation, Violations
+from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
 from hotloop.lint.source_model.host_reads import tested_tensors
-from hotloop.lint.source_model.source_file import SourceFile
 
 
 class TensorTruthTest(Rule[ast.If | ast.While | ast.Assert | ast.IfExp]):
