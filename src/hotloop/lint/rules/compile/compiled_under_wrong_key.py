@@ -16,8 +16,7 @@ class CompiledUnderWrongKey(Rule[ast.Module]):
     doc = RuleDoc(
         title="a compiled function cached on the wrong key",
         why="`torch.compile` keeps its graphs with the code object of what it compiles, eight of them by default. One "
-        "compiled step for many models recompiles for each, and after the eighth always runs eagerly, without a "
-        "message.",
+        "compiled step for many models recompiles for each, and after the eighth runs eagerly, silently.",
         cure="Keep one compiled function for each model, made from a function of its own (a closure or `module.compile"
         "()`), in a dict whose key holds the model or its architecture.",
         at_runtime="Recompiles counted for each code object, and the recompile limit reached, in `hotloop diagnose`.",

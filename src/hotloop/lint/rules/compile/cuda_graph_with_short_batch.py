@@ -14,10 +14,8 @@ class CudaGraphWithShortBatch(Rule[ast.Module]):
     code = "CO09"
     doc = RuleDoc(
         title="`reduce-overhead` with a last batch of another size",
-        why="These modes record CUDA graphs, one for each shape; the short last batch of every epoch is recorded or "
-        "skipped, and memory is held for each recording.",
-        cure="Give the training loader `drop_last=True` (or pad), or use the default mode or `max-autotune-no-"
-        "cudagraphs`.",
+        why="A CUDA graph, and memory for it, is held for each shape; a short last batch is recorded or skipped.",
+        cure="Give the loader `drop_last=True` (or pad), or use the default mode or `max-autotune-no-cudagraphs`.",
         at_runtime="Skipped CUDA graphs in the Dynamo counters; only on a GPU.",
         not_reported="Loaders that are named for validation or test, that say `drop_last`, or that yield whole batches "
         "(`batch_size=None`, a batch sampler) are not looked at.",

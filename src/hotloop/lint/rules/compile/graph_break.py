@@ -20,8 +20,7 @@ class GraphBreak(Rule[ast.Module]):
         "between runs eagerly, and nothing is fused across.",
         cure="Move it out of the compiled function, or keep it on the device (`torch.where`, a counter in a buffer). "
         "`fullgraph=True` turns breaks into errors.",
-        at_runtime="Graph breaks and recompiles with reason and line, in `hotloop diagnose`; "
-        "`TORCH_LOGS=graph_breaks`.",
+        at_runtime="Graph breaks and recompiles, reason and line, in `hotloop diagnose`; `TORCH_LOGS=graph_breaks`.",
         not_reported="Only functions that are compiled in the same file, and forwards of modules made there, are "
         "looked at; what they call is not. Recompiles cannot be seen in source.",
     )

@@ -9,8 +9,7 @@ class OneToleranceOneTiming:
         title="a compiled model checked by one tolerance and one timing",
         why="`allclose(rtol=1e-5)` raises false alarms in bf16 and passes faults in fp32; a speed-up asserted from one "
         "run passes and fails by the noise of the machine.",
-        cure="`hotloop prove`: errors against an fp64 run with limits from eager's own error, and interleaved timing "
-        "with an A/A arm.",
+        cure="`hotloop prove`: errors against fp64, limits from eager's own error; interleaved timing, an A/A arm.",
         at_runtime="`hotloop prove` repeats the check and says what it would have missed.",
     )
     unlinted = Unlinted(

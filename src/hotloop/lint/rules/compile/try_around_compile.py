@@ -13,8 +13,7 @@ class TryAroundCompile(Rule[ast.Try]):
     code = "CO02"
     doc = RuleDoc(
         title="`try`/`except` around the wrap, not around the first call",
-        why="`torch.compile(model)` returns at once and compiles in the first call, so this `except` catches nothing "
-        "of what can go wrong.",
+        why="`torch.compile(model)` compiles in the first call: this `except` catches nothing that can go wrong.",
         cure="Take the `try` away, or guard the first call of the compiled function: warn, and let out-of-memory and "
         "errors of the model itself pass.",
         at_runtime="The compile counters of `hotloop diagnose` show whether anything was compiled.",

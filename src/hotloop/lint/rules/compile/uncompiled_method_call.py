@@ -18,14 +18,12 @@ class UncompiledMethodCall(Rule[ast.Call]):
     doc = RuleDoc(
         title="a compiled module used through a method that is not compiled",
         why="`torch.compile(module)` compiles `forward` as it is called through `module(...)`. Any other method "
-        "(`generate`, `get_action`, `evaluate_actions`, `training_step`) is passed to the original module and runs "
-        "eagerly: exactly as fast as before.",
+        "(`generate`, `get_action`, `training_step`) goes to the original module and runs eagerly: as fast as before.",
         cure="Call `module.compile()` and go through `self(...)` inside the method, or compile the method itself: "
         "`module.get_action = torch.compile(module.get_action)`.",
         at_runtime="`hotloop diagnose` lists modules that were compiled and never called, with 0 graphs.",
         not_reported="Housekeeping (`state_dict`, `train`, `to`, ...) is not reported, nor are compiled functions, nor "
-        "methods of a class of this file that only compute with numbers (`estimate_mfu` from the sizes of the "
-        "parameters).",
+        "methods of a class of this file that only compute with numbers (`estimate_mfu` from parameter sizes).",
     )
     nodes = (ast.Call,)
 

@@ -10,12 +10,10 @@ class BatchFetchedThenDropped(Rule[ast.For]):
     code = "DA12"
     doc = RuleDoc(
         title="a batch fetched and dropped",
-        why="The test for enough batches stands first in the body of the loop: by then one batch more than needed has "
-        "been loaded, collated and moved.",
+        why="The test comes first in the body: by then one batch too many has been loaded, collated and moved.",
         cure="`for batch in itertools.islice(loader, n)`, or test at the end of the body.",
         at_runtime="Batches fetched less batches used, in `hotloop diagnose`.",
-        not_reported="A test at the end of the body, a test of the batch itself, and loops over anything but loaders "
-        "are not reported.",
+        not_reported="A test at the end or of the batch itself, and loops over anything but loaders are not reported.",
     )
     nodes = (ast.For,)
 

@@ -15,8 +15,7 @@ class CallbackThroughNumpy(Rule[ast.Call]):
         title="a callback that goes through NumPy",
         why="The tensor is copied to the host, a callback computes on the array, and the result is copied back: two "
         "transfers and a wait in each call, which whoever wrote the callback does not see.",
-        cure="Ask for a callback that takes tensors. Where an array has to be accepted, warn once, naming the "
-        "callback.",
+        cure="Ask for a callback that takes tensors. Where it must take arrays, warn once, naming the callback.",
         at_runtime="`.numpy()` seen by a function mode, with the line of the caller, in `hotloop diagnose`.",
         not_reported="Plots, writers, NumPy itself and metrics of a library whose result stays on the host are not "
         "reported: only a callable that is a parameter, and whose result becomes a tensor again.",

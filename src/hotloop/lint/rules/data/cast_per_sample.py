@@ -11,11 +11,9 @@ class CastPerSample(Rule[ast.Call]):
     code = "DA03"
     doc = RuleDoc(
         title="a cast, clean-up or copy made again for every sample",
-        why="What `astype`, `nan_to_num` and `torch.tensor(array)` do to a sample in `__getitem__` is done again in "
-        "every epoch, though the data did not change.",
+        why="In `__getitem__`, `astype`, `nan_to_num` and `torch.tensor(array)` redo the same work in every epoch.",
         cure="Do it once, when the data set is loaded, and return views: `torch.from_numpy(array)` then slicing.",
-        at_runtime="The share of each stage of `__getitem__`, sampled by `hotloop diagnose`. It is often far below one "
-        "percent: look there before you edit.",
+        at_runtime="Each stage's share of `__getitem__`, in `hotloop diagnose`: look first, it is often far below 1 %.",
         not_reported="Only `__getitem__` of data sets is read. `torch.tensor(self.labels[i])` of a single label is not "
         "reported: it is made from a number, and there is nothing to share.",
     )

@@ -30,8 +30,7 @@ class FilePerSample(Rule[ast.Call]):
         "holds all files that a shuffled epoch uses.",
         at_runtime="Seconds per sample, split by stage of `__getitem__`, in `hotloop diagnose`.",
         not_reported="A handle that is opened once (`if self.file is None`), a reader under a cache and "
-        "`np.load(mmap_mode=)` are not reported. One image per file has to be opened: measure the share before you "
-        "act.",
+        "`np.load(mmap_mode=)` are not reported. One image per file has to be opened: measure the share first.",
     )
     calls = frozenset(name.rpartition(".")[2] for name in _OPENERS) | _TABLES | _GROUPS
 

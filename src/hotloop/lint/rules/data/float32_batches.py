@@ -16,8 +16,7 @@ class Float32Batches(Rule[ast.Call]):
     code = "DA09"
     doc = RuleDoc(
         title="float32 batches under bfloat16 autocast",
-        why="Autocast casts the inputs of the first layer to bfloat16 in any case. Batches that are copied as float32 "
-        "take twice the bytes on the way to the device.",
+        why="Autocast casts the first layer's input to bfloat16; float32 doubles the bytes copied to the device.",
         cure="Normalize in float32, then cast the features to bfloat16 in the collate function; keep labels float32.",
         at_runtime="The bytes of each batch, and the cast at the entry of the model, in `hotloop diagnose`.",
         not_reported="Labels, targets, weights and masks stay float32 and are not reported. Cast only after "

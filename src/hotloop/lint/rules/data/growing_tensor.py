@@ -17,8 +17,7 @@ class GrowingTensor(Rule[ast.Assign]):
     code = "DA11"
     doc = RuleDoc(
         title="a tensor that grows by concatenation in a loop",
-        why="`x = torch.cat([x, y])` copies everything gathered so far in each pass of the loop: the cost grows with "
-        "the square of the number of passes.",
+        why="`x = torch.cat([x, y])` copies all so far in each pass: the cost grows with the square of the passes.",
         cure="Append the pieces to a list and concatenate once after the loop. Preallocate only where pieces are big.",
         at_runtime="Bytes written by `cat` that grow from step to step, in `hotloop diagnose`.",
         not_reported="Append then one `cat` is the cure and is not reported. Neither is a name that is assigned again "

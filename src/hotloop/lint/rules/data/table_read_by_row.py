@@ -16,8 +16,7 @@ class TableReadByRow(Rule[ast.Call]):
         "frame['value'].tolist()))`. Where rows are wanted: `itertuples(index=False, name=None)`.",
         at_runtime="The share of the call in a Python profile of the start-up.",
         not_reported="`itertuples(index=False)`, `apply` of a column and `apply(axis=0)` are not reported. Beware of "
-        "columns of mixed types and missing values: `iterrows` turns the numbers of a row into one type, columns keep "
-        "theirs.",
+        "mixed types and missing values: `iterrows` turns a row's numbers into one type, columns keep theirs.",
     )
     calls = frozenset({"iterrows", "itertuples", "apply"})
 

@@ -13,8 +13,7 @@ class UnbatchedSamples(Rule[ast.Call]):
     code = "DA08"
     doc = RuleDoc(
         title="batch_size=None over single samples",
-        why="`batch_size=None` switches batching off: what the data set yields is the batch. A data set that yields "
-        "single samples then trains on batches of one.",
+        why="`batch_size=None` makes a batch of what the data set yields: of single samples, batches of one.",
         cure="Give the loader a batch size, or yield whole batches from the data set.",
         at_runtime="A batch dimension of 1, or none, in what the loader yields and the model is called with, while "
         "steps wait for data a tenth of their time or more, in `hotloop diagnose`. What batching can win depends on "

@@ -13,8 +13,7 @@ class WindowsGatheredByStep(Rule[ast.Call]):
     code = "DA13"
     doc = RuleDoc(
         title="windows gathered one step at a time, then stacked",
-        why="Two loops of Python take one row in each pass and stack them: one small operation for each of B x T "
-        "entries, where one gather does the same.",
+        why="Two Python loops take and stack single rows: B x T small operations, where one gather does the same.",
         cure="Make the (B, T) index once and gather with it: `x[starts[:, None] + torch.arange(T)]`.",
         at_runtime="Operators for each sample, in `hotloop diagnose`.",
         not_reported="Loops that compute each step from the one before (a rollout) cannot be gathered and are not "

@@ -16,8 +16,7 @@ class WorkersPerEpoch(Rule[ast.Call]):
         cure="`persistent_workers=True` (where `num_workers` can be 0: `persistent_workers=num_workers > 0`). The "
         "second epoch then draws other random numbers: the loader no longer takes a seed from the global generator.",
         at_runtime="The time of `iter(loader)`, in `hotloop diagnose`.",
-        not_reported="A loader that is read once, one without workers and one whose arguments come from `**settings` "
-        "are not reported.",
+        not_reported="Loaders that are read once, have no workers or get `**settings` are not reported.",
         transform="data_loading",
     )
     calls = frozenset({"DataLoader"})

@@ -15,8 +15,7 @@ class DeviceAsString(Rule[FunctionDef]):
     code = "ME05"
     doc = RuleDoc(
         title="a device handled as a string",
-        why="`device == 'cuda'` is false for 'cuda:0', and 'cuda0' or 'gpu' is noticed only when the first tensor is "
-        "moved, after the data has been loaded.",
+        why="`device == 'cuda'` is false for 'cuda:0'; 'cuda0' or 'gpu' fails late, when the first tensor is moved.",
         cure="`device = torch.device(device)` at the head of the function, then look at `device.type`.",
         at_runtime="A table of device strings, good and bad, in a test.",
         not_reported="A string that no tensor is moved by (a type of device), one that goes straight to "

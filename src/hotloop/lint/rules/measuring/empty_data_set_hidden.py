@@ -12,8 +12,7 @@ class EmptyDataSetHidden(Rule[ast.BinOp]):
     code = "ME02"
     doc = RuleDoc(
         title="an empty data set reported as a perfect score",
-        why="`total / max(1, n)` gives 0 where nothing was counted: a loss of zero for an empty loader, and nothing "
-        "that tells of the empty split.",
+        why="`total / max(1, n)` gives 0 where nothing was counted: an empty loader looks like a loss of zero.",
         cure="Raise where nothing was counted: `if num_seen == 0: raise ValueError('the loader is empty ...')`.",
         at_runtime="The same function on an empty loader, in a test.",
         not_reported="Reported only where `n` counts what a loop saw, or is the length of a loader. Schedules and "

@@ -20,8 +20,7 @@ class MeanOfBatchMeans(Rule[ast.BinOp | ast.Call]):
         title="the mean of the means of batches",
         why="The last batch is usually shorter, and with `ignore_index` or class weights no two batches count the "
         "same. The mean of their means gives the few samples of a short batch the weight of a full one.",
-        cure="Weight each batch by what its loss was divided by: `total += loss.detach() * n; count += n`, then "
-        "`total / count`.",
+        cure="Weight each batch by its loss's divisor: `total += loss.detach() * n; count += n`, then `total / count`.",
         at_runtime="The figure against the mean over all samples, in an A/B run.",
         not_reported="A loader with `drop_last=True`, sums (`reduction='sum'`), and batches that are weighted already "
         "are not reported. With `ignore_index` the weight is the number of counted entries, not the batch size.",

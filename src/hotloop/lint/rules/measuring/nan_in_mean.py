@@ -7,8 +7,7 @@ class NanInMean:
     code = "ME03"
     doc = RuleDoc(
         title="one NaN batch makes the whole mean NaN",
-        why="A sum that met one NaN is NaN for the rest of the epoch: the figure no longer tells of the other batches, "
-        "nor how many were bad.",
+        why="One NaN makes the epoch's sum NaN: the figure tells nothing of other batches, nor how many were bad.",
         cure="Count the finite and the non-finite batches on the device, average the finite, report both.",
         at_runtime="`hotloop diagnose` reports non-finite losses with the step at which they came.",
     )

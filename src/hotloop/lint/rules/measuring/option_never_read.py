@@ -18,8 +18,7 @@ class OptionNeverRead(Rule[ast.Module]):
     code = "ME07"
     doc = RuleDoc(
         title="an option that is offered and never read",
-        why="Whoever sets it believes that it does something. A penalty that is parsed and never applied has been "
-        "reported as an experiment before.",
+        why="Who sets it believes in it: a penalty parsed and never applied has been reported as an experiment.",
         cure="Pass it on to what it is meant for, and test that changing it changes the result; or delete it.",
         at_runtime="A mutation test: another value must give another result.",
         not_reported="Only settings (classes called Config, Arguments, Options and the like) of programs are read "

@@ -19,13 +19,11 @@ class SpeedupByCount(Rule[ast.BinOp]):
     code = "ME06"
     doc = RuleDoc(
         title="a speed-up that counts steps",
-        why="Steps divided by steps says how often something was skipped, not how much time that saved: what remains, "
-        "and what decides to skip, also take time.",
+        why="A ratio of steps says how much was skipped, not the time saved: what remains, and deciding, take time.",
         cure="Time both ways on the same machine, interleaved, to the same loss; report the ratio of the times next to "
         "the ratio of the counts. `hotloop tune` does it.",
         at_runtime="Wall time of both arms, and the loss at equal time.",
-        not_reported="Ratios of times or of throughputs are not reported, nor are ratios of counts that go by another "
-        "name.",
+        not_reported="Ratios of times or throughputs are not reported, nor ratios of counts that go by another name.",
     )
     nodes = (ast.BinOp,)
 

@@ -14,8 +14,7 @@ class UnsynchronizedTiming(Rule[ast.BinOp]):
     code = "ME08"
     doc = RuleDoc(
         title="device work timed without waiting for the device",
-        why="CUDA calls return when the work is queued. A clock read then tells how fast Python can queue, which can "
-        "be a hundredth of the time that the work takes.",
+        why="CUDA calls return when work is queued: a clock read then may show a hundredth of the time it takes.",
         cure="Warm up, `torch.cuda.synchronize()` before each clock (or events), repeat interleaved with a baseline, "
         "report the spread. `hotloop tune` measures in this way.",
         at_runtime="Wall time against device time, in `hotloop diagnose` on a GPU.",

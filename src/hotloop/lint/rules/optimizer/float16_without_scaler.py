@@ -12,8 +12,7 @@ class Float16WithoutScaler(Rule[ast.Call]):
     code = "OP10"
     doc = RuleDoc(
         title="float16 training without a GradScaler",
-        why="float16 holds nothing below 6e-8: small gradients become zero, and the layers that they belong to stop "
-        "learning without a message.",
+        why="float16 holds nothing below 6e-8: small gradients become zero, and their layers silently stop learning.",
         cure="Use bfloat16 where the hardware has it, or `torch.amp.GradScaler`.",
         at_runtime="The share of gradients that are exactly zero, against float32, in an A/B run.",
         not_reported="Inference, bfloat16, and files with a scaler are not reported. `torch.autocast('cuda')` without "

@@ -15,8 +15,7 @@ class GradientStatsOfLastBatch(Rule[ast.Assign]):
         title="gradient statistics of the last batch only",
         why="The loop overwrites the figure in every step, and only what the last batch left is read after it. An "
         "explosion in the middle of the epoch is not seen.",
-        cure="Keep a running maximum (or mean, and a count of non-finite values) on the device, and read it once after "
-        "the loop.",
+        cure="Keep a running maximum (or mean, and non-finite count) on the device; read it once after the loop.",
         at_runtime="Gradient statistics over all steps, in `hotloop diagnose`.",
         not_reported="A figure that the loop itself reads (logs, adds up, compares) is not reported.",
     )

@@ -19,8 +19,7 @@ class OptimizerRebuilt(Rule[ast.Call]):
         cure="Make it once. For parameters that join later `optimizer.add_param_group(...)`; for another learning rate "
         "a scheduler, or set `group['lr']`.",
         at_runtime="The identity and the size of the state of the optimizer from step to step, in `hotloop diagnose`.",
-        not_reported="A loop that also makes or resets the model (folds, seeds, sweeps) starts a new training and is "
-        "not reported.",
+        not_reported="A loop that also makes or resets the model (folds, seeds, sweeps) trains anew: not reported.",
     )
     calls = words(
         "ASGD Adadelta Adafactor Adagrad Adam AdamW Adamax LBFGS Muon NAdam RAdam RMSprop Rprop SGD SparseAdam"

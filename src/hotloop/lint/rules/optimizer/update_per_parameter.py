@@ -13,13 +13,11 @@ class UpdatePerParameter(Rule[ast.keyword | ast.For]):
     code = "OP02"
     doc = RuleDoc(
         title="an optimizer that updates one parameter at a time",
-        why="Each parameter takes a handful of small operators of its own. On a GPU the launches cost more than the "
-        "arithmetic.",
+        why="Each parameter takes several small operators; on a GPU launches cost more than the arithmetic.",
         cure="Leave `foreach` alone (it is on for CUDA), or say `fused=True`. In an optimizer of your own use the "
         "`torch._foreach_*` operators on lists.",
         at_runtime="The pattern OptimizerSingleTensor of the profiler, and kernels per step, in `hotloop diagnose`.",
-        not_reported="`foreach=False` next to `fused=True` is the fused form and is not reported. On the CPU the gain "
-        "is small: measure it.",
+        not_reported="`foreach=False` beside `fused=True` is not reported. On the CPU the gain is small: measure it.",
         transform="fused_optimizer",
     )
     nodes = (ast.keyword, ast.For)

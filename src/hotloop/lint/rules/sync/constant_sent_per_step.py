@@ -12,8 +12,7 @@ class ConstantSentPerStep(Rule[ast.Call]):
     code = "SY10"
     doc = RuleDoc(
         title="the same constant sent to the device for every batch",
-        why="`torch.tensor([...], device=dev)` builds a tensor on the host and copies it, in every step, though its "
-        "values never change.",
+        why="`torch.tensor([...], device=dev)` builds on the host and copies, each step, values that never change.",
         cure="Make it once, before the loop or in `__init__` with `register_buffer`; for one repeated value use "
         "`torch.full`, `torch.zeros` or a plain Python number.",
         at_runtime="`lift_fresh` and `_to_copy` from the CPU for each batch, in `hotloop diagnose`.",

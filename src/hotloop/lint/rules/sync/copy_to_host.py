@@ -13,14 +13,12 @@ class CopyToHost(Rule[ast.Call]):
     code = "SY02"
     doc = RuleDoc(
         title="a tensor copied to the host for every batch",
-        why="`.cpu()`, `.numpy()`, `.tolist()` and `.to('cpu')` copy and wait: one transfer for each batch where one "
-        "for the epoch would do.",
+        why="`.cpu()`, `.numpy()`, `.tolist()`, `.to('cpu')` copy and wait for each batch; one per epoch would do.",
         cure="Keep what is needed on the device (sums, counts, a preallocated buffer) and copy once after the loop. "
         "On a CPU-only run these calls are nearly free and the cure can be slower: measure it.",
         at_runtime="`.cpu()`, `.numpy()` and `.tolist()` seen by a function mode, `_to_copy` to the CPU by a dispatch "
         "mode, in `hotloop diagnose`.",
-        not_reported="Moving a module, copies after the loop or every n steps, and `.tolist()` of a NumPy array are "
-        "not reported.",
+        not_reported="Modules, copies after the loop or every n steps, and `.tolist()` of NumPy are not reported.",
     )
     calls = frozenset({"cpu", "numpy", "tolist", "to"})
     hot_only = True

@@ -18,15 +18,13 @@ class DataDependentShape(Rule[ast.Subscript | ast.Call]):
     code = "SY04"
     doc = RuleDoc(
         title="a shape that depends on data",
-        why="Boolean mask indexing, `nonzero`, `unique`, `masked_select` and `repeat_interleave` must count before "
-        "they can allocate, so the host waits for the device; under `torch.compile` they break the graph or make "
-        "shapes dynamic.",
+        why="Boolean masks, `nonzero`, `unique`, `masked_select` and `repeat_interleave` count before they allocate, "
+        "so the host waits for the device; under `torch.compile` they break the graph or make shapes dynamic.",
         cure="Keep the shape: multiply by the mask and divide by its sum, use `torch.where`, `index_add_` or "
         "`scatter_reduce` over segments, `repeat_interleave(..., output_size=n)` or `nonzero_static(size=n)`.",
         at_runtime="`nonzero`, `_unique2`, `index.Tensor` with a boolean index and the like, in `hotloop diagnose`.",
-        not_reported="`x[mask] = 0` (a fill keeps the shape), `repeat_interleave` with an integer or with "
-        "`output_size`, and code in `__getitem__` and collate functions are not reported. A mask that is an argument "
-        "is recognized by its name alone.",
+        not_reported="`x[mask] = 0` (a fill keeps the shape), `repeat_interleave` with an integer or `output_size`, "
+        "and `__getitem__` and collate functions are not reported. Masks that are arguments go by name.",
     )
     nodes = (ast.Subscript,)
     calls = _BY_FUNCTION | {"where"}

@@ -15,8 +15,7 @@ class ItemInLoop(Rule[ast.Call]):
         title="a number read from a tensor in every step",
         why="`.item()`, `float(t)`, `int(t)` and `bool(t)` wait until the device has finished all work before them, "
         "and nothing new is queued meanwhile. Under `torch.compile` they break the graph.",
-        cure="Add up on the device (`total += loss.detach()`) and read once after the loop, with one `.tolist()` for "
-        "all figures.",
+        cure="Add up on the device (`total += loss.detach()`) and read once after the loop, all by one `.tolist()`.",
         at_runtime="Scalar reads (`_local_scalar_dense`) counted for each line by `hotloop diagnose`.",
         not_reported="Reads after the batch loop, under `if step % n == 0`, or on a branch that raises or leaves the "
         "loop are not reported. `float(x)` is reported only where `x` is seen to be a tensor.",

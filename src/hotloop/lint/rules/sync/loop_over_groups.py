@@ -16,8 +16,7 @@ class LoopOverGroups(Rule[ast.For | ast.expr]):
     code = "SY05"
     doc = RuleDoc(
         title="a Python loop over `torch.unique` or over the elements of a tensor",
-        why="Each pass reads a value, selects by a mask (another read) and starts a handful of tiny kernels; the cost "
-        "grows with the number of groups.",
+        why="Each pass reads a value, selects by a mask (a read too) and starts tiny kernels: a cost for each group.",
         cure="Treat all groups at once: number them with `torch.unique(..., return_inverse=True)` (once, outside the "
         "step, where the groups are fixed) and sum with `index_add_` or `scatter_reduce`.",
         at_runtime="A burst of scalar reads from one line, in `hotloop diagnose`.",

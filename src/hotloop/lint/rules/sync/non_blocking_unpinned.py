@@ -11,8 +11,7 @@ class NonBlockingUnpinned(Rule[ast.Call]):
     code = "SY09"
     doc = RuleDoc(
         title="`non_blocking` without pinned memory, or the other way round",
-        why="A copy to a CUDA device overlaps with the host only if it is asked to (`non_blocking=True`) *and* reads "
-        "from pinned memory; either alone has no effect.",
+        why="A CUDA copy overlaps only with `non_blocking=True` *and* pinned memory; either alone has no effect.",
         cure="On CUDA, give the loader `pin_memory=True` and the copy `non_blocking=True`.",
         at_runtime="Where the model is on an accelerator, `hotloop diagnose` looks at `is_pinned()` of what `.to`, "
         "`.cuda` and `.copy_` copy to it, and at `non_blocking`.",

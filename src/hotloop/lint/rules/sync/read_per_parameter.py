@@ -13,8 +13,7 @@ class ReadPerParameter(Rule[ast.For | ast.expr]):
     code = "SY07"
     doc = RuleDoc(
         title="a read for each parameter",
-        why="`p.grad.norm().item()` in a loop over the parameters waits as many times as the model has parameters, "
-        "with a tiny kernel before each wait.",
+        why="`p.grad.norm().item()` for each parameter waits as many times, with a tiny kernel before each wait.",
         cure="`torch.stack(torch._foreach_norm(grads))` gives all norms in one call, and one `.tolist()` (or none: "
         "keep them on the device) reads them; `torch.nn.utils.get_total_norm` gives the total.",
         at_runtime="As many scalar reads from one line as there are parameters, in `hotloop diagnose`.",

@@ -20,8 +20,7 @@ class TensorInLogCall(Rule[ast.Call]):
         "(`logger.debug('loss %s', loss)`), which is formatted only if the line is written.",
         at_runtime="Scalar reads and graph breaks on the line of a log call, in `hotloop diagnose`.",
         not_reported="`logger.debug('loss %s', loss)`, a line under `isEnabledFor` or `if step % n == 0`, and messages "
-        "of errors that are raised are not reported. Ruff's G004 reports every f-string in a log call, whether a "
-        "tensor is in it or not.",
+        "of raised errors are not reported. Ruff's G004 reports every f-string in a log call, tensor or not.",
     )
     calls = _LEVELS | {"print"}
     hot_only = True

@@ -10,8 +10,7 @@ class TensorTruthTest(Rule[ast.If | ast.While | ast.Assert | ast.IfExp]):
     code = "SY03"
     doc = RuleDoc(
         title="an `if`, `while` or `assert` on a tensor",
-        why="Python must know the value before it can go on, so the host waits for the device; under `torch.compile` "
-        "the graph breaks there.",
+        why="Python must know the value to go on: the host waits, and under `torch.compile` the graph breaks there.",
         cure="Compute both ways and choose with `torch.where`, or apply `nan_to_num` always; to count bad values, "
         "add `(~torch.isfinite(x)).sum()` to a counter on the device and read it once in a while.",
         at_runtime="Scalar reads and graph breaks with this line, in `hotloop diagnose`.",
