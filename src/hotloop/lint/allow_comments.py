@@ -69,10 +69,9 @@ class AllowComments:
                     allowance_finding(UNREASONED, self._file.path, line, f"`{said}` names no code and reason")
                 )
                 continue
-            about = line
-            if not lines[line - 1][: token.start[1]].strip():  # it stands alone: the next line of code is meant
-                contents = enumerate((content.strip() for content in lines[line:]), line + 1)
-                about = next((number for number, code in contents if code and not code.startswith("#")), line)
+            alone = not lines[line - 1][: token.start[1]].strip()
+            below = enumerate(lines[line:] if alone else [], line + 1)
+            about = next((number for number, text in below if text.strip() and text.lstrip()[0] != "#"), line)
             codes = tuple(code.strip().upper() for code in rest["codes"].split(","))
             self._comments.append(AllowComment(line=line, about=about, codes=codes))
 

@@ -15,7 +15,7 @@ from hotloop.lint import fixers
 from hotloop.lint.catalogue import catalogue
 from hotloop.lint.dispatch import line_of
 from hotloop.lint.patches.patch import Patch, Unfixed
-from hotloop.lint.source_model.names import last_name
+from hotloop.lint.source_model.expressions import last_name
 from hotloop.lint.source_model.source_file import read_source
 
 if TYPE_CHECKING:

@@ -82,7 +82,11 @@ def _of_file(file: SourceFile, dispatch: Dispatch, options: LintOptions) -> list
     comments = AllowComments(file)
     found = dispatch.findings(file)
     codes = set(dispatch.codes)
-    if _runs_torchfix(options):
+    runs_torchfix = options.torchfix
+    if runs_torchfix is None:
+        wanted = not options.select or any(code.startswith(PREFIX) for code in options.select)
+        runs_torchfix = wanted and is_installed()
+    if runs_torchfix:
         theirs = [finding for finding in torchfix_findings(file) if options.wants(finding.code)]
         codes |= {finding.code for finding in theirs}
         found = sorted(found + theirs, key=lambda finding: (finding.line, finding.column, finding.code))
@@ -93,13 +97,6 @@ def _of_file(file: SourceFile, dispatch: Dispatch, options: LintOptions) -> list
         kept = [hot for finding in kept if (hot := options.hot.keep(finding)) is not None]
     about_allowances = [*comments.findings, *comments.stale(codes)]
     return kept + [finding for finding in about_allowances if options.wants(finding.code)]
-
-
-def _runs_torchfix(options: LintOptions) -> bool:
-    if options.torchfix is not None:
-        return options.torchfix
-    wanted = not options.select or any(code.startswith(PREFIX) for code in options.select)
-    return wanted and is_installed()
 
 
 def _check(options: LintOptions) -> None:

@@ -12,6 +12,7 @@ from hotloop.lint.source_model.source_file import SourceFile
 PREFIX = "TOR"
 # Off by default in TorchFix too, except TOR401 (a loader without workers), which is our DA06.
 _LEFT_OUT = ("TOR3", "TOR9")
+_USUAL_CURE = "Run `torchfix --fix` for those it can mend; its documentation has a section for each code."
 _CURES = {"TOR401": "Give the loader `num_workers` if `hotloop diagnose` sees the step wait for data."}
 
 
@@ -38,7 +39,5 @@ def _findings(file: SourceFile) -> Iterator[Finding]:
     for line, column, said, *_ in checker.run():
         code, _, message = str(said).partition(" ")
         if not code.startswith(_LEFT_OUT):
-            cure = _CURES.get(
-                code, "Run `torchfix --fix` for those it can mend; its documentation has a section for each code."
-            )
+            cure = _CURES.get(code, _USUAL_CURE)
             yield Finding(code=code, path=file.path, line=int(line), column=int(column), message=message, cure=cure)

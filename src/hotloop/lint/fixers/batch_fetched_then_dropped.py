@@ -7,9 +7,8 @@ import libcst as cst
 from hotloop.lint.patches.concrete_source import ConcreteSource
 from hotloop.lint.patches.edits import Edits, NotExact
 from hotloop.lint.patches.fixer import Fixer
-from hotloop.lint.source_model.arguments import argument, is_literal, number
 from hotloop.lint.source_model.definitions import class_of, method
-from hotloop.lint.source_model.names import dotted, words
+from hotloop.lint.source_model.expressions import argument, dotted, is_literal, words
 from hotloop.lint.source_model.source_file import SourceFile
 
 _HARMLESS = words("batch_size shuffle num_workers pin_memory drop_last dataset")
@@ -64,7 +63,7 @@ def _limit(node: ast.If, loop: ast.For, file: SourceFile) -> ast.expr:
         raise NotExact("the test does more than compare the count and leave")
     if dotted(test.left) != target.id or not isinstance(test.ops[0], (ast.GtE, ast.Eq)):
         raise NotExact("the test is not `count >= n`")
-    value = number(test.comparators[0], file)
+    value = file.number(test.comparators[0])
     if not isinstance(value, int) or value < 1:
         raise NotExact("the limit is not seen to be a whole number above 0")
     same = [name for name in file.all(ast.Name) if name.id == target.id]

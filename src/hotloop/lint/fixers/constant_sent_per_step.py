@@ -7,7 +7,7 @@ import libcst as cst
 from hotloop.lint.patches.concrete_source import ConcreteSource
 from hotloop.lint.patches.edits import Edits, NotExact
 from hotloop.lint.patches.fixer import Fixer
-from hotloop.lint.source_model.arguments import is_number_literal
+from hotloop.lint.source_model.expressions import is_number_literal
 
 
 class FillOnDevice(Fixer[ast.Call]):

@@ -7,10 +7,9 @@ import libcst as cst
 from hotloop.lint.patches.concrete_source import ConcreteSource
 from hotloop.lint.patches.edits import Edits, NotExact
 from hotloop.lint.patches.fixer import Fixer
-from hotloop.lint.source_model.arguments import receiver
 from hotloop.lint.source_model.definitions import method
+from hotloop.lint.source_model.expressions import dotted, receiver, words
 from hotloop.lint.source_model.kind import Kind
-from hotloop.lint.source_model.names import dotted, words
 from hotloop.lint.source_model.node_types import FunctionDef
 from hotloop.lint.source_model.source_file import SourceFile
 

@@ -7,8 +7,7 @@ import libcst as cst
 from hotloop.lint.patches.concrete_source import ConcreteSource
 from hotloop.lint.patches.edits import Edits, NotExact
 from hotloop.lint.patches.fixer import Fixer
-from hotloop.lint.source_model.arguments import is_literal, values_given
-from hotloop.lint.source_model.names import dotted, words
+from hotloop.lint.source_model.expressions import dotted, is_literal, values_given, words
 from hotloop.lint.source_model.node_types import LoopNode
 from hotloop.lint.source_model.position import Scope
 from hotloop.lint.source_model.source_file import SourceFile
@@ -43,7 +42,11 @@ class GatherThenJoin(Fixer[ast.Assign]):
         joined = source.concrete(call, cst.Call)
         first = joined.args[0].with_changes(value=cst.Name(parts))
         after = f"{target.id} = {source.code(joined.with_changes(args=[first, *joined.args[1:]]))}"
-        taken = source.statement(f"{parts}.append({_copied(piece, call, source)})")
+        text, library = source.code(source.concrete(piece, cst.BaseExpression)), dotted(call.func).rpartition(".")[0]
+        if not library and file.name_of(call.func) not in _TORCH:
+            raise NotExact("`concatenate` is imported without its module")
+        copied = f"{text}.clone()" if file.name_of(call.func) in _TORCH else f"{library}.array({text})"
+        taken = source.statement(f"{parts}.append({copied})")
         assert isinstance(taken, cst.SimpleStatementLine)
         return Edits(
             subject=node,
@@ -107,14 +110,3 @@ def _check_reads(node: ast.Assign, name: str, loop: LoopNode, file: SourceFile) 
 
 def _function(scope: Scope) -> ast.AST:
     return scope.function or scope.node
-
-
-def _copied(piece: ast.expr, call: ast.Call, source: ConcreteSource) -> str:
-    """The piece, copied as it is now."""
-    text = source.code(source.concrete(piece, cst.BaseExpression))
-    library = dotted(call.func).rpartition(".")[0]
-    if source.file.name_of(call.func) in _TORCH:
-        return f"{text}.clone()"
-    if not library:
-        raise NotExact("`concatenate` is imported without its module")
-    return f"{library}.array({text})"

@@ -8,8 +8,7 @@ import libcst as cst
 from hotloop.lint.patches.concrete_source import ConcreteSource
 from hotloop.lint.patches.edits import Edits, NotExact
 from hotloop.lint.patches.fixer import Fixer
-from hotloop.lint.source_model.arguments import is_literal, is_number_literal
-from hotloop.lint.source_model.names import dotted, words
+from hotloop.lint.source_model.expressions import dotted, is_literal, is_number_literal, words
 from hotloop.lint.source_model.position import Binding
 from hotloop.lint.source_model.source_file import SourceFile
 

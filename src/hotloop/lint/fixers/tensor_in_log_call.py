@@ -7,8 +7,7 @@ import libcst as cst
 from hotloop.lint.patches.concrete_source import ConcreteSource
 from hotloop.lint.patches.edits import Edits, NotExact
 from hotloop.lint.patches.fixer import Fixer
-from hotloop.lint.source_model.arguments import values_given
-from hotloop.lint.source_model.names import dotted, words
+from hotloop.lint.source_model.expressions import dotted, values_given, words
 from hotloop.lint.source_model.source_file import SourceFile
 
 _LEVELS = {"debug": "DEBUG", "info": "INFO", "warning": "WARNING"}

@@ -1,6 +1,7 @@
 """Patch: one file before and after its fixes, as a unified diff or written in place."""
 
 import difflib
+import io
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +50,8 @@ class Patch:
         """
         full, here = Path(self.path).absolute(), Path.cwd()
         path = (full.relative_to(here) if full.is_relative_to(here) else full).as_posix().lstrip("/")
-        old, new = (_lines(data.decode(self.text_encoding)) for data in (self.before, self.after))
+        # Only newline ends a line here, as for patch and git: form feeds are text.
+        old, new = (list(io.StringIO(data.decode(self.text_encoding))) for data in (self.before, self.after))
         diff = difflib.unified_diff(old, new, f"a/{path}", f"b/{path}")
         return "".join(line if line.endswith("\n") else f"{line}\n{_NO_NEWLINE}" for line in diff)
 
@@ -69,9 +71,3 @@ class Patch:
                 shutil.copymode(target, temporary)
         except OSError as error:
             raise SourceError(f"cannot write {self.path}: {error.strerror}; give files that you may change") from None
-
-
-def _lines(text: str) -> list[str]:
-    """Lines with their ends. Only newline ends a line here, as for patch and git: form feeds are text."""
-    parts = text.split("\n")
-    return [part + "\n" for part in parts[:-1]] + ([parts[-1]] if parts[-1] else [])

@@ -3,8 +3,8 @@
 import ast
 from collections.abc import Iterator
 
-from hotloop.lint.source_model.arguments import argument, receiver
 from hotloop.lint.source_model.definitions import class_of, decorators, definition, method
+from hotloop.lint.source_model.expressions import argument, receiver
 from hotloop.lint.source_model.node_types import FunctionDef
 from hotloop.lint.source_model.source_file import SourceFile
 

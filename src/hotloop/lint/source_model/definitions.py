@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterator
 
-from hotloop.lint.source_model.names import dotted
+from hotloop.lint.source_model.expressions import dotted
 from hotloop.lint.source_model.node_types import FunctionDef
 from hotloop.lint.source_model.source_file import SourceFile
 

@@ -4,8 +4,8 @@ import ast
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from hotloop.lint.source_model.names import LOADER, dotted, is_usual
-from hotloop.lint.source_model.node_types import Comprehension, ForLoop, FunctionDef, LoopNode, ScopeNode
+from hotloop.lint.source_model.expressions import LOADER, dotted, is_usual
+from hotloop.lint.source_model.node_types import Comprehension, ForLoop, FunctionDef, ScopeNode
 from hotloop.lint.source_model.position import Binding, Branch, How, Loop, Position, Scope
 
 Children = list[tuple[ast.AST, Position]]
@@ -111,17 +111,14 @@ def _iterates_loader(expression: ast.expr) -> bool:
 
 def _for(node: ForLoop, position: Position) -> Children:
     _bind(node.target, position, "for", node.iter, node)
-    inside = _inside(position, node, _iterates_loader(node.iter))
+    loop = Loop(node, _iterates_loader(node.iter))
+    inside = Position(position.scope, (*position.loops, loop), position.branches)
     return [(node.iter, position), (node.target, inside), *_all(node.body, inside), *_all(node.orelse, position)]
 
 
 def _while(node: ast.While, position: Position) -> Children:
-    inside = _inside(position, node, False)
+    inside = Position(position.scope, (*position.loops, Loop(node)), position.branches)
     return [*_all([node.test, *node.body], inside), *_all(node.orelse, position)]
-
-
-def _inside(position: Position, node: LoopNode, loader: bool) -> Position:
-    return Position(position.scope, (*position.loops, Loop(node, loader)), position.branches)
 
 
 def _comprehension(node: Comprehension, position: Position) -> Children:

@@ -3,7 +3,7 @@
 import ast
 from enum import StrEnum
 
-from hotloop.lint.source_model.names import dotted
+from hotloop.lint.source_model.expressions import dotted
 
 
 class Kind(StrEnum):
@@ -23,15 +23,14 @@ class Kind(StrEnum):
     LOGGER = "logger"
 
 
-_BY_ENDING = (
-    ("Tensor", Kind.TENSOR),
-    ("DataLoader", Kind.LOADER),
-    ("Optimizer", Kind.OPTIMIZER),
-    ("Module", Kind.MODULE),
-    ("ndarray", Kind.ARRAY),
-    ("DataFrame", Kind.FRAME),
-    ("Series", Kind.FRAME),
-)
+_BY_ENDING = {
+    Kind.TENSOR: "Tensor",
+    Kind.LOADER: "DataLoader",
+    Kind.OPTIMIZER: "Optimizer",
+    Kind.MODULE: "Module",
+    Kind.ARRAY: "ndarray",
+    Kind.FRAME: ("DataFrame", "Series"),
+}
 
 
 def annotated_kind(annotation: ast.expr) -> Kind:
@@ -48,4 +47,4 @@ def annotated_kind(annotation: ast.expr) -> Kind:
     last = (quoted or dotted(annotation)).rpartition(".")[2]
     if last in ("int", "float", "bool", "str"):
         return Kind.NUMBER
-    return next((kind for ending, kind in _BY_ENDING if last.endswith(ending)), Kind.UNKNOWN)
+    return next((kind for kind, endings in _BY_ENDING.items() if last.endswith(endings)), Kind.UNKNOWN)

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+from hotloop.lint.source_model.expressions import LOADER, LOGGER, MODULE, OPTIMIZER, is_usual, last_name, words
 from hotloop.lint.source_model.kind import Kind, annotated_kind
 from hotloop.lint.source_model.library_kinds import function_kind, method_kind
-from hotloop.lint.source_model.names import LOADER, LOGGER, MODULE, OPTIMIZER, is_usual, last_name, words
 from hotloop.lint.source_model.node_types import FunctionDef, iterations
 from hotloop.lint.source_model.position import Binding, Scope
 
@@ -40,7 +40,7 @@ class KindInference:
         self._backward = backward
         self._known: dict[ast.AST, Kind] = {}
         self._forms: dict[type[ast.AST], Callable[[Any], Kind]] = {
-            ast.Name: self._of_name,
+            ast.Name: lambda node: self._of_binding(found) if (found := self._binding(node)) else _usual_kind(node.id),
             ast.Attribute: self._of_attribute,
             ast.Call: self._of_call,
             ast.Subscript: lambda node: _part_of(self.kind(node.value), _KEPT_BY_INDEX),
@@ -123,10 +123,6 @@ class KindInference:
             return Kind.OUTPUT
         name = self._name_of(node)
         return Kind.UNKNOWN if name.startswith("torch.") else _usual_kind(name)
-
-    def _of_name(self, node: ast.Name) -> Kind:
-        binding = self._binding(node)
-        return _usual_kind(node.id) if binding is None else self._of_binding(binding)
 
     def _of_binding(self, binding: Binding) -> Kind:
         if binding.name in self._backward:

@@ -1,7 +1,7 @@
 """What functions and methods of torch, NumPy and pandas return, by their names."""
 
+from hotloop.lint.source_model.expressions import words
 from hotloop.lint.source_model.kind import Kind
-from hotloop.lint.source_model.names import words
 
 _NO_TENSOR = words(
     "no_grad enable_grad inference_mode compile device dtype finfo iinfo save load manual_seed seed Generator Size "
@@ -10,17 +10,13 @@ _NO_TENSOR = words(
 )
 _NO_TENSOR_PREFIXES = ("is_", "are_", "set_", "get_", "use_")
 _NUMBER_CALLS = words("float int bool len str round abs range repr id hash ord isinstance hasattr")
-_BY_PREFIX = (
-    ("torch.linalg.", Kind.TENSOR),
-    ("torch.fft.", Kind.TENSOR),
-    ("torch.special.", Kind.TENSOR),
-    ("torch.sparse.", Kind.TENSOR),
-    ("torch.optim.", Kind.OPTIMIZER),
-    ("numpy.", Kind.ARRAY),
-    ("pandas.", Kind.FRAME),
-    ("polars.", Kind.FRAME),
-    ("logging.getLogger", Kind.LOGGER),
-)
+_BY_PREFIX = {
+    Kind.TENSOR: ("torch.linalg.", "torch.fft.", "torch.special.", "torch.sparse."),
+    Kind.OPTIMIZER: ("torch.optim.",),
+    Kind.ARRAY: ("numpy.",),
+    Kind.FRAME: ("pandas.", "polars."),
+    Kind.LOGGER: ("logging.getLogger",),
+}
 _PLAIN_METHODS = words(
     "item size dim numel nelement element_size stride data_ptr get_device is_contiguous is_floating_point is_complex "
     "storage_offset ndimension type tolist keys is_pinned is_shared untyped_storage __len__"
@@ -52,7 +48,7 @@ def function_kind(name: str) -> Kind:
         return Kind.OPTIMIZER
     if name in _NUMBER_CALLS:
         return Kind.NUMBER
-    by_prefix = next((kind for start, kind in _BY_PREFIX if name.startswith(start)), Kind.UNKNOWN)
+    by_prefix = next((kind for kind, starts in _BY_PREFIX.items() if name.startswith(starts)), Kind.UNKNOWN)
     return Kind.LOADER if by_prefix is Kind.UNKNOWN and last.endswith("DataLoader") else by_prefix
 
 

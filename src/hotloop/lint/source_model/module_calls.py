@@ -3,11 +3,10 @@
 import ast
 import re
 
-from hotloop.lint.source_model.arguments import values_given
 from hotloop.lint.source_model.definitions import inherited_method
+from hotloop.lint.source_model.expressions import dotted, values_given, words
 from hotloop.lint.source_model.kind import Kind
 from hotloop.lint.source_model.library_kinds import method_kind
-from hotloop.lint.source_model.names import dotted, words
 from hotloop.lint.source_model.source_file import SourceFile
 
 # Methods of torch.nn.Module that compute nothing in a step.

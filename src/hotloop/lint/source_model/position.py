@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal
 
-from hotloop.lint.source_model.names import words
+from hotloop.lint.source_model.expressions import words
 from hotloop.lint.source_model.node_types import Comprehension, FunctionDef, LoopNode, ScopeNode
 
 How = Literal["assign", "unpack", "aug", "for", "for-unpack", "argument", "with", "import", "definition", "other"]

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TypeVar, cast, overload
 
 from hotloop.errors import SourceError
+from hotloop.lint.source_model.expressions import dotted, last_name
 from hotloop.lint.source_model.kind import Kind
 from hotloop.lint.source_model.kind_inference import KindInference
-from hotloop.lint.source_model.names import dotted, last_name
 from hotloop.lint.source_model.node_types import Comprehension, FunctionDef
 from hotloop.lint.source_model.position import Binding, HotContext, Position, Scope
 from hotloop.lint.source_model.tree_index import TreeIndex
@@ -168,6 +168,15 @@ class SourceFile:
     def bindings(self, scope: Scope, name: str) -> list[Binding]:
         """All bindings of a name in one scope, in order."""
         return scope.bindings.get(name, [])
+
+    def number(self, node: ast.expr) -> int | float | None:
+        """The number that an expression is, written there or behind a name that is bound once; None where unknown."""
+        written: ast.expr | None = node
+        if isinstance(node, ast.Name | ast.Attribute):
+            bindings = self.bindings_of(node)
+            written = bindings[0].value if len(bindings) == 1 and bindings[0].how == "assign" else None
+        value = written.value if isinstance(written, ast.Constant) else None
+        return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
     def all_bindings(self) -> Iterator[Binding]:
         """All bindings of all names in the file, scope by scope."""

@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Callable, Iterable
 
-from hotloop.lint.source_model.names import OPTIMIZER, dotted, is_usual, last_name
+from hotloop.lint.source_model.expressions import OPTIMIZER, dotted, is_usual, last_name
 from hotloop.lint.source_model.node_types import iterations
 from hotloop.lint.source_model.position import Position
 

@@ -5,7 +5,7 @@ import ast
 from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
 from hotloop.lint.source_model.compile_calls import compile_calls, compiled_part
 from hotloop.lint.source_model.definitions import decorators, definition
-from hotloop.lint.source_model.names import MODULE, is_usual, last_name
+from hotloop.lint.source_model.expressions import MODULE, is_usual, last_name
 from hotloop.lint.source_model.node_types import FunctionDef
 
 _CACHES = ("functools.cache", "functools.lru_cache")
@@ -42,10 +42,11 @@ def _is_kept_wrongly(call: ast.Call, target: ast.expr, function: FunctionDef, fi
         return False
     for kept_as in statement.targets:
         if isinstance(kept_as, ast.Subscript) and from_arguments:
-            return not from_arguments & _names_behind(kept_as.slice, file)
-        if isinstance(kept_as, ast.Name) and any(
-            kept_as.id in part.names for part in file.within(function, ast.Global)
-        ):
+            names = file.within(kept_as.slice, ast.Name)
+            behind = [value for name in names if (value := file.assigned(name)) is not None]  # one assignment back
+            return not any(from_arguments & file.names_in(part) for part in [kept_as.slice, *behind])
+        shared = [name for part in file.within(function, ast.Global) for name in part.names]
+        if isinstance(kept_as, ast.Name) and kept_as.id in shared:
             return bool(from_arguments) or _takes_model(target, file)
     return False
 
@@ -59,9 +60,3 @@ def _takes_model(target: ast.expr, file: SourceFile) -> bool:
         or (argument.annotation is not None and last_name(argument.annotation).endswith("Module"))
         for argument in function.args.args
     )
-
-
-def _names_behind(key: ast.expr, file: SourceFile) -> set[str]:
-    """All plain names in a key, and those that they are computed from, one assignment back."""
-    assigned = [value for name in file.within(key, ast.Name) if (value := file.assigned(name)) is not None]
-    return file.names_in(key).union(*(file.names_in(value) for value in assigned))

@@ -3,8 +3,8 @@
 import ast
 
 from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
-from hotloop.lint.source_model.arguments import argument, is_literal
 from hotloop.lint.source_model.compile_calls import compile_calls
+from hotloop.lint.source_model.expressions import argument, is_literal
 
 _MODES = ("reduce-overhead", "max-autotune")
 _EVALUATION = ("val", "valid", "test", "eval", "dev")

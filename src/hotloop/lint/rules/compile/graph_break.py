@@ -1,7 +1,6 @@
 """CO07: what breaks the graph of a compiled function."""
 
 import ast
-from collections.abc import Iterator
 
 from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
 from hotloop.lint.source_model.compile_calls import compiled_functions
@@ -27,22 +26,14 @@ class GraphBreak(Rule[ast.Module]):
     nodes = (ast.Module,)
 
     def check(self, node: ast.Module, file: SourceFile) -> Violations:
-        if "compile" not in file.text:
-            return
-        for function in compiled_functions(file):
-            for statement in function.body:
-                yield from _breaks(statement, file)
-
-
-def _breaks(statement: ast.stmt, file: SourceFile) -> Iterator[Violation]:
-    for part in file.within(statement):
-        if isinstance(part, ast.Call):
-            what = _breaking_call(part, file)
-            if what:
+        functions = compiled_functions(file) if "compile" in file.text else ()
+        statements = [statement for function in functions for statement in function.body]
+        for part in (part for statement in statements for part in file.within(statement)):
+            if isinstance(part, ast.Call) and (what := _breaking_call(part, file)):
                 yield Violation(part, f"{what} ends the graph of a compiled function")
-        elif isinstance(part, (ast.If, ast.While, ast.IfExp, ast.Assert)):
-            for test in tested_tensors(part.test, file):
-                yield Violation(test, "a branch on a tensor ends the graph of a compiled function")
+            elif isinstance(part, (ast.If, ast.While, ast.IfExp, ast.Assert)):
+                for test in tested_tensors(part.test, file):
+                    yield Violation(test, "a branch on a tensor ends the graph of a compiled function")
 
 
 def _breaking_call(call: ast.Call, file: SourceFile) -> str:

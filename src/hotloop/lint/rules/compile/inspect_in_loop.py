@@ -3,7 +3,7 @@
 import ast
 
 from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
-from hotloop.lint.source_model.names import words
+from hotloop.lint.source_model.expressions import words
 
 _INSPECTED = frozenset({"__code__", "__signature__", "__wrapped__", "__closure__", "__defaults__"})
 

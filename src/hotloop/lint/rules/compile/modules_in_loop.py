@@ -4,8 +4,7 @@ import ast
 from collections.abc import Iterable
 
 from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
-from hotloop.lint.source_model.arguments import values_given
-from hotloop.lint.source_model.names import dotted, last_name
+from hotloop.lint.source_model.expressions import dotted, last_name, values_given
 from hotloop.lint.source_model.node_types import iterations
 
 _FEW = 4  # below, stacking is not worth its code

@@ -4,7 +4,7 @@ import ast
 
 from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
 from hotloop.lint.source_model.compile_calls import is_compile
-from hotloop.lint.source_model.names import last_name
+from hotloop.lint.source_model.expressions import last_name
 
 _BESIDE = frozenset({"print", "debug", "info", "warning", "log", "warn"})
 

@@ -5,8 +5,8 @@ import ast
 from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
 from hotloop.lint.source_model.compile_calls import compiled_part, is_compile
 from hotloop.lint.source_model.definitions import class_of, decorators, definition, method
+from hotloop.lint.source_model.expressions import words
 from hotloop.lint.source_model.module_calls import HOUSEKEEPING, method_runs_module
-from hotloop.lint.source_model.names import words
 from hotloop.lint.source_model.node_types import FunctionDef
 
 # What nanoGPT calls its methods that compute nothing, and many programs with it: where the class is not in this file.
@@ -39,9 +39,7 @@ class UncompiledMethodCall(Rule[ast.Call]):
         if compiled is None or isinstance(definition(compiled, file), FunctionDef):
             return
         if _runs_eagerly(class_of(compiled, file), node.func.attr, file):
-            yield Violation(
-                node, f"`{binding.name}` is compiled, but `.{node.func.attr}()` runs the module that is not"
-            )
+            yield Violation(node, f"`{binding.name}` is compiled, but `.{node.func.attr}()` runs the one that is not")
 
 
 def _runs_eagerly(made: ast.ClassDef | None, name: str, file: SourceFile) -> bool:

@@ -24,9 +24,7 @@ class VersionComparedAsString(Rule[ast.Compare]):
         sides = [node.left, *node.comparators]
         for operator, left, right in zip(node.ops, sides, sides[1:], strict=False):
             if isinstance(operator, _ORDER) and (_is_compared(left, right, file) or _is_compared(right, left, file)):
-                yield Violation(
-                    node, "compares versions as strings (or as a decimal number): 2.10 counts as less than 2.9"
-                )
+                yield Violation(node, "compares versions as strings (or decimal numbers): 2.10 is less than 2.9")
 
 
 def _is_compared(version: ast.expr, limit: ast.expr, file: SourceFile) -> bool:

@@ -3,7 +3,7 @@
 import ast
 
 from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
-from hotloop.lint.source_model.names import dotted
+from hotloop.lint.source_model.expressions import dotted
 
 
 class BatchFetchedThenDropped(Rule[ast.For]):
@@ -33,10 +33,10 @@ class BatchFetchedThenDropped(Rule[ast.For]):
 def _counts_batches(test: ast.expr, loop: ast.For, file: SourceFile) -> bool:
     if not isinstance(test, ast.Compare) or len(test.ops) != 1:
         return False
+    left = dotted(test.left.left if isinstance(test.left, ast.BinOp) else test.left)
+    # What counts batches is the first target of enumerate, or what the body adds to.
     counters = {dotted(part.target) for part in file.within(loop, ast.AugAssign)}
-    is_counted = isinstance(loop.iter, ast.Call) and file.name_of(loop.iter.func) == "enumerate"
-    if is_counted and isinstance(loop.target, ast.Tuple):
+    counted = isinstance(loop.iter, ast.Call) and file.name_of(loop.iter.func) == "enumerate"
+    if counted and isinstance(loop.target, ast.Tuple):
         counters.add(dotted(loop.target.elts[0]))
-    left = test.left.left if isinstance(test.left, ast.BinOp) else test.left
-    compares = isinstance(test.ops[0], (ast.Gt, ast.GtE, ast.Eq))
-    return compares and dotted(left) in counters - {""}
+    return left != "" and left in counters and isinstance(test.ops[0], (ast.Gt, ast.GtE, ast.Eq))

@@ -4,9 +4,8 @@ import ast
 from collections.abc import Iterator
 
 from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
-from hotloop.lint.source_model.arguments import argument, is_literal, number
 from hotloop.lint.source_model.definitions import class_of, decorators, inherited_method, is_dataset, lineage, method
-from hotloop.lint.source_model.names import dotted
+from hotloop.lint.source_model.expressions import argument, dotted, is_literal
 
 _CACHES = ("functools.lru_cache", "lru_cache", "cachetools.cached")
 _LRU_DEFAULT = 128  # functools.lru_cache(maxsize=128)
@@ -26,10 +25,9 @@ class CacheSmallerThanEpoch(Rule[ast.ClassDef]):
     nodes = (ast.ClassDef,)
 
     def check(self, node: ast.ClassDef, file: SourceFile) -> Violations:
-        shuffling = [call for call in file.calls("DataLoader") if is_literal(argument(call, "shuffle", 2), True)]
-        read = [class_of(argument(call, "dataset", 0), file) for call in shuffling]
-        is_shuffled = any(node in lineage(dataset, file) for dataset in read if dataset is not None)
-        if not is_shuffled or not is_dataset(node, file):
+        loaders = [call for call in file.calls("DataLoader") if is_literal(argument(call, "shuffle", 2), True)]
+        shuffled = [made for call in loaders if (made := class_of(argument(call, "dataset", 0), file)) is not None]
+        if not is_dataset(node, file) or not any(node in lineage(made, file) for made in shuffled):
             return
         getitem = inherited_method(node, "__getitem__", file)
         if getitem is None or len(getitem.args.args) < 2:
@@ -48,7 +46,7 @@ def _decorated(owner: ast.ClassDef, called: str, file: SourceFile) -> Iterator[V
         if made not in _CACHES:
             continue
         size = argument(decorator, "maxsize", 0) if isinstance(decorator, ast.Call) else None
-        limit = _LRU_DEFAULT if size is None else number(size, file)
+        limit = _LRU_DEFAULT if size is None else file.number(size)
         if limit is not None:
             yield Violation(decorator, _message(limit))
 
@@ -62,7 +60,7 @@ def _by_hand(getitem: ast.AST, index: str, file: SourceFile) -> Iterator[Violati
     for test in file.within(getitem, ast.Compare):
         if not isinstance(file.parent(test), ast.If):
             continue
-        left, limit = test.left, number(test.comparators[0], file)
+        left, limit = test.left, file.number(test.comparators[0])
         measured = left.args[0] if isinstance(left, ast.Call) and dotted(left.func) == "len" and left.args else None
         if limit is not None and dotted(measured) in stores - {""}:
             yield Violation(test, _message(limit))

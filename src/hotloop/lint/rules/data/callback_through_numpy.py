@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 
 from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
-from hotloop.lint.source_model.names import dotted
+from hotloop.lint.source_model.expressions import dotted
 
 _TO_TENSOR = frozenset({"torch.tensor", "torch.as_tensor", "torch.from_numpy", "torch.asarray"})
 

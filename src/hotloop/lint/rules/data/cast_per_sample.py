@@ -25,14 +25,10 @@ class CastPerSample(Rule[ast.Call]):
         if hot is None or hot.kind != "getitem" or not is_dataset(file.position(node).scope.owner, file):
             return
         if file.name_of(node.func) == "torch.tensor":
-            if node.args and _is_array(node.args[0], file):
-                yield Violation(node, "`torch.tensor()` copies an array for every sample")
+            for given in node.args[:1]:
+                taken = file.assigned(given) or given
+                slices = file.within(taken.slice, ast.Slice) if isinstance(taken, ast.Subscript) else []
+                if slices or file.kind(given) in (Kind.ARRAY, Kind.TENSOR):
+                    yield Violation(node, "`torch.tensor()` copies an array for every sample")
         elif isinstance(node.func, ast.Attribute) and node.func.attr != "tensor":
             yield Violation(node, f"`{node.func.attr}` is done again for every sample, in every epoch")
-
-
-def _is_array(given: ast.expr, file: SourceFile) -> bool:
-    if file.kind(given) in (Kind.ARRAY, Kind.TENSOR):
-        return True
-    taken = file.assigned(given) or given
-    return isinstance(taken, ast.Subscript) and bool(file.within(taken.slice, ast.Slice))

@@ -4,8 +4,7 @@ import ast
 import re
 
 from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
-from hotloop.lint.source_model.arguments import argument
-from hotloop.lint.source_model.names import dotted
+from hotloop.lint.source_model.expressions import argument, dotted
 
 _KEPT_EXACT = re.compile(r"label|target|weight|mask|loss|reward|(^|_)(y|ys|id|ids)$", re.I)
 _FLOAT32 = frozenset({"torch.float32", "torch.float", "numpy.float32"})
@@ -32,14 +31,9 @@ class Float32Batches(Rule[ast.Call]):
         types = [argument(call, "dtype", 1) for call in file.calls("autocast")]
         if not any(given is not None and file.name_of(given) == "torch.bfloat16" for given in types):
             return
-        if not _makes_float32(node, node.func.attr, file) or file.attributes_in(hot.node) & _HALVES:
+        given = [*node.args, *(word.value for word in node.keywords if word.arg == "dtype")]
+        casts = any(file.name_of(part) in _FLOAT32 for part in given) or (node.func.attr == "float" and not node.args)
+        if not casts or file.attributes_in(hot.node) & _HALVES:
             return
         if not any(_KEPT_EXACT.search(name) for name in (dotted(node.func.value), *file.assigned_to(node))):
             yield Violation(node, "the batch is made in float32, and the model computes in bfloat16")
-
-
-def _makes_float32(node: ast.Call, name: str, file: SourceFile) -> bool:
-    if name == "float":
-        return not node.args
-    given = [*node.args, *(word.value for word in node.keywords if word.arg == "dtype")]
-    return any(file.name_of(part) in _FLOAT32 for part in given)

@@ -3,7 +3,7 @@
 import ast
 
 from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
-from hotloop.lint.source_model.names import dotted
+from hotloop.lint.source_model.expressions import dotted
 
 _JOINS = frozenset(
     f"{library}.{name}"

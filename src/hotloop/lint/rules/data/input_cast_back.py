@@ -5,8 +5,7 @@ import re
 from collections.abc import Iterator
 
 from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
-from hotloop.lint.source_model.arguments import receiver, values_given
-from hotloop.lint.source_model.names import dotted, last_name
+from hotloop.lint.source_model.expressions import dotted, last_name, receiver, values_given
 
 _NEEDS_FLOAT32 = re.compile(r"norm|loss|metric|criterion|softmax|rotary|attention|router|gate", re.I)
 _FLOAT32 = frozenset({"torch.float32", "torch.float"})

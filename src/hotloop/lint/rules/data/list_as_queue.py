@@ -3,8 +3,7 @@
 import ast
 
 from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
-from hotloop.lint.source_model.arguments import is_literal, number
-from hotloop.lint.source_model.names import dotted
+from hotloop.lint.source_model.expressions import dotted, is_literal
 
 # Below this many entries a list is as fast as a deque, measured with CPython 3.11 on two shared cores.
 _MATTERS = 2000
@@ -73,7 +72,7 @@ def _limit(node: ast.Call, name: str, file: SourceFile) -> int | float | None:
 def _usual(side: ast.expr, file: SourceFile) -> int | float | None:
     """The number on this side, or the default of the parameter that it comes from."""
     for _ in range(3):  # self.size = size; def __init__(self, size=10)
-        found = number(side, file)
+        found = file.number(side)
         binding = file.binding(side) if found is None else None
         if binding is None or binding.value is None or binding.how not in ("assign", "argument"):
             return found

@@ -3,8 +3,8 @@
 import ast
 
 from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
-from hotloop.lint.source_model.arguments import argument, is_literal
 from hotloop.lint.source_model.definitions import class_of, inherited_method, lineage
+from hotloop.lint.source_model.expressions import argument, is_literal
 
 _GROUPS = ("batch", "chunk", "collate", "stack", "concat")
 
@@ -37,14 +37,11 @@ def _yields_samples(owner: ast.ClassDef, file: SourceFile) -> bool:
     read = inherited_method(owner, "__iter__", file)
     if read is None or not any(base.endswith("IterableDataset") for base in bases):
         return False
-    if any(_names_groups(part) for node in classes for part in file.within(node)):
+    names = {part.arg for node in classes for part in file.within(node, ast.arg)}
+    names |= {name for node in classes for name in file.names_in(node) | file.attributes_in(node)}
+    names_groups = any(word in name.lower() for name in names for word in _GROUPS)
+    if names_groups or any(file.within(node, ast.YieldFrom) for node in classes):
         return False
     yields = file.within(read, ast.Yield)
     in_loop = all(part.value is not None and file.position(part).loops for part in yields)
     return bool(yields) and in_loop and not any(file.within(part, ast.Slice) for part in yields)
-
-
-def _names_groups(part: ast.AST) -> bool:
-    name = part.id if isinstance(part, ast.Name) else part.attr if isinstance(part, ast.Attribute) else ""
-    name = part.arg if isinstance(part, ast.arg) else name
-    return isinstance(part, ast.YieldFrom) or any(word in name.lower() for word in _GROUPS)

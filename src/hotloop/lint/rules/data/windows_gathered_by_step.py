@@ -3,7 +3,7 @@
 import ast
 
 from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
-from hotloop.lint.source_model.names import dotted
+from hotloop.lint.source_model.expressions import dotted
 from hotloop.lint.source_model.position import Loop
 
 _STACKS = ("stack", "vstack", "array", "tensor", "cat", "concatenate")
@@ -33,9 +33,9 @@ class WindowsGatheredByStep(Rule[ast.Call]):
         if "" in counters or not counters <= _indexes(node.args[0], file):
             return
         scope = file.position(node).scope
-        stacks = [call for call in file.calls(*_STACKS) if file.position(call).scope is scope]
-        named = [call for call in stacks if file.name_of(call.func).partition(".")[0] in ("torch", "numpy")]
-        if any(call.args and dotted(call.args[0]) == name for call in named):
+        stacks = [call for call in file.calls(*_STACKS) if file.position(call).scope is scope and call.args]
+        named = [call for call in stacks if file.name_of(call.func).startswith(("torch.", "numpy."))]
+        if any(dotted(call.args[0]) == name for call in named):
             yield Violation(node, "one row is taken in each pass of two loops, and the rows are stacked afterwards")
 
 

@@ -3,8 +3,7 @@
 import ast
 
 from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
-from hotloop.lint.source_model.arguments import argument, is_literal, number, unpacks
-from hotloop.lint.source_model.names import dotted
+from hotloop.lint.source_model.expressions import argument, dotted, is_literal, unpacks
 
 
 class WorkersPerEpoch(Rule[ast.Call]):
@@ -23,7 +22,7 @@ class WorkersPerEpoch(Rule[ast.Call]):
 
     def check(self, node: ast.Call, file: SourceFile) -> Violations:
         workers = argument(node, "num_workers", 5)
-        if workers is None or unpacks(node) or number(workers, file) == 0:
+        if workers is None or unpacks(node) or file.number(workers) == 0:
             return
         kept = argument(node, "persistent_workers")
         if (kept is None or is_literal(kept, False)) and _is_read_again(node, file):
@@ -34,12 +33,9 @@ def _is_read_again(node: ast.Call, file: SourceFile) -> bool:
     """Whether a loop in a loop reads the loader, or where nothing in this file does, whether it is one for training."""
     statement, scope = file.statement(node), file.position(node).scope
     name = dotted(statement.targets[0]) if isinstance(statement, ast.Assign) and statement.value is node else ""
-    loops = [
-        loop
-        for loop in file.all(ast.For, ast.AsyncFor)
-        if name and any(dotted(part) == name for part in file.within(loop.iter))
-    ]
+    loops = file.all(ast.For, ast.AsyncFor)
     near = [loop for loop in loops if name.startswith("self.") or file.position(loop).scope is scope]
+    near = [loop for loop in near if name and any(dotted(part) == name for part in file.within(loop.iter))]
     if near:
         return any(file.position(loop).loops for loop in near)
     function = scope.function

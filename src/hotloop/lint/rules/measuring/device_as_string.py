@@ -4,9 +4,10 @@ import ast
 from collections.abc import Iterable
 
 from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
-from hotloop.lint.source_model.names import dotted, last_name
+from hotloop.lint.source_model.expressions import dotted, last_name
 from hotloop.lint.source_model.node_types import FunctionDef
 
+_TEXT = ("str", "str|None", "Optional[str]", "None|str", "typing.Optional[str]")
 _DEVICES = ("cuda", "gpu", "mps", "xpu")
 _PARSES = frozenset({"startswith", "split", "partition", "rpartition", "endswith", "find"})
 
@@ -25,7 +26,8 @@ class DeviceAsString(Rule[FunctionDef]):
 
     def check(self, node: FunctionDef, file: SourceFile) -> Violations:
         arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
-        if not any(argument.arg == "device" and _is_text(argument.annotation) for argument in arguments):
+        types = [argument.annotation for argument in arguments if argument.arg == "device"]
+        if not any(ast.unparse(given).strip("'\"").replace(" ", "") in _TEXT for given in types if given is not None):
             return
         reads, owner = file.uses(file.scope(node), "device"), file.position(node).scope.owner
         if _is_checked(node, file):
@@ -38,28 +40,18 @@ class DeviceAsString(Rule[FunctionDef]):
                 yield Violation(node, "the device is kept as text that nobody has checked")
 
 
-def _is_text(annotation: ast.expr | None) -> bool:
-    if annotation is None:
-        return False
-    text = ast.unparse(annotation).strip("'\"").replace(" ", "")
-    return text in ("str", "str|None", "Optional[str]", "None|str", "typing.Optional[str]")
-
-
 def _is_checked(node: FunctionDef, file: SourceFile) -> bool:
-    for call in file.within(node, ast.Call):
-        if file.name_of(call.func) == "torch.device":
-            return True
-        if "device" in last_name(call.func).lower() and any(dotted(given) == "device" for given in call.args):
-            return True
-    return False
+    calls = file.within(node, ast.Call)
+    about = [call for call in calls if any(dotted(given) == "device" for given in call.args)]
+    if any("device" in last_name(call.func).lower() for call in about):
+        return True
+    return any(file.name_of(call.func) == "torch.device" for call in calls)
 
 
 def _is_parsed(node: FunctionDef, file: SourceFile) -> bool:
     compared = [test for test in file.within(node, ast.Compare) if dotted(test.left) == "device"]
-    limits = [
-        part.value for test in compared for other in test.comparators for part in file.within(other, ast.Constant)
-    ]
-    if any(isinstance(value, str) and value.startswith(_DEVICES) for value in limits):
+    limits = [limit for test in compared for other in test.comparators for limit in file.within(other, ast.Constant)]
+    if any(isinstance(limit.value, str) and limit.value.startswith(_DEVICES) for limit in limits):
         return True
     return any(part.attr in _PARSES and dotted(part.value) == "device" for part in file.within(node, ast.Attribute))
 

@@ -3,9 +3,8 @@
 import ast
 
 from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
-from hotloop.lint.source_model.arguments import is_literal
+from hotloop.lint.source_model.expressions import dotted, is_literal
 from hotloop.lint.source_model.kind import Kind
-from hotloop.lint.source_model.names import dotted
 
 
 class EmptyDataSetHidden(Rule[ast.BinOp]):
@@ -42,6 +41,7 @@ def _counts_what_was_seen(count: ast.expr, node: ast.BinOp, file: SourceFile) ->
     starts_at_zero = any(binding.how == "assign" and is_literal(binding.value, 0, 0.0) for binding in bindings)
     if not starts_at_zero and not any(binding.how == "unpack" for binding in bindings):
         return False
-    added_in = [file.position(binding.statement).loops for binding in bindings if binding.how == "aug"]
-    innermost = [loops[-1] for loops in added_in if loops]
-    return any(loop.iterates_loader and not file.holds(loop.node, node) for loop in innermost)
+    loops = [
+        loop for binding in bindings if binding.how == "aug" for loop in file.position(binding.statement).loops[-1:]
+    ]
+    return any(loop.iterates_loader and not file.holds(loop.node, node) for loop in loops)

@@ -5,8 +5,7 @@ import re
 from collections.abc import Iterator
 
 from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
-from hotloop.lint.source_model.arguments import argument, is_literal, receiver
-from hotloop.lint.source_model.names import dotted, last_name
+from hotloop.lint.source_model.expressions import argument, dotted, is_literal, last_name, receiver
 
 _LOSS = re.compile(r"loss|(^|_)(mse|mae|nll|bce|l1|ce)(_|$)|cross_entropy|criterion|accuracy", re.I)
 _NOT_MEANS = frozenset({"sum", "len", "size"})

@@ -4,9 +4,8 @@ import ast
 import re
 
 from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
-from hotloop.lint.source_model.arguments import argument, unpacks, values_given
 from hotloop.lint.source_model.definitions import decorators, is_program
-from hotloop.lint.source_model.names import dotted, last_name
+from hotloop.lint.source_model.expressions import argument, dotted, last_name, unpacks, values_given
 
 _WHOLE = frozenset({"asdict", "astuple", "vars", "fields", "model_dump", "signature", "parse_known_args"})
 _LOOKS = frozenset({"print", "repr", "str", "isinstance", "type", "len", "pprint", "info", "debug"})
@@ -33,7 +32,9 @@ class OptionNeverRead(Rule[ast.Module]):
             return
         read = _names_read(file)
         for owner in file.all(ast.ClassDef):
-            if _SETTINGS.search(owner.name) and _is_plain_dataclass(owner, file) and not _leaves(owner.name, file):
+            made = [name for _, name in decorators(owner, file)]
+            plain = made in (["dataclasses.dataclass"], ["dataclass"]) and not owner.bases
+            if plain and _SETTINGS.search(owner.name) and not _leaves(owner.name, file):
                 for item in owner.body:
                     name = dotted(item.target) if isinstance(item, ast.AnnAssign) else ""
                     if name and name not in read:
@@ -54,11 +55,6 @@ def _names_read(file: SourceFile) -> set[str]:
         if isinstance(part.value, str) and not defines and not isinstance(above, ast.Expr):
             read.add(part.value)
     return read.union(*(pattern.kwd_attrs for pattern in file.all(ast.MatchClass)))
-
-
-def _is_plain_dataclass(owner: ast.ClassDef, file: SourceFile) -> bool:
-    made = [name for _, name in decorators(owner, file)]
-    return made in (["dataclasses.dataclass"], ["dataclass"]) and not owner.bases
 
 
 def _leaves(maker: str, file: SourceFile) -> bool:

@@ -4,7 +4,7 @@ import ast
 
 from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
 from hotloop.lint.source_model.definitions import is_dataset
-from hotloop.lint.source_model.names import words
+from hotloop.lint.source_model.expressions import words
 
 _OF_RE = words("match search sub subn compile findall fullmatch split finditer")
 

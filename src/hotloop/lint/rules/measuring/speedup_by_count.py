@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 
 from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
-from hotloop.lint.source_model.names import dotted
+from hotloop.lint.source_model.expressions import dotted
 
 _SPEEDUP = re.compile(r"speed_?up", re.I)
 _COUNTS = re.compile(r"step|count|iter|forward|backward|update|calls|epoch|batches|num_|total", re.I)

@@ -3,8 +3,8 @@
 import ast
 
 from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
+from hotloop.lint.source_model.expressions import last_name
 from hotloop.lint.source_model.module_calls import calls_module
-from hotloop.lint.source_model.names import last_name
 
 _CLOCKS = frozenset(f"time.{name}{unit}" for name in ("time", "perf_counter", "monotonic") for unit in ("", "_ns"))
 _WAITS = frozenset({"item", "tolist", "cpu", "numpy", "elapsed_time"})
@@ -30,8 +30,8 @@ class UnsynchronizedTiming(Rule[ast.BinOp]):
         if started is None or ended is None or file.order(started) >= file.order(ended):
             return
         texts = [part.value for part in file.all(ast.Constant) if isinstance(part.value, str)]
-        mentions_cuda = file.calls("cuda") or any(text.split(":")[0] == "cuda" for text in texts)
-        if file.position(started).scope is not file.position(ended).scope or not mentions_cuda:
+        on_cuda = file.calls("cuda") or any(text.split(":")[0] == "cuda" for text in texts)
+        if file.position(started).scope is not file.position(ended).scope or not on_cuda:
             return
         timed = [part for part in file.between(started, ended) if isinstance(part, ast.Call)]
         called = {last_name(call.func) for call in timed}

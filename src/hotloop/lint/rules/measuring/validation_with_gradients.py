@@ -37,7 +37,11 @@ class ValidationWithGradients(Rule[ast.For | ast.ListComp | ast.Call]):
         function = file.position(node).scope.function
         inside = node.body[0] if isinstance(node, ast.For) else node.elt
         is_over_loader = file.position(inside).loops[-1].iterates_loader
-        if function is None or not is_over_loader or not _only_evaluates(function, file):
+        if function is None or not is_over_loader:
+            return
+        called = file.called_in(function)
+        evaluates = _EVALUATES.search(function.name) or function.name == "test" or "eval" in called
+        if not evaluates or called & _TRAINS:
             return
         runs_module = any(calls_module(call, file) for call in file.within(node, ast.Call))
         imported = [alias.name for node in file.all(ast.Import) for alias in node.names]
@@ -45,13 +49,6 @@ class ValidationWithGradients(Rule[ast.For | ast.ListComp | ast.Call]):
         imports_torch = any(name.partition(".")[0] in ("torch", "lightning", "accelerate") for name in imported)
         if runs_module and imports_torch and not _is_guarded(function, file):
             yield Violation(node, f"`{function.name}` evaluates without `torch.inference_mode()`")
-
-
-def _only_evaluates(function: FunctionDef, file: SourceFile) -> bool:
-    called = file.called_in(function)
-    if called & _TRAINS:
-        return False
-    return bool(_EVALUATES.search(function.name)) or function.name == "test" or "eval" in called
 
 
 def _is_guarded(function: FunctionDef, file: SourceFile) -> bool:
@@ -79,5 +76,5 @@ def _is_left_in_evaluation(node: ast.Call, file: SourceFile) -> bool:
         return False
     function = file.position(node).scope.function
     calls = [node, *(file.calls(function.name) if function is not None else [])]
-    outermost = [loops[0].node for call in calls if (loops := file.position(call).loops)]
-    return any(file.holds(loop, step) for loop in outermost for step in file.calls("backward"))
+    loops = [loop.node for call in calls for loop in file.position(call).loops[:1]]
+    return any(file.holds(loop, step) for loop in loops for step in file.calls("backward"))

@@ -3,8 +3,7 @@
 import ast
 
 from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
-from hotloop.lint.source_model.arguments import argument, is_literal
-from hotloop.lint.source_model.names import dotted
+from hotloop.lint.source_model.expressions import argument, dotted, is_literal
 
 
 class AccumulatorWithoutDtype(Rule[ast.Assign]):

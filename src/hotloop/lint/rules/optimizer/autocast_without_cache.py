@@ -3,8 +3,8 @@
 import ast
 
 from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
-from hotloop.lint.source_model.arguments import argument, is_literal
 from hotloop.lint.source_model.compile_calls import captures_cuda_graph
+from hotloop.lint.source_model.expressions import argument, is_literal
 
 
 class AutocastWithoutCache(Rule[ast.Call]):

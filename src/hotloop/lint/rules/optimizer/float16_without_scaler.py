@@ -3,7 +3,7 @@
 import ast
 
 from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
-from hotloop.lint.source_model.arguments import argument, is_literal, unpacks
+from hotloop.lint.source_model.expressions import argument, is_literal, unpacks
 
 _HALF = frozenset({"torch.float16", "torch.half"})
 

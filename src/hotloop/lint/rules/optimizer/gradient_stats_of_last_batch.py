@@ -4,7 +4,7 @@ import ast
 import re
 
 from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
-from hotloop.lint.source_model.names import last_name
+from hotloop.lint.source_model.expressions import last_name
 
 _NORMS = re.compile(r"clip_grad_norm_|get_total_norm|grad_norm")
 

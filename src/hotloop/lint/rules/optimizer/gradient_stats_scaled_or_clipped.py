@@ -4,9 +4,8 @@ import ast
 import re
 
 from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
-from hotloop.lint.source_model.arguments import receiver
+from hotloop.lint.source_model.expressions import dotted, last_name, receiver
 from hotloop.lint.source_model.kind import Kind
-from hotloop.lint.source_model.names import dotted, last_name
 
 _COLLECTS = re.compile(r"grad.*(norm|stat|health|hist)|(norm|stat|health|hist|collect|log).*grad", re.I)
 _NOT_STATISTICS = re.compile(r"clip|zero|requires|no_grad|enable|normaliz|unscale|sync|accumul|checkpoint", re.I)
@@ -36,8 +35,7 @@ class GradientStatsScaledOrClipped(Rule[ast.Call]):
         for call in file.within(hot.node, ast.Call):
             if file.order(call) <= file.order(node):
                 continue
-            name = last_name(call.func)
-            of = receiver(call) or call.func
+            name, of = last_name(call.func), receiver(call) or call.func
             updates = file.kind(of) is Kind.OPTIMIZER or "scaler" in dotted(of).lower() or "optim" in dotted(of)
             if name == "step" and updates:
                 return
@@ -47,13 +45,9 @@ class GradientStatsScaledOrClipped(Rule[ast.Call]):
                 if scaled:
                     yield Violation(call, "gradients are clipped while they are still scaled; call `unscale_` first")
                 clipped = True
-            elif (scaled or clipped) and _is_figure(call, name, file):
+            elif (scaled or clipped) and (
+                (_COLLECTS.search(name) and not _NOT_STATISTICS.search(name))
+                or (name in _FIGURES and "grad" in file.attributes_in(call))
+            ):
                 state = "still scaled" if scaled else "clipped already"
                 yield Violation(call, f"these figures are taken of gradients that are {state}")
-
-
-def _is_figure(call: ast.Call, name: str, file: SourceFile) -> bool:
-    """Whether a call computes a figure of gradients: by its name, or `.norm()` and the like of something's `.grad`."""
-    if _COLLECTS.search(name) and not _NOT_STATISTICS.search(name):
-        return True
-    return name in _FIGURES and "grad" in file.attributes_in(call)

@@ -3,9 +3,8 @@
 import ast
 
 from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
-from hotloop.lint.source_model.arguments import argument, is_literal
 from hotloop.lint.source_model.compile_calls import captures_cuda_graph
-from hotloop.lint.source_model.names import dotted
+from hotloop.lint.source_model.expressions import argument, dotted, is_literal
 
 
 class GradientsZeroed(Rule[ast.Call]):

@@ -3,8 +3,7 @@
 import ast
 
 from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
-from hotloop.lint.source_model.arguments import argument, number
-from hotloop.lint.source_model.names import dotted, last_name
+from hotloop.lint.source_model.expressions import argument, dotted, last_name
 
 _INFINITE = frozenset({"math.inf", "torch.inf", "numpy.inf"})
 _SWITCHED_OFF = 1e6  # no norm comes near such a limit: it is a way to say "off"
@@ -42,10 +41,9 @@ def _is_infinite(limit: ast.expr, file: SourceFile) -> bool:
     if file.name_of(limit) in _INFINITE:
         return True
     if isinstance(limit, ast.Call) and dotted(limit.func) == "float":
-        return any(
-            isinstance(given, ast.Constant) and str(given.value).lower() in ("inf", "infinity") for given in limit.args
-        )
-    value = number(limit, file)
+        given = [part.value for part in limit.args if isinstance(part, ast.Constant)]
+        return any(str(value).lower() in ("inf", "infinity") for value in given)
+    value = file.number(limit)
     return value is not None and value >= _SWITCHED_OFF
 
 

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 
 from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
-from hotloop.lint.source_model.names import dotted, words
+from hotloop.lint.source_model.expressions import dotted, words
 from hotloop.lint.source_model.position import Loop
 
 _FRESH_START = frozenset({"load_state_dict", "reset_parameters", "deepcopy", "apply"})

@@ -3,7 +3,7 @@
 import ast
 
 from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
-from hotloop.lint.source_model.arguments import argument, is_literal
+from hotloop.lint.source_model.expressions import argument, is_literal
 from hotloop.lint.source_model.kind import Kind
 
 _IN_PLACE = frozenset({"add_", "sub_", "mul_", "addcdiv_", "addcmul_", "lerp_", "copy_"})

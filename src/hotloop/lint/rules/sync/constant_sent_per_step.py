@@ -3,7 +3,7 @@
 import ast
 
 from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
-from hotloop.lint.source_model.arguments import argument, is_literal
+from hotloop.lint.source_model.expressions import argument, is_literal
 
 _MAKERS = frozenset({"tensor", "as_tensor", "Tensor", "FloatTensor", "LongTensor"})
 

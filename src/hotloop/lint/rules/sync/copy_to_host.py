@@ -3,7 +3,7 @@
 import ast
 
 from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
-from hotloop.lint.source_model.arguments import argument, is_literal
+from hotloop.lint.source_model.expressions import argument, is_literal
 from hotloop.lint.source_model.kind import Kind
 
 _NOT_TENSORS = (Kind.ARRAY, Kind.FRAME, Kind.NUMBER, Kind.MODULE)
@@ -27,17 +27,14 @@ class CopyToHost(Rule[ast.Call]):
         if not isinstance(node.func, ast.Attribute):
             return
         copies = is_literal(argument(node, "device", 0), "cpu") if node.func.attr == "to" else not node.args
-        kind = file.kind(node.func.value)
-        if not copies or kind in _NOT_TENSORS or _is_chained(node, file):
+        kind, above = file.kind(node.func.value), file.parent(node)
+        if not copies or kind in _NOT_TENSORS:
             return
+        followed_by = (
+            above.attr if isinstance(above, ast.Attribute) and isinstance(file.parent(above), ast.Call) else ""
+        )
+        if followed_by in ("numpy", "tolist"):
+            return  # `.cpu().numpy()` is one copy, reported once
         if node.func.attr == "tolist" and kind is Kind.UNKNOWN:
             return  # sets, arrays and frames have it too
         yield Violation(node, f"`.{node.func.attr}()` brings a tensor to the host {file.often(node)}")
-
-
-def _is_chained(node: ast.Call, file: SourceFile) -> bool:
-    """Whether `.cpu()` is followed by `.numpy()` or `.tolist()`: one copy, reported once."""
-    above = file.parent(node)
-    if not isinstance(above, ast.Attribute) or above.attr not in ("numpy", "tolist"):
-        return False
-    return isinstance(file.parent(above), ast.Call)

@@ -3,9 +3,8 @@
 import ast
 
 from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
-from hotloop.lint.source_model.arguments import argument, receiver
+from hotloop.lint.source_model.expressions import argument, last_name, receiver, words
 from hotloop.lint.source_model.kind import Kind
-from hotloop.lint.source_model.names import last_name, words
 
 _BY_FUNCTION = frozenset({"nonzero", "argwhere", "unique", "unique_consecutive", "masked_select", "repeat_interleave"})
 _GIVE_MASKS = words(
@@ -36,9 +35,7 @@ class DataDependentShape(Rule[ast.Subscript | ast.Call]):
             return
         if isinstance(node, ast.Subscript):
             if _selects(node, file) and is_mask(node.slice, file):
-                yield Violation(
-                    node, f"indexes with a boolean mask {hot.often}: the size of the result must be read first"
-                )
+                yield Violation(node, f"indexes with a boolean mask {hot.often}: the size must be read first")
         elif _counts_first(node, file):
             name = node.func.attr if isinstance(node.func, ast.Attribute) else file.name_of(node.func)
             yield Violation(node, f"`{name}` has a result whose size depends on data, {hot.often}")

@@ -3,10 +3,9 @@
 import ast
 
 from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
-from hotloop.lint.source_model.arguments import receiver
+from hotloop.lint.source_model.expressions import last_name, receiver
 from hotloop.lint.source_model.host_reads import reads_in
 from hotloop.lint.source_model.kind import Kind
-from hotloop.lint.source_model.names import last_name
 from hotloop.lint.source_model.node_types import iterations
 
 _UNIQUE = ("unique", "unique_consecutive")
@@ -26,23 +25,15 @@ class LoopOverGroups(Rule[ast.For | ast.expr]):
     nodes = (ast.For, ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp)
 
     def check(self, node: ast.For | ast.expr, file: SourceFile) -> Violations:
-        if not _runs_often(node, file):
+        hot, function = file.hot(node), file.position(node).scope.function
+        in_loss = function is not None and "loss" in function.name.lower()
+        if hot.loads_data if hot is not None else not in_loss:
             return
         for iterable, target in iterations(node):
             if _over_unique(iterable, file):
-                yield Violation(
-                    node, "loops in Python over the groups of a tensor: reads and tiny kernels for each group"
-                )
+                yield Violation(node, "loops in Python over the groups of a tensor: reads and tiny kernels for each")
             elif _reads_elements(node, iterable, target, file):
                 yield Violation(node, "loops in Python over the elements of a tensor and reads each of them")
-
-
-def _runs_often(node: ast.AST, file: SourceFile) -> bool:
-    hot = file.hot(node)
-    if hot is not None:
-        return not hot.loads_data
-    function = file.position(node).scope.function
-    return function is not None and "loss" in function.name.lower()
 
 
 def _over_unique(iterable: ast.expr, file: SourceFile) -> bool:

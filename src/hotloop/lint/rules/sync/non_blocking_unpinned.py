@@ -3,7 +3,7 @@
 import ast
 
 from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
-from hotloop.lint.source_model.arguments import argument, is_literal, receiver
+from hotloop.lint.source_model.expressions import argument, is_literal, receiver
 from hotloop.lint.source_model.kind import Kind
 
 
@@ -26,14 +26,10 @@ class NonBlockingUnpinned(Rule[ast.Call]):
         if pinned is None or of is None or not _comes_from_loader(of, file):
             return
         if is_literal(argument(node, "non_blocking"), True) and not pinned:
-            yield Violation(
-                node, "`non_blocking=True` from a loader without `pin_memory=True`: the copy waits all the same"
-            )
+            yield Violation(node, "`non_blocking=True` from a loader without `pin_memory=True`: the copy still waits")
         mentioned = any(word.arg in ("non_blocking", None) for word in node.keywords)
         if pinned and not mentioned and _names_device(node, file):
-            yield Violation(
-                node, "the loader pins its batches, but the copy does not say `non_blocking=True`, so it waits"
-            )
+            yield Violation(node, "the loader pins its batches, but the copy waits: it lacks `non_blocking=True`")
 
 
 def _pins(file: SourceFile) -> bool | None:

@@ -27,7 +27,7 @@ class ReadPerParameter(Rule[ast.For | ast.expr]):
         over += [value for iterable in over if (value := file.assigned(iterable)) is not None]
         if any(file.called_in(value) & _PARAMETERS for value in over):
             branches = file.within(node, ast.If, ast.While, ast.Assert, ast.IfExp)
-            tests = [part for branch in branches for part in tested_tensors(branch.test, file)]
+            tests = [test for branch in branches for test in tested_tensors(branch.test, file)]
             for read in [*reads_in(node, file), *tests]:
                 names = file.within(read, ast.Name)
                 of_gradient = "grad" in file.attributes_in(read) or any(_is_from_gradient(name, file) for name in names)

@@ -3,7 +3,7 @@
 import ast
 
 from hotloop.lint.rule import Rule, RuleDoc, SourceFile, Violation, Violations
-from hotloop.lint.source_model.arguments import receiver, values_given
+from hotloop.lint.source_model.expressions import receiver, values_given
 from hotloop.lint.source_model.host_reads import is_read
 from hotloop.lint.source_model.kind import Kind
 

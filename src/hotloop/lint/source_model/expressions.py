@@ -1,10 +1,49 @@
-"""What a call is given: arguments by position or name, and literals behind names."""
+"""Expressions as written: dotted names, literals, arguments of calls; and the names that people usually give."""
 
 import ast
-
-from hotloop.lint.source_model.source_file import SourceFile
+import re
 
 Literal = str | bytes | bool | int | float | complex | None
+
+LOADER = re.compile(r"(?:^|_)(?:data_?)?loader$|dataloader$|(?:^|_)dl$|(?:^|_)batches$|(?:^|_)prefetcher$", re.I)
+OPTIMIZER = re.compile(r"(?:^|_)opt(?:im(?:izer)?)?(?:s|_?\d+|_[a-z]{1,2})?$|optim(?:izer)?s?$", re.I)
+MODULE = re.compile(
+    r"(?:^|_)(?:model|net|network|module|backbone|encoder|decoder|policy|critic|actor|generator|discriminator|"
+    r"criterion|loss_fn|loss_func|loss_function)$",
+    re.I,
+)
+LOGGER = re.compile(r"(?:^|_)(?:log|logger|logging)$", re.I)
+
+
+def words(text: str) -> frozenset[str]:
+    """The set of the words in a text."""
+    return frozenset(text.split())
+
+
+def dotted(node: ast.AST | None) -> str:
+    """`a.b.c` as written, or "" for anything but names and attributes."""
+    if isinstance(node, ast.Name):
+        return node.id
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name):
+        return ""
+    parts.append(node.id)
+    return ".".join(reversed(parts))
+
+
+def last_name(func: ast.expr) -> str:
+    """The last part of what is called: `item` for `x.y().item`, `float` for `float`, else ""."""
+    if isinstance(func, ast.Attribute):
+        return func.attr
+    return func.id if isinstance(func, ast.Name) else ""
+
+
+def is_usual(name: str, names: re.Pattern[str]) -> bool:
+    """Whether people call a LOADER, OPTIMIZER, MODULE or LOGGER so; the last part of a dotted name decides."""
+    return names.search(name.rpartition(".")[2]) is not None
 
 
 def argument(call: ast.Call, name: str, index: int | None = None) -> ast.expr | None:
@@ -38,17 +77,6 @@ def is_literal(node: ast.expr | None, *values: Literal) -> bool:
     if not isinstance(node, ast.Constant):
         return False
     return any(type(node.value) is type(value) and node.value == value for value in values)
-
-
-def number(node: ast.expr, file: SourceFile) -> int | float | None:
-    """The number that an expression is, written there or behind a name that is bound once; None where unknown."""
-    if isinstance(node, ast.Constant):
-        value = node.value
-        return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
-    bindings = file.bindings_of(node) if isinstance(node, (ast.Name, ast.Attribute)) else []
-    if len(bindings) != 1 or bindings[0].how != "assign" or not isinstance(bindings[0].value, ast.Constant):
-        return None
-    return number(bindings[0].value, file)
 
 
 def is_number_literal(node: ast.expr) -> bool:
