@@ -43,7 +43,6 @@ class DropGradients(Fixer[ast.Call]):
 
 
 def _model(node: ast.Call, file: SourceFile) -> ast.Name:
-    """The name of the model whose gradients the call clears."""
     cleared = receiver(node)
     made = file.assigned(cleared)
     if isinstance(made, ast.Call) and file.name_of(made.func).startswith("torch.optim."):

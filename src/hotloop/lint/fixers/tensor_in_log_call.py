@@ -57,7 +57,6 @@ def _check_logger(receiver: ast.expr, name: str, file: SourceFile) -> None:
 
 
 def _check_reads(node: ast.Call, file: SourceFile) -> None:
-    """Raise NotExact where computing the text does more than read."""
     for given in values_given(node):
         if file.within(given, ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom):
             raise NotExact("computing the text changes something")

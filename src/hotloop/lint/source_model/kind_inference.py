@@ -213,7 +213,6 @@ def _part_of(of: Kind, kept: frozenset[Kind]) -> Kind:
 
 @lru_cache(maxsize=10_000)
 def _usual_kind(name: str) -> Kind:
-    """The kind of what people give this name to."""
     return next((kind for names, kind in _USUAL if is_usual(name, names)), Kind.UNKNOWN)
 
 

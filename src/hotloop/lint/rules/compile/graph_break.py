@@ -17,8 +17,7 @@ class GraphBreak(Rule[ast.Module]):
         title="a graph break in a compiled function",
         why="At a `print`, a log call, a clock, a read of a tensor or a branch on one, the graph ends: the code "
         "between runs eagerly, and nothing is fused across.",
-        cure="Move it out of the compiled function, or keep it on the device (`torch.where`, a counter in a buffer). "
-        "`fullgraph=True` turns breaks into errors.",
+        cure="Move it out, or keep it on the device (`torch.where`, a counter buffer). `fullgraph=True` raises there.",
         at_runtime="Graph breaks and recompiles, reason and line, in `hotloop diagnose`; `TORCH_LOGS=graph_breaks`.",
         not_reported="Only functions that are compiled in the same file, and forwards of modules made there, are "
         "looked at; what they call is not. Recompiles cannot be seen in source.",

@@ -14,8 +14,7 @@ class TryAroundCompile(Rule[ast.Try]):
     doc = RuleDoc(
         title="`try`/`except` around the wrap, not around the first call",
         why="`torch.compile(model)` compiles in the first call: this `except` catches nothing that can go wrong.",
-        cure="Take the `try` away, or guard the first call of the compiled function: warn, and let out-of-memory and "
-        "errors of the model itself pass.",
+        cure="Drop the `try`, or guard the first call: warn, and let out-of-memory and the model's own errors pass.",
         at_runtime="The compile counters of `hotloop diagnose` show whether anything was compiled.",
         not_reported="A `try` that calls the compiled function too, or whose handlers all raise, is not reported.",
     )

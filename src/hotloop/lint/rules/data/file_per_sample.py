@@ -25,8 +25,7 @@ class FilePerSample(Rule[ast.Call]):
         title="a file opened or decoded for every sample",
         why="Opening, scanning and decoding a file costs thousands of times what taking one row from memory costs; "
         "under shuffling the same file is opened again and again.",
-        cure="Decode once into memory (or a memory map) when the data set is made, or once per file with a cache that "
-        "holds all files that a shuffled epoch uses.",
+        cure="Decode once into memory (or a memory map), or per file with a cache that holds a shuffled epoch's files.",
         at_runtime="Seconds per sample, split by stage of `__getitem__`, in `hotloop diagnose`.",
         not_reported="A handle that is opened once (`if self.file is None`), a reader under a cache and "
         "`np.load(mmap_mode=)` are not reported. One image per file has to be opened: measure the share first.",

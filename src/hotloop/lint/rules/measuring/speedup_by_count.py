@@ -20,8 +20,7 @@ class SpeedupByCount(Rule[ast.BinOp]):
     doc = RuleDoc(
         title="a speed-up that counts steps",
         why="A ratio of steps says how much was skipped, not the time saved: what remains, and deciding, take time.",
-        cure="Time both ways on the same machine, interleaved, to the same loss; report the ratio of the times next to "
-        "the ratio of the counts. `hotloop tune` does it.",
+        cure="Time both ways interleaved on one machine to the same loss; report both ratios. `hotloop tune` does it.",
         at_runtime="Wall time of both arms, and the loss at equal time.",
         not_reported="Ratios of times or throughputs are not reported, nor ratios of counts that go by another name.",
     )

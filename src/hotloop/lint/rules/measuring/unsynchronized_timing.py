@@ -45,7 +45,6 @@ class UnsynchronizedTiming(Rule[ast.BinOp]):
 
 
 def _clock(node: ast.expr, file: SourceFile) -> ast.Call | None:
-    """The call of a clock that an expression is, or that the name was assigned from."""
     if isinstance(node, ast.Name):
         binding = file.binding(node)
         return _clock(binding.value, file) if binding is not None and isinstance(binding.value, ast.Call) else None

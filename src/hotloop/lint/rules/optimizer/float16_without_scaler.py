@@ -15,8 +15,7 @@ class Float16WithoutScaler(Rule[ast.Call]):
         why="float16 holds nothing below 6e-8: small gradients become zero, and their layers silently stop learning.",
         cure="Use bfloat16 where the hardware has it, or `torch.amp.GradScaler`.",
         at_runtime="The share of gradients that are exactly zero, against float32, in an A/B run.",
-        not_reported="Inference, bfloat16, and files with a scaler are not reported. `torch.autocast('cuda')` without "
-        "a dtype is float16.",
+        not_reported="Inference, bfloat16, a scaler in the file: no report. `torch.autocast('cuda')` alone is float16.",
     )
     calls = frozenset({"autocast"})
     hot_only = True

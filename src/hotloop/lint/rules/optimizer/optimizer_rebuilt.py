@@ -16,8 +16,7 @@ class OptimizerRebuilt(Rule[ast.Call]):
         title="an optimizer created again in the middle of training",
         why="The new optimizer starts with empty state: momentum and second moments are lost, and Adam takes its "
         "first, largest steps again. Made before the parameters it should hold exist, it trains nothing.",
-        cure="Make it once. For parameters that join later `optimizer.add_param_group(...)`; for another learning rate "
-        "a scheduler, or set `group['lr']`.",
+        cure="Make it once. New parameters: `optimizer.add_param_group(...)`; new rate: a scheduler, `group['lr']`.",
         at_runtime="The identity and the size of the state of the optimizer from step to step, in `hotloop diagnose`.",
         not_reported="A loop that also makes or resets the model (folds, seeds, sweeps) trains anew: not reported.",
     )

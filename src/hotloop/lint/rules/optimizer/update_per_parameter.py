@@ -14,8 +14,7 @@ class UpdatePerParameter(Rule[ast.keyword | ast.For]):
     doc = RuleDoc(
         title="an optimizer that updates one parameter at a time",
         why="Each parameter takes several small operators; on a GPU launches cost more than the arithmetic.",
-        cure="Leave `foreach` alone (it is on for CUDA), or say `fused=True`. In an optimizer of your own use the "
-        "`torch._foreach_*` operators on lists.",
+        cure="Leave `foreach` alone (on for CUDA), or say `fused=True`; in your own optimizer use `torch._foreach_*`.",
         at_runtime="The pattern OptimizerSingleTensor of the profiler, and kernels per step, in `hotloop diagnose`.",
         not_reported="`foreach=False` beside `fused=True` is not reported. On the CPU the gain is small: measure it.",
         transform="fused_optimizer",

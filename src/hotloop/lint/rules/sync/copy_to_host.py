@@ -16,8 +16,7 @@ class CopyToHost(Rule[ast.Call]):
         why="`.cpu()`, `.numpy()`, `.tolist()`, `.to('cpu')` copy and wait for each batch; one per epoch would do.",
         cure="Keep what is needed on the device (sums, counts, a preallocated buffer) and copy once after the loop. "
         "On a CPU-only run these calls are nearly free and the cure can be slower: measure it.",
-        at_runtime="`.cpu()`, `.numpy()` and `.tolist()` seen by a function mode, `_to_copy` to the CPU by a dispatch "
-        "mode, in `hotloop diagnose`.",
+        at_runtime="`.cpu()`, `.numpy()`, `.tolist()` and `_to_copy` to the CPU, seen by modes of `hotloop diagnose`.",
         not_reported="Modules, copies after the loop or every n steps, and `.tolist()` of NumPy are not reported.",
     )
     calls = frozenset({"cpu", "numpy", "tolist", "to"})
