@@ -27,7 +27,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from cases import MODES, VARIANTS, make_case, make_data, schedules
-
 from hotloop.compare.inference import combine, replicate_estimate
 from hotloop.machine.environment import record_environment
 from hotloop.measurement import Interval

@@ -21,9 +21,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import torch
-from cases import DATASETS, MODES, REWARDS, VARIANTS, Case, Data, Schedule, make_case, make_data, schedules
 from fitting import fit_once
 
+from cases import DATASETS, MODES, REWARDS, VARIANTS, Case, Data, Schedule, make_case, make_data, schedules
 from hotloop.machine.environment import record_environment
 from hotloop.whole_file import write_whole
 
