@@ -6,7 +6,7 @@ from numbers import Integral, Real
 from typing import Any
 
 from hotloop.estimators.parameters import NetParameters
-from hotloop.estimators.warn import warn
+from hotloop.train.callers import warn
 
 _COUNTS = ("hidden_layers", "epochs", "batch_size", "patience", "conv_kernel_size")
 _COUNTS_OR_NONE = ("hidden_units", "hidden_width", "conv_channels")

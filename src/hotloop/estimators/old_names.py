@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from hotloop.estimators.warn import warn
+from hotloop.train.callers import warn
 
 _ACTIVATION_OPTIONS = {"slope_trainable": "slope_learnable"}
 _HALF_PRECISIONS = {"bf16": "bfloat16", "fp16": "float16", "half": "float16", "None": "bfloat16"}

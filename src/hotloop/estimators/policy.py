@@ -15,7 +15,7 @@ from hotloop.estimators.episode_context import context_extractor
 from hotloop.estimators.episode_settings import EpisodeSettings, chosen_context, chosen_reward
 from hotloop.estimators.fit_params import Reward
 from hotloop.estimators.fitted import Fitted
-from hotloop.train.episodes.actions import to_actions
+from hotloop.train.episodes.actions import transform_named
 from hotloop.train.episodes.context import ContextSource, align
 from hotloop.train.episodes.reward import RewardCall
 
@@ -27,7 +27,7 @@ def actions(fitted: Fitted, rows: Tensor, settings: EpisodeSettings) -> Tensor:
         outputs = rollout.outputs(fitted, rows, update_state=settings.options.state_updates is not False)
     else:
         outputs = fitted.raw(rows)
-    return to_actions(outputs.flatten(1), settings.options.primary_transform)
+    return transform_named(settings.options.primary_transform)(outputs.flatten(1))
 
 
 @torch.no_grad()

@@ -16,7 +16,7 @@ import torch
 
 from hotloop.estimators.json_values import Encoder
 from hotloop.estimators.saved_estimator import FORMAT, VERSION, SavedEstimator, from_document
-from hotloop.estimators.warn import warn
+from hotloop.train.callers import warn
 from hotloop.whole_file import whole_file, write_whole
 
 _DOCUMENT = "estimator.json"

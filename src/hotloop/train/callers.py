@@ -1,13 +1,14 @@
-"""Which frame of the stack is the user's own code: warnings point there."""
+"""Warnings that point at the user's own line."""
 
 import sys
+import warnings
 
 _LIBRARIES = frozenset({"hotloop", "torch", "sklearn", "joblib", "warnings"})
 
 
-def outside_level() -> int:
-    """The `stacklevel` with which the caller's warning names the first frame outside of libraries."""
-    frame, level = sys._getframe(1), 1  # pyright: ignore[reportPrivateUsage]
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn at the first frame that belongs to no library."""
+    frame, level = sys._getframe(), 1  # pyright: ignore[reportPrivateUsage]
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _LIBRARIES:
         frame, level = frame.f_back, level + 1
-    return level
+    warnings.warn(message, category, stacklevel=level)

@@ -1,8 +1,9 @@
 """Epochs of flat steps through the one training loop: reports, validation, early stopping, the guard against NaN."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import perf_counter
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -10,7 +11,6 @@ from torch import nn
 from hotloop.train.assembly import StepAssembly
 from hotloop.train.cadence import StateCadence
 from hotloop.train.checkpoint import CheckpointRecorder, TrainingState
-from hotloop.train.epoch_iterator import EpochBatches, EpochIterator
 from hotloop.train.epoch_log import Epoch, EpochLog
 from hotloop.train.flat.compiled import Compilation, CompilePayback
 from hotloop.train.loop import train
@@ -48,6 +48,54 @@ class EpochsRun:
     compile_time_s: float = 0.0
     payback: CompilePayback | None = None
     compile_failure: str | None = None
+
+
+class EpochBatches(Protocol):
+    """Batches of one epoch at a time, and how many."""
+
+    def __len__(self) -> int: ...
+
+    def skip(self, epochs: int) -> None:
+        """Leave out the draws of so many epochs."""
+        ...
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+class EpochIterator:
+    """Batches for the training loop; each pass is the next epoch.
+
+    Before its first batch the model is put in train mode and its state back where that is due, `before_epoch` is called
+    with the 0-based epoch, and the step is prepared.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        batches: EpochBatches,
+        assembly: StepAssembly,
+        *,
+        state: StateCadence | None,
+        before_epoch: Callable[[int], None] | None,
+    ) -> None:
+        self._model, self._batches, self._assembly = model, batches, assembly
+        self._state, self._before_epoch = state, before_epoch
+        self._epoch = 0
+
+    def skip(self, epochs: int) -> None:
+        """Go on as after so many epochs."""
+        self._batches.skip(epochs)
+        self._epoch += epochs
+
+    def __iter__(self) -> Iterator[Any]:
+        self._model.train()
+        if self._state is not None:
+            self._state.before_epoch()
+        if self._before_epoch is not None:
+            self._before_epoch(self._epoch)
+        self._assembly.prepare_epoch(self._epoch)
+        self._epoch += 1
+        yield from self._batches
 
 
 def train_epochs(

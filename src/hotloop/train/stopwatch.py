@@ -33,17 +33,14 @@ class HostStopwatch:
         self._last = perf_counter()
 
     def start(self) -> None:
-        """Begin; nothing before this is charged."""
         self._last = perf_counter()
 
     def mark(self, phase: str) -> None:
-        """Charge everything since the last mark to `phase`."""
         now = perf_counter()
         self._seconds[phase] += now - self._last
         self._last = now
 
     def seconds(self) -> dict[str, float]:
-        """Time of each phase so far."""
         return dict(self._seconds)
 
 
@@ -55,7 +52,6 @@ class DeviceStopwatch:
         self._events: list[tuple[str, torch.cuda.Event]] = []
 
     def start(self) -> None:
-        """Begin; nothing before this is charged."""
         self.mark("")
 
     def mark(self, phase: str) -> None:

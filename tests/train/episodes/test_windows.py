@@ -23,7 +23,7 @@ class Count(TorchDispatchMode):
 
 def batches(series, starts, *, batch, window=4):
     schedule = Schedule(window=window, batch=batch, episodes=starts.shape[1])
-    return list(Windows(series, starts, schedule, stopstopwatch=NoStopwatch()))
+    return list(Windows(series, starts, schedule, stopwatch=NoStopwatch()))
 
 
 @pytest.mark.parametrize("shape", [(20, 3), (20, 2, 4, 5)])
@@ -103,7 +103,7 @@ def test_the_context_sees_the_noise(make, flat_series, options):
 @pytest.mark.parametrize("batch", [2, 8])
 def test_3_2_an_update_is_gathered_by_one_operation_whatever_its_size(shape, batch):
     schedule = Schedule(window=4, batch=batch, episodes=3 * batch)
-    windows = Windows(torch.randn(shape), np.zeros((1, 3 * batch), np.int64), schedule, stopstopwatch=NoStopwatch())
+    windows = Windows(torch.randn(shape), np.zeros((1, 3 * batch), np.int64), schedule, stopwatch=NoStopwatch())
     with Count() as count:
         assert len(list(windows)) == 3
     assert count.seen.count("index_select") == 3

@@ -21,11 +21,6 @@ def transform_named(primary: Primary) -> Callable[[Tensor], Tensor]:
     return _TRANSFORMS[primary]
 
 
-def to_actions(outputs: Tensor, primary: Primary) -> Tensor:
-    """Actions for raw outputs (..., M), same shape."""
-    return transform_named(primary)(outputs)
-
-
 def back_through(primary: Primary, grads: Tensor, actions: Tensor) -> Tensor:
     """The gradient of the outputs, given `actions` and theirs."""
     if primary == "identity":

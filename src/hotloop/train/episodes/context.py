@@ -3,7 +3,6 @@
 B episodes, T steps, C channels of context, M actions.
 """
 
-import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hotloop.train.callers import outside_level
+from hotloop.train.callers import warn
 
 Extractor = Callable[[Any], Any]
 _EXTRACTOR_ERRORS = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
@@ -57,12 +56,11 @@ class ContextSource:
             error.add_note(f"with a NumPy copy of the inputs it raised {type(second).__name__}: {second}")
             raise error from None
         self.is_numpy = True
-        warnings.warn(
+        warn(
             f"the context extractor raised TypeError for a torch.Tensor ({error}), so the NumPy fallback is used: each "
             "update copies its inputs to the host and the context back, which is slow, above all on CUDA. Accept a "
             "torch.Tensor and return a tensor on the same device and of the same dtype.",
             RuntimeWarning,
-            stacklevel=outside_level(),
         )
         return answer
 

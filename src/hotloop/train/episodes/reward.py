@@ -2,14 +2,13 @@
 
 import inspect
 import reprlib
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from hotloop.train.callers import outside_level
+from hotloop.train.callers import warn
 from hotloop.train.rewards.negative_energy import NegativeEnergy
 
 Reward = Callable[..., Any]
@@ -29,11 +28,9 @@ class RewardCall:
         self.penalty_name = penalty_keyword(self._reward)
         self._keywords = {} if self.penalty_name is None else {self.penalty_name: penalty}
         if penalty > 0.0 and self.penalty_name is None:
-            warnings.warn(
+            warn(
                 f"a transition penalty of {penalty} was given, but the reward {_title(self._reward)} takes neither "
-                "transition_penalty nor trans_cost, so it has no effect; add the keyword to the reward, or give 0",
-                UserWarning,
-                stacklevel=outside_level(),
+                "transition_penalty nor trans_cost, so it has no effect; add the keyword to the reward, or give 0"
             )
 
     def __call__(self, actions_BTM: Tensor, context_BTM: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
 """How many episodes make an update, and how many updates an epoch."""
 
-import warnings
 from dataclasses import dataclass
 
+from hotloop.train.callers import warn
 from hotloop.train.episodes.options import EpisodicOptions
 
 _DEFAULT_EPISODES = 32  # of the compatible schedule: 32 updates of one episode
@@ -36,7 +36,7 @@ def resolve(options: EpisodicOptions, num_steps: int) -> Schedule:
     asked = options.batch_episodes or _DEFAULT_EPISODES
     if options.updates_per_epoch is None:
         if options.batch_episodes is not None and options.batch_episodes > 1 and options.episode_batch_size is None:
-            _warn(
+            warn(
                 f"batch_episodes={asked} without updates_per_epoch makes {asked} updates of one episode each epoch; "
                 f"give updates_per_epoch for batches of {asked} episodes, or episode_batch_size to split them"
             )
@@ -48,14 +48,8 @@ def resolve(options: EpisodicOptions, num_steps: int) -> Schedule:
 def _whole_series(options: EpisodicOptions, num_steps: int) -> Schedule:
     updates = options.updates_per_epoch or 1
     if num_steps < options.window or options.batch_episodes is not None:
-        _warn(
+        warn(
             f"the series has {num_steps} steps and the window {options.window}: every episode is the whole series, so "
             f"an epoch is {updates} update(s) of one episode; give a longer series or a shorter window"
         )
     return Schedule(window=num_steps, batch=1, episodes=updates)
-
-
-def _warn(message: str) -> None:
-    from hotloop.train.callers import outside_level
-
-    warnings.warn(message, UserWarning, stacklevel=outside_level())

@@ -15,9 +15,9 @@ from hotloop.train.episodes.series_context import context_of_series
 from hotloop.train.episodes.windows import Starts, Windows
 from hotloop.train.episodic.evaluate import series_scorer
 from hotloop.train.episodic.profile import EpisodicProfile, profile_of
-from hotloop.train.episodic.setup import EpisodicSetup, set_up
+from hotloop.train.episodic.setup import set_up
 from hotloop.train.epoch_log import Epoch
-from hotloop.train.epochs import EpochCallbacks, EpochsRun, train_epochs
+from hotloop.train.epochs import EpochCallbacks, train_epochs
 from hotloop.train.strategies.episodic import Episodic
 from hotloop.train.threads import intra_op_threads
 
@@ -94,7 +94,17 @@ def train_episodic(  # noqa: PLR0913  # one call for users; all but three by key
         )
 
     with intra_op_threads(setup.threads):
-        batches = _windows(setup, extractor, options)
+        values = setup.series.values
+        is_per_series = options.context_mode == "per_series"
+        batches = Windows(
+            values,
+            setup.starts,
+            setup.schedule,
+            stopwatch=setup.stopwatch,
+            noise=setup.noise,
+            extractor=None if is_per_series else extractor,
+            context_NC=context_of_series(values, extractor, setup.schedule, options) if is_per_series else None,
+        )
         score = None
         if validation is not None:
             score = series_scorer(
@@ -115,30 +125,12 @@ def train_episodic(  # noqa: PLR0913  # one call for users; all but three by key
             compilation=options.compilation,
             callbacks=callbacks,
         )
+    payback = () if run.payback is None else (run.payback.sentence(),)
+    failure = () if run.compile_failure is None else (f"not compiled: {run.compile_failure}",)
     return EpisodicRun(
         history=tuple(map(record, run.history)),
         profile=profile_of(run, setup, options, extractor),
         best_epoch=run.best_epoch,
         stopped_early=run.stopped_early,
-        notes=_notes(run),
+        notes=payback + failure,
     )
-
-
-def _windows(setup: EpisodicSetup, extractor: ContextSource | None, options: EpisodicOptions) -> Windows:
-    values = setup.series.values
-    is_per_series = options.context_mode == "per_series"
-    return Windows(
-        values,
-        setup.starts,
-        setup.schedule,
-        stopwatch=setup.stopwatch,
-        noise=setup.noise,
-        extractor=None if is_per_series else extractor,
-        context_NC=context_of_series(values, extractor, setup.schedule, options) if is_per_series else None,
-    )
-
-
-def _notes(run: EpochsRun) -> tuple[str, ...]:
-    payback = () if run.payback is None else (run.payback.sentence(),)
-    failure = () if run.compile_failure is None else (f"not compiled: {run.compile_failure}",)
-    return payback + failure

@@ -1,11 +1,10 @@
 """Supervised training by the same flat steps: before the episodes, or on its own."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import torch
-from pydantic.dataclasses import dataclass as checked_dataclass
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -20,7 +19,7 @@ from hotloop.train.strategies.supervised import Score, Supervised
 from hotloop.train.threads import intra_op_threads, suited_threads
 
 
-@checked_dataclass(frozen=True, kw_only=True, config=CHECKED)
+@dataclass(frozen=True, kw_only=True, config=CHECKED)
 class SupervisedOptions(UpdateOptions):
     """How a model is trained on pairs of inputs and targets."""
 
@@ -53,21 +52,19 @@ def train_supervised(  # noqa: PLR0913  # one call for users; all but four by ke
     device = first.device if device is None else torch.device(device)
     autocast = half_dtype(options.amp, device)
     model.to(device)
-    pairs = _Pairs.load(inputs, targets, dtype=first.dtype, device=device)
-    held_out = None if validation is None else _Pairs.load(*validation, dtype=first.dtype, device=device)
-    with intra_op_threads(options.threads or suited_threads(model, rows=min(options.batch_size, len(pairs.inputs)))):
+    rows, wanted = _pairs(inputs, targets, dtype=first.dtype, device=device)
+    held_out = None if validation is None else _pairs(*validation, dtype=first.dtype, device=device)
+    with intra_op_threads(options.threads or suited_threads(model, rows=min(options.batch_size, len(rows)))):
         return train_epochs(
             model,
             Supervised(criterion=criterion, autocast=autocast),
-            ShuffledBatches(
-                pairs.inputs, pairs.targets, batch_size=options.batch_size, shuffle=options.shuffle, seed=seed
-            ),
+            ShuffledBatches(rows, wanted, batch_size=options.batch_size, shuffle=options.shuffle, seed=seed),
             options,
             stopwatch=stopwatch_for(options.phases, device),
             callbacks=EpochCallbacks(
                 before_epoch=before_epoch,
                 after_epoch=on_epoch,
-                validate=None if held_out is None else lambda: held_out.loss(model, criterion),
+                validate=None if held_out is None else lambda: _loss(model, criterion, *held_out),
                 recorder=recorder,
             ),
         )
@@ -103,23 +100,18 @@ class ShuffledBatches:
             yield self._inputs.index_select(0, chosen), self._targets.index_select(0, chosen)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Pairs:
-    inputs: Tensor
-    targets: Tensor
+def _pairs(inputs: Any, targets: Any, *, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    loaded = load_series(inputs, dtype=dtype, device=device, name="inputs").values
+    wanted = load_series(targets, dtype=dtype, device=device, name="targets").values
+    if len(loaded) != len(wanted):
+        raise ValueError(f"got {len(loaded)} inputs and {len(wanted)} targets; give one target for each input")
+    return loaded, wanted
 
-    @classmethod
-    def load(cls, inputs: Any, targets: Any, *, dtype: torch.dtype, device: torch.device) -> "_Pairs":
-        loaded = load_series(inputs, dtype=dtype, device=device, name="inputs").values
-        wanted = load_series(targets, dtype=dtype, device=device, name="targets").values
-        if len(loaded) != len(wanted):
-            raise ValueError(f"got {len(loaded)} inputs and {len(wanted)} targets; give one target for each input")
-        return cls(inputs=loaded, targets=wanted)
 
-    @torch.no_grad()
-    def loss(self, model: nn.Module, criterion: Score) -> float:
-        model.eval()
-        return float(criterion(model(self.inputs), self.targets))
+@torch.no_grad()
+def _loss(model: nn.Module, criterion: Score, inputs: Tensor, targets: Tensor) -> float:
+    model.eval()
+    return float(criterion(model(inputs), targets))
 
 
 def _drawn(generator: torch.Generator | None) -> int:

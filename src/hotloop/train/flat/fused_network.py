@@ -27,7 +27,8 @@ def fused_network(model: nn.Module, flat: FlatParameters) -> "FusedNetwork | Non
     """
     if flat.values.dtype is not torch.float32 or not flat.values.is_cpu or torch.get_num_threads() > 1:
         return None
-    if len(flat.parameters) != sum(1 for _ in model.parameters()) or _has_hooks(model):
+    has_hooks = any(getattr(module, table) for module in model.modules() for table in _HOOKS)
+    if has_hooks or len(flat.parameters) != sum(1 for _ in model.parameters()):
         return None
     sizes = _sizes(model)
     if sizes is None or sizes[0] % LANES or not all(parameter.is_contiguous() for parameter in flat.parameters):
@@ -93,14 +94,11 @@ def _sizes(model: nn.Module) -> tuple[int, int, int] | None:
         sizes = model.first.out_channels, len(model.blocks), model.head.linear.out_features
     else:
         return None
-    blocks = list(model.blocks)
-    whole = all(_is_plain(block) for block in blocks)
-    return sizes if blocks and whole and isinstance(model.norm, RMSNorm) else None
-
-
-def _is_plain(block: Any) -> bool:
-    acts = isinstance(block.act1, SineParam) and isinstance(block.act2, SineParam)
-    return acts and isinstance(block.norm, RMSNorm) and block.drop_path.rate == 0.0
+    blocks: list[Any] = list(model.blocks)
+    acts = [act for block in blocks for act in (block.act1, block.act2)]
+    norms = [model.norm, *(block.norm for block in blocks)]
+    is_known = all(isinstance(act, SineParam) for act in acts) and all(isinstance(norm, RMSNorm) for norm in norms)
+    return sizes if blocks and is_known and all(block.drop_path.rate == 0.0 for block in blocks) else None
 
 
 def _alike(model: nn.Module, kind: type[_Kind], *names: str) -> _Kind | None:
@@ -108,7 +106,3 @@ def _alike(model: nn.Module, kind: type[_Kind], *names: str) -> _Kind | None:
     found = [module for module in model.modules() if isinstance(module, kind)]
     settings = {tuple(getattr(module, name) for name in names) for module in found}
     return found[0] if len(settings) == 1 else None
-
-
-def _has_hooks(model: nn.Module) -> bool:
-    return any(getattr(module, table) for module in model.modules() for table in _HOOKS)

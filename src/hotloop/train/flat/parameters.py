@@ -34,7 +34,11 @@ class FlatParameters:
     def views(self, vector: Tensor) -> list[Tensor]:
         """Pieces of `vector`, shaped and strided like the parameters, in their order."""
         pieces = vector.split([parameter.numel() for parameter in self.parameters])
-        return [_shaped(piece, parameter) for piece, parameter in zip(pieces, self.parameters, strict=True)]
+        is_dense = torch.ops.aten.is_non_overlapping_and_dense
+        return [
+            piece.as_strided(like.shape, like.stride()) if is_dense(like.data) else piece.view(like.shape)
+            for piece, like in zip(pieces, self.parameters, strict=True)
+        ]
 
     def check(self, module: nn.Module) -> None:
         """Raise WorkloadError where `module` no longer trains exactly these parameters in this memory."""
@@ -51,12 +55,6 @@ class FlatParameters:
         for parameter in self.parameters:
             parameter.grad = None
             parameter.data = parameter.detach().clone(memory_format=torch.preserve_format)
-
-
-def _shaped(piece: Tensor, parameter: nn.Parameter) -> Tensor:
-    if torch.ops.aten.is_non_overlapping_and_dense(parameter.data):
-        return piece.as_strided(parameter.shape, parameter.stride())
-    return piece.view(parameter.shape)
 
 
 def _same_kind(parameters: list[nn.Parameter]) -> nn.Parameter:

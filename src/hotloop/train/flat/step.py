@@ -7,16 +7,17 @@ import torch
 from torch import Tensor, nn
 
 from hotloop.compile.eager import detached
+from hotloop.kernels.training import training_operators
 from hotloop.train.cadence import StateCadence
 from hotloop.train.flat.clipping import Clipping
 from hotloop.train.flat.fused_network import FusedNetwork
-from hotloop.train.flat.fused_update import fused_update
 from hotloop.train.flat.loss_scale import LossScale
-from hotloop.train.flat.optimizer import FlatOptimizer
+from hotloop.train.flat.optimizer import BETA1, BETA2, EPS, FlatOptimizer
 from hotloop.train.stopwatch import NoStopwatch, Stopwatch
 from hotloop.workload import Loss, Strategy
 
 Nonfinite = Literal["stop", "skip"]
+FusedUpdate = Callable[[Tensor, Tensor], Tensor]
 
 
 class FlatStep:
@@ -47,7 +48,7 @@ class FlatStep:
         clipping, self._latch = clipping or Clipping(), nonfinite == "stop"
         self._clip = clipping.apply
         is_plain = fused and scale is None
-        self._fused_update = fused_update(optimizer, clipping, latch=self._latch) if is_plain else None
+        self._fused_update = _fused_update_of(optimizer, clipping, latch=self._latch) if is_plain else None
         self._differentiate_fused: Callable[[FusedNetwork, Any], Loss] | None = getattr(strategy, "differentiate", None)
         self._bad = torch.zeros((), device=optimizer.flat.values.device)
         self._skip = torch.zeros((), device=optimizer.flat.values.device)
@@ -109,3 +110,27 @@ class FlatStep:
         if overflow is not None:
             torch.maximum(self._skip, overflow, out=self._skip)
         return value + bad
+
+
+def _fused_update_of(optimizer: FlatOptimizer, clipping: Clipping, *, latch: bool) -> FusedUpdate | None:
+    """The update as one operator; None where there is none: other devices, dtypes, optimizers, ways to clip.
+
+    It is a function of the loss and `skip`, which becomes 1 where nothing was changed; it returns the loss, or NaN.
+    """
+    flat, moments = optimizer.flat, optimizer.moments
+    if not flat.values.is_cpu or flat.values.dtype is not torch.float32 or optimizer.kind == "sgd":
+        return None
+    if clipping.value is not None or clipping.every > 1:
+        return None
+    operators = training_operators()
+    if operators is None:
+        return None
+    operator, group = operators.training_update.default, optimizer.param_groups[0]
+    tensors = (flat.values, flat.grads, moments[0], moments[1], optimizer.steps)
+    constants = [BETA1, BETA2, EPS, group["weight_decay"]]
+    max_norm, is_decoupled = clipping.norm or 0.0, optimizer.kind == "adamw"
+
+    def update(loss: Tensor, skip: Tensor) -> Tensor:
+        return operator(*tensors, skip, loss, max_norm, group["lr"], constants, is_decoupled, latch)
+
+    return update

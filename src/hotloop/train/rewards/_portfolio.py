@@ -15,7 +15,16 @@ def growth_of_assets(actions: "Tensor", prices: "Tensor", *, eps: float, least_s
 
     Raises ValueError for another rank, shapes that differ, or fewer than `least_steps` steps.
     """
-    _check(tuple(actions.shape), tuple(prices.shape), least_steps)
+    if actions.ndim not in (2, 3) or actions.shape != prices.shape:
+        raise ValueError(
+            f"got actions of shape {tuple(actions.shape)} and prices of shape {tuple(prices.shape)}; both must have "
+            "the same shape, (episodes, steps, assets) or (steps, assets): choose a context extractor that gives one "
+            "price an action"
+        )
+    if actions.shape[-2] < least_steps:
+        raise ValueError(
+            f"got {actions.shape[-2]} steps; this reward needs at least {least_steps}: choose a longer window or series"
+        )
     return prices[..., 1:, :] / (prices[..., :-1, :] + eps)
 
 
@@ -34,15 +43,3 @@ def net_log_growth(
         return gross
     # What is traded where drift between two steps is not counted.
     return gross - penalty * (actions[..., 1:, :] - actions[..., :-1, :]).abs().sum(-1)
-
-
-def _check(actions: tuple[int, ...], prices: tuple[int, ...], least_steps: int) -> None:
-    if len(actions) not in (2, 3) or actions != prices:
-        raise ValueError(
-            f"got actions of shape {actions} and prices of shape {prices}; both must have the same shape, "
-            "(episodes, steps, assets) or (steps, assets): choose a context extractor that gives one price an action"
-        )
-    if actions[-2] < least_steps:
-        raise ValueError(
-            f"got {actions[-2]} steps; this reward needs at least {least_steps}: choose a longer window or series"
-        )

@@ -4,13 +4,12 @@
 `hotloop.train.episodes.windows.Windows`.
 """
 
-import warnings
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from hotloop.train.callers import outside_level
+from hotloop.train.callers import warn
 from hotloop.train.episodes.actions import as_rows, back_through, transform_named
 from hotloop.train.episodes.context import align
 from hotloop.train.episodes.options import Primary
@@ -109,11 +108,9 @@ class Episodic:
                 "equal: build the model with that many outputs"
             )
         if self._primary == "softmax" and width == 1:
-            warnings.warn(
+            warn(
                 "softmax over one output is always 1, so its gradient is zero and nothing is trained; give at least "
-                "two outputs, or primary_transform='tanh' or 'identity'",
-                UserWarning,
-                stacklevel=outside_level(),
+                "two outputs, or primary_transform='tanh' or 'identity'"
             )
         self._reward.check_trains(rewards)
         self._checked.append(True)

@@ -30,14 +30,14 @@ class Supervised:
     def loss(self, model: nn.Module, batch: Any) -> Loss:
         """The loss of one batch; the count of ignored targets stays on the device."""
         inputs, targets = batch
-        outputs = model(inputs) if self.autocast is None else self._half(model, inputs)
+        if self.autocast is None:
+            outputs = model(inputs)
+        else:
+            with torch.autocast(inputs.device.type, dtype=self.autocast):
+                outputs = model(inputs)
+            outputs = outputs.to(inputs.dtype)
         count = targets.shape[0] if self.ignore_index is None else (targets != self.ignore_index).sum()
         value = self.criterion(outputs, targets)
         if not self.metrics:
             return Loss(value, count)  # one empty mapping for all steps, not one for each that the meter then holds
         return Loss(value, count, {name: score(outputs, targets).detach() for name, score in self.metrics.items()})
-
-    def _half(self, model: nn.Module, inputs: Tensor) -> Tensor:
-        with torch.autocast(inputs.device.type, dtype=self.autocast):
-            outputs = model(inputs)
-        return outputs.to(inputs.dtype)
