@@ -6,12 +6,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
 
 from hotloop.compile.backends import Backend, Compiled, compile_graph
 from hotloop.compile.batch import take_apart
 from hotloop.compile.eager import EagerStep
 from hotloop.compile.guards import CaptureGuards
-from hotloop.compile.learning_rates import LearningRates
 from hotloop.compile.trace import Trace, trace_step
 from hotloop.compile.update import StateMissing, check_optimizer, needs_state
 from hotloop.errors import HotloopError
@@ -48,7 +48,7 @@ class CapturedStep:
         CaptureGuards(job)
         self._job, self._dtype = job, dtype
         self._backend: Backend = backend
-        self._rates = LearningRates(job.optimizer)
+        self._rates = _LearningRates(job.optimizer)
         self._captured: list[_CapturedGraph] = []
         self._last: _CapturedGraph | None = None
 
@@ -111,6 +111,37 @@ class CapturedStep:
         # A scheduler warns where it sees no call of optimizer.step before its own.
         self._job.optimizer._opt_called = True  # pyright: ignore[reportAttributeAccessIssue]
         return captured
+
+
+class _LearningRates:
+    """The learning rate of each group as a tensor: the optimizer's own, or one that follows its float."""
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        self._optimizer = optimizer
+        self._device = optimizer.param_groups[0]["params"][0].device
+        self._groups: list[dict[str, Any]] = []
+        self._own: list[Tensor] = []
+        self._written: list[Any] = []
+        self.tensors: list[Tensor] = []
+        self.resolve()
+
+    def resolve(self) -> None:
+        """Look up afresh which groups there are and which of them hold a tensor."""
+        self._groups = self._optimizer.param_groups
+        while len(self._own) < len(self._groups):
+            self._own.append(torch.zeros((), dtype=torch.float64, device=self._device))
+        rates = [group["lr"] for group in self._groups]
+        self.tensors = [r if isinstance(r, Tensor) else own for r, own in zip(rates, self._own, strict=False)]
+        self._written = [None] * len(rates)
+
+    def refresh(self) -> None:
+        """Write the floats that have changed into their tensors."""
+        for index, group in enumerate(self._groups):
+            rate = group["lr"]
+            if rate is not self._written[index]:
+                self._written[index] = rate
+                if not isinstance(rate, Tensor):
+                    self._own[index].fill_(rate)
 
 
 class _CapturedGraph:

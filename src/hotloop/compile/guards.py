@@ -1,16 +1,17 @@
-"""Guards of a captured step: the tensors it reads and writes, and every Python value that is constant in its graph."""
+"""Guards of a captured step: the tensors it uses, every Python value constant in its graph, and tables of hooks."""
 
 from collections import Counter
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sized
 from dataclasses import dataclass, field
 from operator import attrgetter, is_
 from typing import Any
 
 import torch
+import torch.optim.optimizer as optimizer_internals
 from torch import Tensor, nn
+from torch.nn.modules import module as module_internals
 from torch.optim import Optimizer
 
-from hotloop.compile.hooks import hook_tables
 from hotloop.compile.root_call import InsteadOfCall
 from hotloop.errors import NotApplicable
 from hotloop.workload import Job
@@ -20,6 +21,18 @@ _OWN_TABLES = frozenset(vars(nn.Module())) - {"training"}
 _trainable = attrgetter("requires_grad")
 _address = Tensor.data_ptr
 _grads_are_on, _casts_are_on = torch.is_grad_enabled, torch.is_autocast_enabled
+_ON_MODULES = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+_ON_ALL_MODULES = (
+    "_global_forward_hooks",
+    "_global_forward_pre_hooks",
+    "_global_backward_hooks",
+    "_global_backward_pre_hooks",
+)
+_ON_OPTIMIZERS = ("_optimizer_step_pre_hooks", "_optimizer_step_post_hooks")
+_ON_ALL_OPTIMIZERS = ("_global_optimizer_pre_hooks", "_global_optimizer_post_hooks")
+
+_on_gradient = attrgetter("_backward_hooks")
+_after_gradient = attrgetter("_post_accumulate_grad_hooks")
 
 
 @dataclass(kw_only=True)
@@ -71,7 +84,7 @@ class CaptureGuards:
         buffers = [buffer for module in self.modules for buffer in module.buffers(recurse=False)]
         self._movable = _distinct([*self._parameters, *buffers])
         self._addresses = [tensor.data_ptr() for tensor in self._movable]
-        self._hooks = hook_tables(self.modules, job.optimizer)
+        self._hooks = _hook_tables(self.modules, job.optimizer)
         self._global_modes = _global_modes()
         self._check_capturable()
         self.step_sharing = _step_sharing([self._state[p] for p in self.trained if p in self._state])
@@ -144,7 +157,7 @@ class CaptureGuards:
     def _take_fingerprint(self) -> Hashable:
         order = {id(tensor): index for index, tensor in enumerate(self.tensors)}
         return (
-            tuple(map(_facts, self.tensors)),
+            tuple((t.shape, t.stride(), t.dtype, t.device) for t in self.tensors),
             tuple(order.get(id(value), id(value)) for value in self.objects.values),
             tuple((name, type(value), value) for name, value in zip(self.plain.keys, self.plain.values, strict=True)),
             tuple(self._trainable),
@@ -169,8 +182,24 @@ def _distinct(values: list[Any]) -> list[Tensor]:
     return list({id(value): value for value in values if isinstance(value, Tensor)}.values())
 
 
-def _facts(tensor: Tensor) -> Hashable:
-    return tensor.shape, tensor.stride(), tensor.dtype, tensor.device
+class _ParameterHooks:
+    """True while any of the parameters has a hook; their tables are made only when the first hook is registered."""
+
+    def __init__(self, parameters: list[Any]) -> None:
+        self._parameters = parameters
+
+    def __bool__(self) -> bool:
+        return any(map(_on_gradient, self._parameters)) or any(map(_after_gradient, self._parameters))
+
+
+def _hook_tables(modules: list[nn.Module], optimizer: Optimizer) -> list[Sized | _ParameterHooks]:
+    """The live tables: one is true while a hook is in it."""
+    tables: list[Any] = [getattr(module_internals, name) for name in _ON_ALL_MODULES]
+    tables += [getattr(optimizer_internals, name) for name in _ON_ALL_OPTIMIZERS]
+    tables += [getattr(module, name) for module in modules for name in _ON_MODULES]
+    tables += [getattr(optimizer, name) for name in _ON_OPTIMIZERS]
+    parameters = _distinct([p for module in modules for p in module.parameters(recurse=False)])
+    return [*tables, _ParameterHooks(parameters)]
 
 
 def _step_sharing(states: list[dict[str, Any]]) -> tuple[int, ...]:

@@ -11,8 +11,8 @@ except ModuleNotFoundError as error:
     ) from error
 
 from hotloop.estimators.fit_params import FitParams, WarmStart
-from hotloop.estimators.hisso import hisso_evaluate_reward, hisso_infer_series
 from hotloop.estimators.psann import PSANNRegressor
+from hotloop.estimators.regressor import hisso_evaluate_reward, hisso_infer_series
 from hotloop.estimators.res_conv_psann import ResConvPSANNRegressor
 from hotloop.estimators.res_psann import ResPSANNRegressor
 from hotloop.estimators.wave_res_net import WaveResNetRegressor

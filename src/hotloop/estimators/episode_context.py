@@ -27,7 +27,15 @@ def context_extractor(
         return SeriesContext(known)
     if fitted.input_scaler is None and not fitted.context.columns:
         return context
-    return fitted.original if context is None else _InOriginalUnits(fitted, context)
+    if context is None:
+        return fitted.original
+
+    def in_original_units(inputs: Any) -> Any:
+        if isinstance(inputs, Tensor):
+            return context(fitted.original(inputs))
+        return context(fitted.original(torch.from_numpy(inputs)).numpy())
+
+    return in_original_units
 
 
 class SeriesContext:
@@ -53,15 +61,3 @@ class SeriesContext:
             "an array was given as context and another series came; give its context as the third item of "
             "validation_data, or give a function"
         )
-
-
-class _InOriginalUnits:
-    """A user's extractor that sees inputs in the units of X."""
-
-    def __init__(self, fitted: Fitted, extractor: Extractor) -> None:
-        self._fitted, self._extractor = fitted, extractor
-
-    def __call__(self, inputs: Any) -> Any:
-        if isinstance(inputs, Tensor):
-            return self._extractor(self._fitted.original(inputs))
-        return self._extractor(self._fitted.original(torch.from_numpy(inputs)).numpy())

@@ -4,7 +4,7 @@ from dataclasses import asdict, replace
 
 from hotloop.estimators.episode_context import context_extractor
 from hotloop.estimators.network import compiled, continued
-from hotloop.estimators.progress import EpochProgress
+from hotloop.estimators.progress import epoch_progress
 from hotloop.estimators.request import FitRequest, History, Learned
 from hotloop.estimators.supervised import fit_supervised
 from hotloop.train.episodic import train_episodic
@@ -26,7 +26,7 @@ def fit_episodes(request: FitRequest) -> Learned:
         watched = request.rows
     # A compiled step contains the network; two compilers around it would be one too many.
     compile_keywords = None if options.compile != "off" else request.compile
-    with EpochProgress("hisso", epochs=options.epochs, verbose=request.verbose) as progress:
+    with epoch_progress("hisso", epochs=options.epochs, verbose=request.verbose) as show:
         run = train_episodic(
             compiled(continued(network.net), compile_keywords),
             request.rows,
@@ -37,7 +37,7 @@ def fit_episodes(request: FitRequest) -> Learned:
             action_dim=network.outputs.columns,
             validation=watched,
             recorder=request.recorder,
-            on_epoch=lambda epoch: progress.show(epoch.epoch, reward=epoch.reward, validation=epoch.validation),
+            on_epoch=lambda epoch: show(epoch.epoch, reward=epoch.reward, validation=epoch.validation),
         )
     network.net.eval()
     return replace(before, history=[asdict(epoch) for epoch in run.history], profile=run.profile.as_dict())

@@ -29,7 +29,14 @@ def build_loss(kind: str | Callable[..., Tensor], params: Mapping[str, Any] | No
         raise ValueError(f"got loss_reduction={reduction!r}; choose one of {', '.join(REDUCTIONS)}")
     given = dict(params or {})
     if callable(kind):
-        return lambda outputs, targets: _reduced(kind(outputs, targets, **given), reduction)
+
+        def reduced(outputs: Tensor, targets: Tensor) -> Tensor:
+            value = kind(outputs, targets, **given)
+            if value.ndim == 0:
+                return value
+            return value.sum() if reduction == "sum" else value.mean()
+
+        return reduced
     name = str(kind).strip().lower()
     if name not in _KINDS:
         raise ValueError(f"got loss={kind!r}; choose one of {', '.join(_KINDS)}, or give a function: name one")
@@ -42,9 +49,3 @@ def build_loss(kind: str | Callable[..., Tensor], params: Mapping[str, Any] | No
         )
     kept = "sum" if reduction == "sum" else "mean"
     return lambda outputs, targets: function(outputs, targets, reduction=kept, **given)
-
-
-def _reduced(value: Tensor, reduction: str) -> Tensor:
-    if value.ndim == 0:
-        return value
-    return value.sum() if reduction == "sum" else value.mean()

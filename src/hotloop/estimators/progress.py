@@ -1,42 +1,28 @@
 """How far a fit is, on stderr, where it was asked for."""
 
-from types import TracebackType
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from rich.progress import Progress as RichProgress
-    from rich.progress import TaskID
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 
 
-class EpochProgress:
-    """A bar of epochs with `verbose` 1, one line an epoch with 2 or more, nothing with 0."""
+@contextmanager
+def epoch_progress(title: str, *, epochs: int, verbose: int) -> Generator[Callable[..., None]]:
+    """A function that shows how an epoch ended: on a bar with `verbose` 1, by a line too with 2 or more, never with 0.
 
-    def __init__(self, title: str, *, epochs: int, verbose: int) -> None:
-        self._title, self._epochs, self._verbose = title, epochs, verbose
-        self._bar: RichProgress | None = None
-        self._task: TaskID | None = None
+    It takes the number of the epoch and its figures by name; those that are None are left out.
+    """
+    if verbose < 1:
+        yield lambda *_, **figures: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
 
-    def __enter__(self) -> "EpochProgress":
-        if self._verbose >= 1:
-            from rich.console import Console
-            from rich.progress import Progress as RichProgress
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task(title, total=epochs)
 
-            self._bar = RichProgress(console=Console(stderr=True))
-            self._bar.start()
-            self._task = self._bar.add_task(self._title, total=self._epochs)
-        return self
+        def show(epoch: int, **figures: float | None) -> None:
+            text = "  ".join(f"{name} {value:.6g}" for name, value in figures.items() if value is not None)
+            bar.update(task, completed=epoch, description=f"{title}  {text}")
+            if verbose >= 2:
+                bar.console.print(f"{title} {epoch}/{epochs}  {text}", highlight=False, markup=False)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-    def show(self, epoch: int, **figures: float | None) -> None:
-        """Epoch `epoch` has ended with these figures; those that are None are left out."""
-        if self._bar is None or self._task is None:
-            return
-        text = "  ".join(f"{name} {value:.6g}" for name, value in figures.items() if value is not None)
-        self._bar.update(self._task, completed=epoch, description=f"{self._title}  {text}")
-        if self._verbose >= 2:
-            self._bar.console.print(f"{self._title} {epoch}/{self._epochs}  {text}", highlight=False, markup=False)
+        yield show

@@ -1,4 +1,4 @@
-"""What all regressors share: the methods through which they are used."""
+"""What all regressors share: the methods through which they are used, and psann's names for two of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -233,6 +233,16 @@ class NetRegressor(RegressorMixin, BaseEstimator, NetParameters):
         if not hasattr(self, "hisso_"):
             raise ValueError("this estimator was not fitted on episodes; call fit(X, y, hisso=True) first")
         return self.hisso_
+
+
+def hisso_infer_series(estimator: NetRegressor, X_obs: Any) -> NDArray[np.floating[Any]]:
+    """The actions on the series `X_obs`: `estimator.infer_series`."""
+    return estimator.infer_series(X_obs)
+
+
+def hisso_evaluate_reward(estimator: NetRegressor, X_obs: Any) -> float:
+    """The reward on the series `X_obs`: `estimator.evaluate_reward`."""
+    return estimator.evaluate_reward(X_obs)
 
 
 def fit_recorded(

@@ -1,12 +1,9 @@
 """Training on targets."""
 
-from typing import Any
-
 from hotloop.estimators.network import NoisyInputs, compiled, continued
-from hotloop.estimators.progress import EpochProgress
+from hotloop.estimators.progress import epoch_progress
 from hotloop.estimators.request import FitRequest, Learned
 from hotloop.train.episodic import train_supervised
-from hotloop.train.epochs import Epoch
 
 
 def fit_supervised(request: FitRequest) -> Learned:
@@ -20,7 +17,7 @@ def fit_supervised(request: FitRequest) -> Learned:
     if held_out is None and task.options.patience is not None:
         held_out = request.rows, task.targets
     net = continued(network.net)
-    with EpochProgress(task.title, epochs=task.options.epochs, verbose=task.verbose) as progress:
+    with epoch_progress(task.title, epochs=task.options.epochs, verbose=task.verbose) as show:
         run = train_supervised(
             compiled(net if task.noise is None else NoisyInputs(net, task.noise), request.compile),
             request.rows,
@@ -28,17 +25,17 @@ def fit_supervised(request: FitRequest) -> Learned:
             task.options,
             criterion=task.criterion,
             validation=held_out,
-            on_epoch=lambda epoch: progress.show(epoch.number, loss=epoch.loss, val_loss=epoch.validation),
+            on_epoch=lambda epoch: show(epoch.number, loss=epoch.loss, val_loss=epoch.validation),
         )
     network.net.eval()
-    return Learned(network=network, history=[_entry(epoch) for epoch in run.history])
-
-
-def _entry(epoch: Epoch) -> dict[str, Any]:
-    return {
-        "epoch": epoch.number,
-        "train_loss": epoch.loss,
-        "val_loss": epoch.validation,
-        "steps": epoch.updates,
-        "skipped": epoch.skipped,
-    }
+    history = [
+        {
+            "epoch": epoch.number,
+            "train_loss": epoch.loss,
+            "val_loss": epoch.validation,
+            "steps": epoch.updates,
+            "skipped": epoch.skipped,
+        }
+        for epoch in run.history
+    ]
+    return Learned(network=network, history=history)

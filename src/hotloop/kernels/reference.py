@@ -29,9 +29,10 @@ def sine(
     positive = functional.softplus(raw).unbind(0)
     shape = [1] * z.ndim
     shape[feature_dim] = -1
-    amp, freq, dec = (
-        value.view(shape) for value in _bounded(positive[0], positive[1] + FREQUENCY_FLOOR, positive[2], bounds)
-    )
+    amp, freq, dec = positive[0], positive[1] + FREQUENCY_FLOOR, positive[2]
+    if bounds is not None:
+        amp, freq, dec = amp.clamp(*bounds[:2]), freq.clamp(*bounds[2:4]), dec.clamp(*bounds[4:])
+    amp, freq, dec = amp.view(shape), freq.view(shape), dec.view(shape)
     angle = freq * z if phase is None else freq * z + phase.view(shape)
     if decay_mode == "none":
         return amp * torch.sin(angle)
@@ -45,9 +46,3 @@ def rms_norm(x: Tensor, weight: Tensor, *, feature_dim: int, eps: float) -> Tens
     shape[feature_dim] = -1
     rms = x.square().mean(dim=feature_dim, keepdim=True).add(eps).sqrt()
     return x / rms * weight.view(shape)
-
-
-def _bounded(amp: Tensor, freq: Tensor, dec: Tensor, bounds: SineBounds | None) -> tuple[Tensor, Tensor, Tensor]:
-    if bounds is None:
-        return amp, freq, dec
-    return amp.clamp(bounds[0], bounds[1]), freq.clamp(bounds[2], bounds[3]), dec.clamp(bounds[4], bounds[5])

@@ -33,11 +33,6 @@ class _Selection:
         self._loaded: Status | None = None
         self._lock = threading.Lock()
 
-    def status(self) -> Status:
-        if self.is_asked_for_torch:
-            return Status(cpu="torch", reason="asked for, by HOTLOOP_KERNELS=torch or prefer('torch')")
-        return self.load()
-
     def load(self) -> Status:
         with self._lock:
             if self._loaded is None:
@@ -50,7 +45,9 @@ _SELECTION = _Selection()
 
 def status() -> Status:
     """What is in use for fp32 on the CPU. The first call compiles the kernels where this machine has none yet."""
-    return _SELECTION.status()
+    if _SELECTION.is_asked_for_torch:
+        return Status(cpu="torch", reason="asked for, by HOTLOOP_KERNELS=torch or prefer('torch')")
+    return _SELECTION.load()
 
 
 def allows_compiled() -> bool:

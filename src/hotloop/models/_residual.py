@@ -34,11 +34,6 @@ class DropPath(nn.Module):
         return x * mask / keep
 
 
-def drop_rates(largest: float, layers: int) -> list[float]:
-    """The drop-path rate of each layer: 0 for the first, growing linearly to `largest` for the last."""
-    return [largest * number / max(1, layers - 1) for number in range(layers)]
-
-
 def build_norm(kind: str, features: int, *, feature_dim: int = -1) -> nn.Module:
     """A norm over the features: "rms", "layer" (over all but the batch for channels), or "none"."""
     if kind not in NORMS:
@@ -88,3 +83,17 @@ class ResidualBlock(nn.Module):
         first, second = self._layers
         h = self.act1(getattr(self, first)(self.norm(x)))
         return x + self.alpha * self.drop_path(self.act2(getattr(self, second)(h)))
+
+
+def residual_blocks(
+    features: int,
+    layers: tuple[str, str],
+    build_layer: Callable[[], Affine],
+    *,
+    count: int,
+    drop_path_max: float,
+    **options: Any,
+) -> nn.Sequential:
+    """`count` blocks with the `options` of one; drop-path grows linearly from 0 in the first to `drop_path_max`."""
+    rates = [drop_path_max * number / max(1, count - 1) for number in range(count)]
+    return nn.Sequential(*(ResidualBlock(features, layers, build_layer, drop_path=rate, **options) for rate in rates))

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from hotloop.models._initial import draw_first, draw_hidden
-from hotloop.models._residual import ResidualBlock, build_norm, drop_rates
+from hotloop.models._residual import build_norm, residual_blocks
 from hotloop.models.conv import MeanHead, build_conv
 
 
@@ -39,22 +39,18 @@ class ResConvPSANN(nn.Module):
             raise ValueError(f"got kernel_size={kernel_size}; a residual block keeps the size: give an odd number")
         self.first = build_conv(2, in_channels, channels, 1)
         draw_first(self.first)
-        self.blocks = nn.Sequential(
-            *(
-                ResidualBlock(
-                    channels,
-                    ("conv1", "conv2"),
-                    lambda: build_conv(2, channels, channels, kernel_size),
-                    feature_dim=1,
-                    w0_hidden=w0_hidden,
-                    norm=norm,
-                    drop_path=rate,
-                    alpha_init=residual_alpha_init,
-                    activation=activation,
-                    activation_options=activation_options,
-                )
-                for rate in drop_rates(drop_path_max, hidden_layers)
-            )
+        self.blocks = residual_blocks(
+            channels,
+            ("conv1", "conv2"),
+            lambda: build_conv(2, channels, channels, kernel_size),
+            count=hidden_layers,
+            drop_path_max=drop_path_max,
+            feature_dim=1,
+            w0_hidden=w0_hidden,
+            norm=norm,
+            alpha_init=residual_alpha_init,
+            activation=activation,
+            activation_options=activation_options,
         )
         self.norm = build_norm(norm, channels, feature_dim=1)
         self.head = build_conv(2, channels, out_features, 1) if per_element else MeanHead(channels, out_features)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from hotloop.models._initial import draw_first, draw_hidden
-from hotloop.models._residual import ResidualBlock, build_norm, drop_rates
+from hotloop.models._residual import build_norm, residual_blocks
 
 
 class ResPSANN(nn.Module):
@@ -35,21 +35,17 @@ class ResPSANN(nn.Module):
         super().__init__()
         self.first = nn.Linear(in_features, hidden_units)
         draw_first(self.first)
-        self.blocks = nn.Sequential(
-            *(
-                ResidualBlock(
-                    hidden_units,
-                    ("fc1", "fc2"),
-                    lambda: nn.Linear(hidden_units, hidden_units),
-                    w0_hidden=w0_hidden,
-                    norm=norm,
-                    drop_path=rate,
-                    alpha_init=residual_alpha_init,
-                    activation=activation,
-                    activation_options=activation_options,
-                )
-                for rate in drop_rates(drop_path_max, hidden_layers)
-            )
+        self.blocks = residual_blocks(
+            hidden_units,
+            ("fc1", "fc2"),
+            lambda: nn.Linear(hidden_units, hidden_units),
+            count=hidden_layers,
+            drop_path_max=drop_path_max,
+            w0_hidden=w0_hidden,
+            norm=norm,
+            alpha_init=residual_alpha_init,
+            activation=activation,
+            activation_options=activation_options,
         )
         self.norm = build_norm(norm, hidden_units)
         self.head = nn.Linear(hidden_units, out_features)

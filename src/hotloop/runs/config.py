@@ -155,10 +155,7 @@ def _explained(model: type[BaseModel], problem: dict[str, Any]) -> str:
 def _keys(model: type[BaseModel], place: list[str]) -> list[str]:
     for part in place:
         if part in model.model_fields:
-            model = _model_of(model.model_fields[part].annotation) or model
+            annotation: Any = model.model_fields[part].annotation
+            kinds = [kind for kind in (annotation, *getattr(annotation, "__args__", ())) if isinstance(kind, type)]
+            model = next((kind for kind in kinds if issubclass(kind, BaseModel)), model)
     return list(model.model_fields)
-
-
-def _model_of(annotation: Any) -> type[BaseModel] | None:
-    options = [annotation, *getattr(annotation, "__args__", ())]
-    return next((kind for kind in options if isinstance(kind, type) and issubclass(kind, BaseModel)), None)

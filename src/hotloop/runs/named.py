@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from hotloop import registry
@@ -23,7 +22,10 @@ def load_named(path: str, *, folder: Path) -> Any:
     try:
         if not module_name.endswith(".py"):
             return imported(f"{module_name}:{name}")
-        return attribute(_module_in(folder / module_name), name)
+        file = folder / module_name
+        if not file.is_file():
+            raise ConfigError(f"no such file: {file}; a path in a config is relative to the config: correct it")
+        return attribute(module_from_file(file, f"hotloop_named_{file.stem}"), name)
     except ImportPathError as error:
         raise ConfigError(f"{path!r}: {error}; correct the path, install the package, or give file.py:name") from error
 
@@ -69,9 +71,3 @@ def _bound(found: Any, target: TargetConfig) -> Callable[..., Any]:
     if not callable(made):
         raise ConfigError(f"{target.target} is a {type(made).__name__}, which cannot be called; name a function")
     return made if isinstance(found, type) or not target.kwargs else partial(made, **target.kwargs)
-
-
-def _module_in(file: Path) -> ModuleType:
-    if not file.is_file():
-        raise ConfigError(f"no such file: {file}; a path in a config is relative to the config: correct it")
-    return module_from_file(file, f"hotloop_named_{file.stem}")

@@ -60,7 +60,9 @@ def train_from_config(request: RunRequest) -> FinishedRun:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("default")
             metrics |= _fit(config, arrays, estimator, keywords, folder, resumes=request.resume is not None)
-        _log_warnings(folder, caught)
+        for text in dict.fromkeys(str(warning.message) for warning in caught):
+            folder.log(text, "WARNING")
+            sys.stderr.write(f"warning: {text}\n")
     except BaseException as error:
         failed = {"status": "failed", "error": f"{type(error).__name__}: {error}"}
         _close(folder, {**metrics, **failed}, began)
@@ -127,12 +129,6 @@ def _fit(
         context_extractor=keywords.get("hisso_context_extractor"),
     )
     return {**evaluate_estimator(config, arrays, best), **summarize_episodes(estimator, recorder)}
-
-
-def _log_warnings(folder: RunFolder, caught: list[warnings.WarningMessage]) -> None:
-    for text in dict.fromkeys(str(warning.message) for warning in caught):
-        folder.log(text, "WARNING")
-        sys.stderr.write(f"warning: {text}\n")
 
 
 def _close(folder: RunFolder, metrics: dict[str, Any], began: float) -> dict[str, Any]:

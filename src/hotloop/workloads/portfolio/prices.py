@@ -67,7 +67,9 @@ def synthetic_prices(seed: int = 0, *, days: int = 506, assets: int = 1) -> Pric
     logs = np.stack([closes - day, closes], axis=2).reshape(days, 2 * assets)
     first = np.datetime64(_FIRST_DAY)
     dates = np.busday_offset(first, np.arange(days), roll="forward").astype(object)
-    return Prices(dates=tuple(dates), names=_columns(assets), values=_START * np.exp(logs))
+    numbers = [""] if assets == 1 else [f"_{number}" for number in range(1, assets + 1)]
+    names = tuple(f"{kind}{number}" for number in numbers for kind in ("open", "close"))
+    return Prices(dates=tuple(dates), names=names, values=_START * np.exp(logs))
 
 
 def read_prices(path: str | Path, *, columns: Sequence[str] | None = None) -> Prices:
@@ -124,12 +126,6 @@ def _volatility(shocks: NDArray[np.float64]) -> NDArray[np.float64]:
         logs = _PERSISTENCE * logs + _WOBBLE * shock
         rows.append(logs)
     return _DAILY * np.exp(np.stack(rows))
-
-
-def _columns(assets: int) -> tuple[str, ...]:
-    if assets == 1:
-        return ("open", "close")
-    return tuple(f"{kind}_{number}" for number in range(1, assets + 1) for kind in ("open", "close"))
 
 
 def _chosen(header: tuple[str, ...], columns: Sequence[str] | None, file: Path) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hotloop.errors import WorkloadError
-from hotloop.workloads.portfolio.features import Series, Shape, series_of
+from hotloop.workloads.portfolio.features import Shape, series_of
 from hotloop.workloads.portfolio.prices import Prices, read_prices, sp500_prices, synthetic_prices
 
 _SOURCES = ("synthetic", "sp500")
@@ -40,15 +40,11 @@ def load(
         "test": (total - num_test, total),
     }
     return {
-        f"{name}_{part}": values
+        f"{name}_{part}": values[start:end]
         for part, (start, end) in bounds.items()
         if end > start
-        for name, values in _cut(series, start, end).items()
+        for name, values in (("X", series.X), ("y", series.y), ("prices", series.prices))
     }
-
-
-def _cut(series: Series, start: int, end: int) -> dict[str, NDArray[np.float32] | NDArray[np.float64]]:
-    return {"X": series.X[start:end], "y": series.y[start:end], "prices": series.prices[start:end]}
 
 
 def _prices(source: str, seed: int) -> Prices:
