@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from hotloop.train.epochs import EpochCallbacks, train_epochs
+from hotloop.train.epochs import train_epochs
 from hotloop.train.flat.compiled import Compilation
 from hotloop.train.options import UpdateOptions
 from hotloop.train.stopwatch import NoStopwatch
@@ -40,7 +40,7 @@ def run(model, *, epochs=2, compilation=None, **callbacks):
         options,
         stopwatch=NoStopwatch(),
         compilation=compilation,
-        callbacks=EpochCallbacks(**callbacks),
+        **callbacks,
     )
 
 

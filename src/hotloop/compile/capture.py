@@ -126,7 +126,6 @@ class _LearningRates:
         self.resolve()
 
     def resolve(self) -> None:
-        """Look up afresh which groups there are and which of them hold a tensor."""
         self._groups = self._optimizer.param_groups
         while len(self._own) < len(self._groups):
             self._own.append(torch.zeros((), dtype=torch.float64, device=self._device))
@@ -135,7 +134,6 @@ class _LearningRates:
         self._written = [None] * len(rates)
 
     def refresh(self) -> None:
-        """Write the floats that have changed into their tensors."""
         for index, group in enumerate(self._groups):
             rate = group["lr"]
             if rate is not self._written[index]:

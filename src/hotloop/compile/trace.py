@@ -25,7 +25,7 @@ from hotloop.compile.guards import CaptureGuards
 from hotloop.compile.precision import autocast_to
 from hotloop.compile.update import StateMissing, clip_in_place, update_in_place
 from hotloop.errors import NotApplicable
-from hotloop.workload import Job, Loss
+from hotloop.workload import Job
 
 _NEEDS_VALUES = (
     DataDependentOutputException,
@@ -109,7 +109,13 @@ class _Step:
         if job.clip_norm is not None:
             clip_in_place(list(grads.values()), job.clip_norm)
         update_in_place(job.optimizer, grads, stand_ins, rates=rates, sharing=guards.step_sharing)
-        return self._outputs(detached(loss))
+        loss = detached(loss)
+        self.metric_names = tuple(loss.metrics)
+        outputs = (loss.value, *loss.metrics.values())
+        if isinstance(loss.count, Tensor):
+            return (*outputs, loss.count.detach())
+        self.count = loss.count
+        return outputs
 
     def _gradients(self, loss: Tensor, stand_ins: dict[int, Tensor]) -> dict[Tensor, Tensor]:
         trained = [p for p in self._guards.trained if p.requires_grad]
@@ -128,14 +134,6 @@ class _Step:
                 state = self._job.optimizer.state.get(parameter, {})
                 if parameter in grads and not any(isinstance(value, Tensor) for value in state.values()):
                     raise StateMissing
-
-    def _outputs(self, loss: Loss) -> tuple[Tensor, ...]:
-        self.metric_names = tuple(loss.metrics)
-        outputs = (loss.value, *loss.metrics.values())
-        if isinstance(loss.count, Tensor):
-            return (*outputs, loss.count.detach())
-        self.count = loss.count
-        return outputs
 
 
 @contextmanager

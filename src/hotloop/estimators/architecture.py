@@ -13,7 +13,11 @@ _DEFAULT_UNITS = 64
 
 def net_plan(given: NetParameters, name: str, features: int, columns: int, **keywords: Any) -> NetPlan:
     """The network `name` with hidden layers and activations as the parameters say, and further keywords."""
-    shared = {"hidden_layers": int(given.hidden_layers), **activation_keywords(given)}
+    shared = {
+        "hidden_layers": int(given.hidden_layers),
+        "activation": given.activation_type,
+        "activation_options": activation_options(given),
+    }
     return NetPlan(name=name, in_features=features, out_features=columns, keywords={**shared, **keywords})
 
 
@@ -23,12 +27,9 @@ def hidden_units(given: NetParameters) -> int:
     return _DEFAULT_UNITS if width is None else int(width)
 
 
-def activation_keywords(given: NetParameters) -> dict[str, Any]:
-    """The kind of the activations and their options."""
-    return {
-        "activation": given.activation_type,
-        "activation_options": old_names.activation_options(given.activation),
-    }
+def activation_options(given: NetParameters) -> dict[str, Any]:
+    """The options of the activations, under their new names."""
+    return {old_names.ACTIVATION_OPTIONS.get(name, name): value for name, value in (given.activation or {}).items()}
 
 
 def state_keywords(given: NetParameters) -> dict[str, Any] | None:

@@ -1,6 +1,5 @@
 """Arrays as people give them, checked the way scikit-learn checks them."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -37,16 +36,6 @@ def check_targets(y: Any, rows: int, name: str = "y") -> Floats:
         raise ValueError(f"got {name} of no dimension; one target for each of {rows} rows is needed: give an array")
     check_consistent_length(np.empty(rows), values)
     return _single(values, name)
-
-
-def validation_items(given: Any) -> tuple[Any, Any, Any]:
-    """Inputs, targets and context of `validation_data`, the last two None where they are left out."""
-    if not isinstance(given, Sequence) or not 1 <= len(given) <= 3:
-        raise ValueError(
-            f"got validation_data of type {type(given).__name__}; allowed are (X, y) and (X, y, context): give a tuple"
-        )
-    X, y, context = (*given, None, None)[:3]
-    return X, y, context
 
 
 def _single(values: NDArray[np.floating[Any]], name: str) -> Floats:

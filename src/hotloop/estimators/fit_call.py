@@ -1,6 +1,6 @@
 """One call of fit, turned into the request that a trainer takes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hotloop.estimators.arrays import check_more_inputs, check_targets, validation_items
+from hotloop.estimators.arrays import check_more_inputs, check_targets
 from hotloop.estimators.episode_settings import EpisodeSettings, episode_settings
 from hotloop.estimators.fit_params import FitParams
 from hotloop.estimators.fitted import Fitted
@@ -119,10 +119,15 @@ class FitCall:
         return self.network.scaled_targets(targets)
 
     def _validation(self, *, needs_targets: bool) -> ValidationRows | None:
-        given = self.params.get("validation_data")
+        given: Any = self.params.get("validation_data")
         if given is None:
             return None
-        X, y, context = validation_items(given)
+        if not isinstance(given, Sequence) or not 1 <= len(given) <= 3:
+            raise ValueError(
+                f"got validation_data of type {type(given).__name__}; allowed are (X, y) and (X, y, context): give a "
+                "tuple"
+            )
+        X, y, context = (*given, None, None)[:3]
         values = check_more_inputs(X, "validation X")
         is_of_network = bool(self.network.context.columns)
         rows = self.network.rows(values, context if is_of_network else None)

@@ -46,7 +46,10 @@ def fit(
             shaping = _shaping_targets(targets, params, len(values))
             network = _new_network(given, values, shaping, params.get("context"))
         else:
-            network = _known_network(known, values, targets)
+            network = known
+            known.inputs.check(values)
+            if targets is not None:
+                known.outputs.lay_out(targets[:1])  # raises where the shape is another
         call = FitCall(given=given, params=params, network=network, X=values, targets=targets, epochs=epochs)
         request = call.request(seed=seed, recorder=recorder, on_start=on_start)
         return fit_supervised(request) if request.episodes is None else fit_episodes(request)
@@ -101,11 +104,3 @@ def _new_network(given: NetParameters, X: Floats, targets: Floats | None, contex
         context=columns,
         device=device,
     )
-
-
-def _known_network(fitted: Fitted, X: Floats, targets: Floats | None) -> Fitted:
-    """`fitted` itself. Raises ValueError where the arrays do not fit it."""
-    fitted.inputs.check(X)
-    if targets is not None:
-        fitted.outputs.lay_out(targets[:1])
-    return fitted

@@ -23,7 +23,6 @@ class Missing:
         self.role, self.was = role, was
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Never returns."""
         raise ValueError(
             f"this estimator was saved with {self.was} as {self.role}, which could not be stored; give it again: "
             f"load(path, {_again(self.role)})"
@@ -79,14 +78,14 @@ class Encoder:
         return {str(name): self.encode(value, role) for name, value in values.items()}
 
 
-def _float(encoder: Encoder, value: Any, role: str) -> Any:
-    number = float(value)
-    return number if math.isfinite(number) else {"kind": "float", "value": str(number)}
-
-
 _ENCODERS: tuple[tuple[Any, Callable[[Encoder, Any, str], Any]], ...] = (
     ((int, np.integer), lambda encoder, value, role: int(value)),
-    ((float, np.floating), _float),
+    (
+        (float, np.floating),
+        lambda encoder, value, role: (
+            float(value) if math.isfinite(value) else {"kind": "float", "value": str(float(value))}
+        ),
+    ),
     (np.bool_, lambda encoder, value, role: bool(value)),
     (torch.device, lambda encoder, value, role: {"kind": "device", "name": str(value)}),
     (torch.dtype, lambda encoder, value, role: {"kind": "dtype", "name": str(value).removeprefix("torch.")}),
@@ -172,5 +171,4 @@ def _again(role: str) -> str:
 
 
 def _described(thing: Any) -> str:
-    """How to call `thing` in a message."""
     return str(getattr(thing, "__qualname__", None) or type(thing).__name__)

@@ -92,7 +92,6 @@ class Continued(Around):
         follow(epoch + self._finished)
 
     def forward(self, rows: Tensor) -> Tensor:
-        """The network's outputs."""
         return self.net(rows)
 
 

@@ -5,19 +5,8 @@ from typing import Any
 
 from hotloop.train.callers import warn
 
-_ACTIVATION_OPTIONS = {"slope_trainable": "slope_learnable"}
-_HALF_PRECISIONS = {"bf16": "bfloat16", "fp16": "float16", "half": "float16", "None": "bfloat16"}
-
-
-def activation_options(given: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Options of an activation under their new names."""
-    return {_ACTIVATION_OPTIONS.get(name, name): value for name, value in (given or {}).items()}
-
-
-def half_precision(given: object) -> str:
-    """The name of a half-precision dtype, from that name, a short one, the dtype itself, or None."""
-    name = str(given).removeprefix("torch.")
-    return _HALF_PRECISIONS.get(name, name)
+ACTIVATION_OPTIONS = {"slope_trainable": "slope_learnable"}
+HALF_PRECISIONS = {"bf16": "bfloat16", "fp16": "float16", "half": "float16", "None": "bfloat16"}
 
 
 def hidden_units(units: int | None, width: int | None) -> int | None:

@@ -17,7 +17,8 @@ from hotloop.train.episodic import SupervisedOptions
 
 def shared_options(given: NetParameters, *, epochs: int | None = None) -> dict[str, Any]:
     """Options that training on targets and on episodes take alike; `epochs` overrides the estimator's own number."""
-    half_precision = old_names.half_precision(given.amp_dtype)
+    dtype = str(given.amp_dtype).removeprefix("torch.")
+    half_precision = old_names.HALF_PRECISIONS.get(dtype, dtype)
     if given.amp:
         check_choice("amp_dtype", half_precision, ("bfloat16", "float16"))
     return {

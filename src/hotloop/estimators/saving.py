@@ -34,7 +34,10 @@ def save(saved: SavedEstimator, path: str | os.PathLike[str]) -> None:
     text = json.dumps(document, indent=1, allow_nan=False).encode()
     target = Path(path)
     if target.suffix and not target.is_dir():
-        _write_zip(target, {_DOCUMENT: text, document["weights"]: weights})
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(target) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+            archive.writestr(_DOCUMENT, text)
+            archive.writestr(document["weights"], weights)
     else:
         _write_folder(target, text, document["weights"], weights)
     if encoder.missing:
@@ -91,13 +94,6 @@ def _reader(path: Path) -> Callable[[str], bytes]:
                 "or copy the weights over with load_state_dict"
             )
     return read
-
-
-def _write_zip(target: Path, members: Mapping[str, bytes]) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(target) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-        for name, data in members.items():
-            archive.writestr(name, data)
 
 
 def _write_folder(target: Path, document: bytes, weights_name: str, weights: bytes) -> None:

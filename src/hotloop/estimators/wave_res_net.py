@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from hotloop.estimators.architecture import activation_keywords, hidden_units
+from hotloop.estimators.architecture import activation_options, hidden_units
 from hotloop.estimators.checks import refuse_state, warn_without_effect
 from hotloop.estimators.network import NetPlan
 from hotloop.estimators.regressor import NetRegressor
@@ -70,7 +70,7 @@ class WaveResNetRegressor(NetRegressor):
                 "dropout": float(self.dropout),
                 "residual_alpha_init": float(self.residual_alpha_init),
                 "schedule": self._schedule(),
-                "activation_options": activation_keywords(self)["activation_options"],
+                "activation_options": activation_options(self),
             },
         )
 

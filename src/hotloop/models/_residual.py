@@ -79,7 +79,6 @@ class ResidualBlock(nn.Module):
         self.alpha = nn.Parameter(torch.full((1,), alpha_init))
 
     def forward(self, x: Tensor) -> Tensor:
-        """The block's output, shaped as `x`."""
         first, second = self._layers
         h = self.act1(getattr(self, first)(self.norm(x)))
         return x + self.alpha * self.drop_path(self.act2(getattr(self, second)(h)))

@@ -29,7 +29,6 @@ class MeanHead(nn.Module):
         self.linear = nn.Linear(channels, out_features)
 
     def forward(self, x: Tensor) -> Tensor:
-        """One output row for each sample."""
         return self.linear(x.flatten(2).mean(dim=2))
 
 
@@ -51,7 +50,6 @@ class ConvLayer(nn.Module):
         self.activation = build_activation(activation, out_channels, activation_options, feature_dim=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, in_channels, *S) -> (N, out_channels, *S)."""
         return self.activation(self.conv(x))
 
 
@@ -100,5 +98,4 @@ class ConvPSANN(nn.Module):
         draw_hidden(self.head.linear if isinstance(self.head, MeanHead) else self.head, w0)
 
     def forward(self, x: Tensor) -> Tensor:
-        """One output row for each sample, or one for each position."""
         return self.head(self.layers(x))

@@ -57,5 +57,4 @@ class ResConvPSANN(nn.Module):
         draw_hidden(self.head.linear if isinstance(self.head, MeanHead) else self.head, w0_hidden)
 
     def forward(self, x: Tensor) -> Tensor:
-        """One output row for each sample, or one for each position."""
         return self.head(self.norm(self.blocks(self.first(x))))

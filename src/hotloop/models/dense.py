@@ -29,7 +29,6 @@ class DenseLayer(nn.Module):
         self.gain = None if state is None else StateController(out_features, state)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The layer's output for `x` of shape (..., in_features)."""
         y = self.activation(self.linear(x))
         return y if self.gain is None else self.gain(y)
 
@@ -67,5 +66,4 @@ class DensePSANN(Stateful):
         draw_hidden(self.head, w0)
 
     def forward(self, x: Tensor) -> Tensor:
-        """One output row for each row of `x`."""
         return self.head(self.layers(x))

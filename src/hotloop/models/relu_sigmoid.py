@@ -36,7 +36,6 @@ class ReLUSigmoidPSANN(nn.Module):
         self.slope = nn.Parameter(inverse_softplus(positive_vector(slope_init, features, "slope")), slope_learnable)
 
     def forward(self, z: Tensor) -> Tensor:
-        """The activation of `z`, between 0 and `clip_max`."""
         shape = [1] * z.ndim
         shape[self.feature_dim] = -1
         positive = functional.relu(z)

@@ -52,5 +52,4 @@ class ResPSANN(nn.Module):
         draw_hidden(self.head, w0_hidden)
 
     def forward(self, x: Tensor) -> Tensor:
-        """One output row for each row of `x`."""
         return self.head(self.norm(self.blocks(self.first(x))))

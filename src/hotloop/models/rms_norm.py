@@ -22,5 +22,4 @@ class RMSNorm(nn.Module):
         self.feature_dim, self.eps = feature_dim, eps
 
     def forward(self, x: Tensor) -> Tensor:
-        """`x` with unit root mean square over the features, times weight."""
         return kernels.rms_norm(x, self.weight, feature_dim=self.feature_dim, eps=self.eps)

@@ -59,7 +59,6 @@ class SineParam(nn.Module):
         self.register_parameter("phase", phase)
 
     def forward(self, z: Tensor) -> Tensor:
-        """The activation of `z`, shaped as `z`."""
         return kernels.sine(
             z,
             self.amplitude,
@@ -72,7 +71,6 @@ class SineParam(nn.Module):
         )
 
     def extra_repr(self) -> str:
-        """What print() shows."""
         return f"{self.features}, decay_mode={self.decay_mode!r}, feature_dim={self.feature_dim}"
 
 

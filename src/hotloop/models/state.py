@@ -101,7 +101,6 @@ class StateController(nn.Module):
             )
 
     def extra_repr(self) -> str:
-        """What print() shows."""
         return ", ".join(f"{key}={value}" for key, value in asdict(self.config).items())
 
 

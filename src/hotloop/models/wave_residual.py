@@ -90,7 +90,6 @@ class WaveBlock(nn.Module):
         self.alpha = nn.Parameter(torch.full((1,), alpha_init))
 
     def forward(self, x: Tensor, context: Tensor | None, w0: float) -> Tensor:
-        """The block's output, shaped as `x`."""
         h = self.into(x)
         if w0 != 1.0:
             h = w0 * h

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from hotloop.estimators import FitParams
 
 
+_SAME_NAMES = ("window", "updates_per_epoch", "primary_transform", "transition_penalty", "trans_cost", "context_mode")
+
+
 def fit_keywords(config: RunConfig, arrays: Arrays, *, folder: Path) -> "FitParams":
     """The keywords of fit; what the config leaves out is left out. Raises ConfigError for names that lead nowhere."""
     keywords: dict[str, Any] = {"verbose": config.training.verbose}
@@ -27,13 +30,8 @@ def fit_keywords(config: RunConfig, arrays: Arrays, *, folder: Path) -> "FitPara
 def _episodic(config: RunConfig, arrays: Arrays, folder: Path) -> dict[str, Any]:
     asked = config.hisso
     given = {
-        "hisso_window": asked.window,
+        **{f"hisso_{name}": getattr(asked, name) for name in _SAME_NAMES},
         "hisso_batch_episodes": asked.episodes,
-        "hisso_updates_per_epoch": asked.updates_per_epoch,
-        "hisso_primary_transform": asked.primary_transform,
-        "hisso_transition_penalty": asked.transition_penalty,
-        "hisso_trans_cost": asked.trans_cost,
-        "hisso_context_mode": asked.context_mode,
         "noisy": asked.input_noise,
         "lr_max": asked.lr_max,
         "lr_min": asked.lr_min,

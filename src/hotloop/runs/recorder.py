@@ -36,11 +36,9 @@ class RunRecorder:
         return number, -loss
 
     def begin(self) -> Checkpoint | None:
-        """Where to go on; None for a new run."""
         return self._checkpoint
 
     def keep(self, state: TrainingState) -> None:
-        """Write what is due after an epoch."""
         before, self.entries = self.best, state.log.entries()
         entry = self.entries[-1]
         self._estimator.history_ = [

@@ -94,12 +94,16 @@ class EpochLog:
                 "or infinite; the weights are those from before that update: look at the reward for divisions and "
                 "logs of zero, lower lr, or give nonfinite='skip' to leave such updates out"
             )
+        validation = None
+        if self._validate is not None and number % self._options.validation_every == 0:
+            validation = self._validate()
+            self._model.train()
         epoch = Epoch(
             number=number,
             loss=report.loss,
             updates=report.steps,
             skipped=report.num_nonfinite,
-            validation=self._validated(number),
+            validation=validation,
         )
         self.epochs.append(epoch)
         follow_epoch(self._model, number - 1)
@@ -108,10 +112,3 @@ class EpochLog:
         if epoch.validation is not None and self.best.add(epoch.validation, number):
             self.stopped_early = True
         return self.stopped_early
-
-    def _validated(self, number: int) -> float | None:
-        if self._validate is None or number % self._options.validation_every:
-            return None
-        loss = self._validate()
-        self._model.train()
-        return loss

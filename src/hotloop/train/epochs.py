@@ -21,19 +21,6 @@ from hotloop.workload import Strategy
 
 
 @dataclass(frozen=True, kw_only=True)
-class EpochCallbacks:
-    """Functions of the caller: before an epoch (0-based) and after it; `validate` gives a loss to minimise.
-
-    A `recorder` says once where to begin, and is called after each epoch.
-    """
-
-    before_epoch: Callable[[int], None] | None = None
-    after_epoch: Callable[[Epoch], None] | None = None
-    validate: Callable[[], float] | None = None
-    recorder: CheckpointRecorder | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
 class EpochsRun:
     """A finished run; `total_time_s` is the wall time of the loop without compiling, `phases` where it went."""
 
@@ -83,7 +70,6 @@ class EpochIterator:
         self._epoch = 0
 
     def skip(self, epochs: int) -> None:
-        """Go on as after so many epochs."""
         self._batches.skip(epochs)
         self._epoch += epochs
 
@@ -98,7 +84,7 @@ class EpochIterator:
         yield from self._batches
 
 
-def train_epochs(
+def train_epochs(  # noqa: PLR0913  # all that makes a run; all but four by keyword
     model: nn.Module,
     strategy: Strategy,
     batches: EpochBatches,
@@ -106,24 +92,26 @@ def train_epochs(
     *,
     stopwatch: Stopwatch,
     compilation: Compilation | None = None,
-    callbacks: EpochCallbacks | None = None,
+    before_epoch: Callable[[int], None] | None = None,
+    after_epoch: Callable[[Epoch], None] | None = None,
+    validate: Callable[[], float] | None = None,
+    recorder: CheckpointRecorder | None = None,
 ) -> EpochsRun:
     """Trains `model` in place on `batches` by flat steps, at most `options.epochs` epochs.
 
     The model is put in train mode before each epoch and ends in eval mode; its `on_epoch(epoch)`, where it has one, is
-    called after each epoch. With a validation loss and `patience`, the best weights are put back at the end.
+    called after each epoch. `before_epoch` gets the 0-based epoch; `validate` gives a loss to minimise, with which and
+    `patience` the best weights are put back at the end. A `recorder` says where to begin and is told of each epoch.
     Raises NonFiniteError at the end of an epoch that met a NaN under "stop".
     """
-    callbacks = callbacks or EpochCallbacks()
-    recorder = callbacks.recorder
     if recorder is not None and compilation is not None and compilation.what == "step":
         raise ValueError(
             "compile='step' was given for a run that is recorded; its optimizer cannot be kept: give 'model'"
         )
     state = StateCadence.of(model, options.state_reset, options.state_updates)
     assembly = StepAssembly(model, strategy, options, state=state, compilation=compilation, stopwatch=stopwatch)
-    epochs = EpochIterator(model, batches, assembly, state=state, before_epoch=callbacks.before_epoch)
-    log = EpochLog(model, options, validate=callbacks.validate, after_epoch=callbacks.after_epoch)
+    epochs = EpochIterator(model, batches, assembly, state=state, before_epoch=before_epoch)
+    log = EpochLog(model, options, validate=validate, after_epoch=after_epoch)
     training = TrainingState(model=model, step=assembly.flat_step, log=log)
 
     def on_report(report: MetricsReport) -> bool:
@@ -135,7 +123,10 @@ def train_epochs(
 
     try:
         if recorder is not None:
-            epochs.skip(_resumed(training, recorder))
+            checkpoint = recorder.begin()
+            if checkpoint is not None:
+                training.restore(checkpoint)
+            epochs.skip(len(log.epochs))
         stopwatch.start()
         began = perf_counter()
         left = options.epochs - len(log.epochs)
@@ -151,14 +142,6 @@ def train_epochs(
     finally:
         assembly.release()
         model.eval()
-
-
-def _resumed(training: TrainingState, recorder: CheckpointRecorder) -> int:
-    """How many epochs of the run are behind it, once it is in the state that it had after them."""
-    checkpoint = recorder.begin()
-    if checkpoint is not None:
-        training.restore(checkpoint)
-    return len(training.log.epochs)
 
 
 def _finished(assembly: StepAssembly, log: EpochLog, *, phases: dict[str, float], total: float) -> EpochsRun:

@@ -34,9 +34,12 @@ class ContextSource:
         """The context of `inputs` (B, T, ...), detached, of their dtype and on their device."""
         answer = self._ask(inputs)
         context = as_episodes(to_tensor(answer, inputs), inputs)
-        if not self._is_checked:
-            _check_finite(context)
-            self._is_checked = True
+        if not self._is_checked and not bool(context.isfinite().all()):
+            raise ValueError(
+                f"the context extractor returned NaN or infinity (shape {tuple(context.shape)}); only finite values "
+                "are allowed: clean the series, or guard divisions in the extractor"
+            )
+        self._is_checked = True
         return context
 
     def _ask(self, inputs: Tensor) -> Any:
@@ -138,14 +141,6 @@ def _refuse(answer: Any) -> Tensor:
         f"the context extractor returned {type(answer).__name__}; allowed are a tensor, a numeric array, or a tuple, "
         "list or mapping that holds one: return a tensor of shape (episodes, steps, channels)"
     )
-
-
-def _check_finite(context: Tensor) -> None:
-    if not bool(context.isfinite().all()):
-        raise ValueError(
-            f"the context extractor returned NaN or infinity (shape {tuple(context.shape)}); only finite values are "
-            "allowed: clean the series, or guard divisions in the extractor"
-        )
 
 
 def _copied(inputs: Tensor) -> np.ndarray[Any, Any]:

@@ -17,11 +17,6 @@ class DeviceSeries:
     numpy_time_s: float
     transfer_time_s: float
 
-    @property
-    def num_bytes(self) -> int:
-        """Bytes of the values."""
-        return self.values.numel() * self.values.element_size()
-
 
 def load_series(series: Any, *, dtype: torch.dtype, device: torch.device, name: str = "series") -> DeviceSeries:
     """The series as a contiguous tensor. Raises ValueError for fewer than two dimensions, no steps, NaN or infinity."""

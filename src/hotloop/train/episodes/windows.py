@@ -49,7 +49,6 @@ class Noise:
         self._generator = torch.Generator(device)
 
     def __call__(self, epoch: int, rows: Tensor) -> Tensor:
-        """The rows plus noise."""
         if epoch != self._epoch:
             self._epoch = epoch
             words = np.random.SeedSequence(self._entropy, spawn_key=(epoch,)).generate_state(1, np.uint64)
@@ -87,7 +86,6 @@ class Windows:
         return self._schedule.updates
 
     def skip(self, epochs: int) -> None:
-        """Leave out the draws of so many epochs."""
         self._epoch += epochs
 
     def __iter__(self) -> Iterator[Episodes]:

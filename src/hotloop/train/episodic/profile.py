@@ -95,7 +95,7 @@ def profile_of(
         episode_batch_size=schedule.batch,
         updates_per_epoch=schedule.updates,
         series_length=len(series.values),
-        dataset_bytes=series.num_bytes,
+        dataset_bytes=series.values.nbytes,
         dataset_transfer_batches=1,
         dataset_numpy_to_tensor_time_s=series.numpy_time_s,
         dataset_transfer_time_s=series.transfer_time_s,

@@ -17,7 +17,7 @@ from hotloop.train.episodic.evaluate import series_scorer
 from hotloop.train.episodic.profile import EpisodicProfile, profile_of
 from hotloop.train.episodic.setup import set_up
 from hotloop.train.epoch_log import Epoch
-from hotloop.train.epochs import EpochCallbacks, train_epochs
+from hotloop.train.epochs import train_epochs
 from hotloop.train.strategies.episodic import Episodic
 from hotloop.train.threads import intra_op_threads
 
@@ -110,12 +110,6 @@ def train_episodic(  # noqa: PLR0913  # one call for users; all but three by key
             score = series_scorer(
                 model, validation, call, context=context, primary_transform=primary, name="validation series"
             )
-        callbacks = EpochCallbacks(
-            before_epoch=before_epoch,
-            after_epoch=None if on_epoch is None else lambda epoch: on_epoch(record(epoch)),
-            validate=None if score is None else lambda: -score(),
-            recorder=recorder,
-        )
         run = train_epochs(
             model,
             strategy,
@@ -123,7 +117,10 @@ def train_episodic(  # noqa: PLR0913  # one call for users; all but three by key
             options,
             stopwatch=setup.stopwatch,
             compilation=options.compilation,
-            callbacks=callbacks,
+            before_epoch=before_epoch,
+            after_epoch=None if on_epoch is None else lambda epoch: on_epoch(record(epoch)),
+            validate=None if score is None else lambda: -score(),
+            recorder=recorder,
         )
     payback = () if run.payback is None else (run.payback.sentence(),)
     failure = () if run.compile_failure is None else (f"not compiled: {run.compile_failure}",)

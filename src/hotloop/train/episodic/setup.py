@@ -49,10 +49,14 @@ def set_up(
     loaded = load_series(series, dtype=first.dtype, device=target)
     num_steps = len(loaded.values)
     schedule = resolve(options, num_steps)
+    shape, last = (options.epochs, schedule.episodes), num_steps - schedule.window
     if starts is None:
         starts = draw_starts(schedule, num_steps, epochs=options.epochs, seed=seed)
-    else:
-        _check_starts(starts, (options.epochs, schedule.episodes), last=num_steps - schedule.window)
+    elif starts.shape != shape or starts.min() < 0 or starts.max() > last:
+        raise ValueError(
+            f"got starts of shape {starts.shape}; allowed are integers from 0 to {last} of shape (epochs, episodes) = "
+            f"({shape[0]}, {shape[1]}): draw them with draw_starts"
+        )
     return EpisodicSetup(
         device=target,
         series=loaded,
@@ -63,11 +67,3 @@ def set_up(
         threads=options.threads or suited_threads(model, rows=schedule.batch * schedule.window),
         stopwatch=stopwatch_for(options.phases, target),
     )
-
-
-def _check_starts(starts: Starts, shape: tuple[int, int], *, last: int) -> None:
-    if starts.shape != shape or starts.min() < 0 or starts.max() > last:
-        raise ValueError(
-            f"got starts of shape {starts.shape}; allowed are integers from 0 to {last} of shape (epochs, episodes) = "
-            f"({shape[0]}, {shape[1]}): draw them with draw_starts"
-        )

@@ -12,7 +12,7 @@ from hotloop.compile.precision import half_dtype
 from hotloop.train.checkpoint import CheckpointRecorder
 from hotloop.train.episodes.series import load_series
 from hotloop.train.epoch_log import Epoch
-from hotloop.train.epochs import EpochCallbacks, EpochsRun, train_epochs
+from hotloop.train.epochs import EpochsRun, train_epochs
 from hotloop.train.options import CHECKED, Count, UpdateOptions
 from hotloop.train.stopwatch import stopwatch_for
 from hotloop.train.strategies.supervised import Score, Supervised
@@ -61,12 +61,10 @@ def train_supervised(  # noqa: PLR0913  # one call for users; all but four by ke
             ShuffledBatches(rows, wanted, batch_size=options.batch_size, shuffle=options.shuffle, seed=seed),
             options,
             stopwatch=stopwatch_for(options.phases, device),
-            callbacks=EpochCallbacks(
-                before_epoch=before_epoch,
-                after_epoch=on_epoch,
-                validate=None if held_out is None else lambda: _loss(model, criterion, *held_out),
-                recorder=recorder,
-            ),
+            before_epoch=before_epoch,
+            after_epoch=on_epoch,
+            validate=None if held_out is None else lambda: _loss(model, criterion, *held_out),
+            recorder=recorder,
         )
 
 

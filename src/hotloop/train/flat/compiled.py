@@ -80,7 +80,6 @@ class CompiledStep:
         self.failure: str | None = None
 
     def __call__(self, batch: Any) -> Loss:
-        """One step on `batch`."""
         self._calls += 1
         if self._calls <= PROBED:
             began = self._now()

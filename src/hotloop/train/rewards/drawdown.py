@@ -23,7 +23,6 @@ class Drawdown:
     eps: float = 1e-8
 
     def __call__(self, actions: Tensor, context: Tensor, *, transition_penalty: float = 0.0) -> Tensor:
-        """One figure an episode."""
         returns = net_log_growth(actions, context, penalty=transition_penalty, eps=self.eps)
         wealth = torch.nn.functional.pad(returns.cumsum(-1), (1, 0))
         falls = wealth.cummax(-1).values - wealth

@@ -22,7 +22,6 @@ class DriftingTurnover:
     eps: float = 1e-8
 
     def __call__(self, actions: Tensor, context: Tensor, *, transition_penalty: float = 0.0) -> Tensor:
-        """One figure an episode."""
         growth = growth_of_assets(actions, context, eps=self.eps)
         wealth = growth_of_wealth(actions, growth, eps=self.eps)
         drifted = actions[..., :-1, :] * growth / wealth.unsqueeze(-1)

@@ -21,5 +21,4 @@ class MultiplicativeReturn:
     eps: float = 1e-8
 
     def __call__(self, actions: Tensor, context: Tensor, *, transition_penalty: float = 0.0) -> Tensor:
-        """One figure an episode."""
         return net_log_growth(actions, context, penalty=transition_penalty, eps=self.eps).sum(-1)

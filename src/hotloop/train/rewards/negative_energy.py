@@ -17,6 +17,5 @@ class NegativeEnergy:
     name: ClassVar[str] = "negative_energy"
 
     def __call__(self, actions: Tensor, context: Tensor) -> Tensor:
-        """One figure a step."""
         del context
         return -actions.square().mean(-1)

@@ -23,6 +23,5 @@ class Sharpe:
     least_deviation: float = 1e-6
 
     def __call__(self, actions: Tensor, context: Tensor, *, transition_penalty: float = 0.0) -> Tensor:
-        """One figure an episode."""
         returns = net_log_growth(actions, context, penalty=transition_penalty, eps=self.eps, least_steps=3)
         return returns.mean(-1) / (returns.var(-1) + self.least_deviation**2).sqrt()

@@ -46,8 +46,8 @@ class Episodic:
         self._transform = transform_named(primary_transform)
         self._autocast, self._action_dim = autocast, action_dim
         self._mark = (stopwatch or NoStopwatch()).mark
+        self._seeds: dict[torch.Size, Tensor] = {}  # gradients of minus the mean with respect to each reward
         # A list, because a captured step guards plain attributes.
-        self._seeds: dict[torch.Size, Tensor] = {}
         self._checked = [] if trains else [True]
 
     def loss(self, model: nn.Module, batch: Episodes) -> Loss:
@@ -82,16 +82,11 @@ class Episodic:
             self._check_first(actions, rewards)
         value = rewards.detach().mean().neg_()
         self._mark("reward")
-        (grads,) = torch.autograd.grad(rewards, actions, self._seed(rewards))
+        if rewards.shape not in self._seeds:
+            self._seeds[rewards.shape] = torch.full_like(rewards, -1.0 / rewards.numel(), requires_grad=False)
+        (grads,) = torch.autograd.grad(rewards, actions, self._seeds[rewards.shape])
         network.backward(back_through(self._primary, grads, actions.detach()).view(outputs.shape))
         return Loss(value, size)
-
-    def _seed(self, rewards: Tensor) -> Tensor:
-        """The gradient of minus the mean with respect to each reward."""
-        shape = rewards.shape
-        if shape not in self._seeds:
-            self._seeds[shape] = torch.full_like(rewards, -1.0 / rewards.numel(), requires_grad=False)
-        return self._seeds[shape]
 
     def _forward(self, model: nn.Module, rows: Tensor) -> Tensor:
         if self._autocast is None:

@@ -119,7 +119,6 @@ def sp500_prices() -> Prices:
 
 
 def _volatility(shocks: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Daily volatility, shape as `shocks`."""
     logs = np.zeros(shocks.shape[1])
     rows: list[NDArray[np.float64]] = []
     for shock in shocks:
