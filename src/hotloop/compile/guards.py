@@ -203,10 +203,7 @@ def _hook_tables(modules: list[nn.Module], optimizer: Optimizer) -> list[Sized |
 
 
 def _step_sharing(states: list[dict[str, Any]]) -> tuple[int, ...]:
-    """For each step counter in the optimizer's state, the index of the first that has the same value.
-
-    Read here once, never inside a step.
-    """
+    """For each step counter in the optimizer's state, the index of the first that has the same value; read once."""
     steps = [state["step"] for state in states if isinstance(state.get("step"), Tensor)]
     if not steps:
         return ()

@@ -1,8 +1,4 @@
-"""The policy of a network that was trained on episodes: its actions on a series, and the reward of them.
-
-A policy is the primary transform of the network's own outputs, in training, in inference and in evaluation alike; the
-context is always in the units of X.
-"""
+"""The policy of a network that was trained on episodes, the primary transform of its outputs, and its reward."""
 
 from dataclasses import replace
 from typing import Any

@@ -48,11 +48,9 @@ class AffineScaler:
     step: Vector
 
     def scale(self, values: Floats) -> Floats:
-        """Scaled values, shaped as `values`."""
         return ((values - _by_column(self.shift, values)) / _by_column(self.step, values)).astype(np.float32)
 
     def unscale(self, values: Floats) -> Floats:
-        """Values in the units from before, shaped as `values`."""
         return (values * _by_column(self.step, values) + _by_column(self.shift, values)).astype(np.float32)
 
 

@@ -43,7 +43,6 @@ class WaveResNetRegressor(NetRegressor):
     gate_strength: float = 1.0
 
     def largest_gradient(self) -> float | None:
-        """`grad_clip_norm`; 0 and None are no clipping."""
         return self.grad_clip_norm or None
 
     def plan(self, inputs: InputShape, columns: int, context_columns: int) -> NetPlan:

@@ -1,8 +1,6 @@
-"""Compiles the C++ kernels once for this machine and keeps the library in the user's cache folder.
+"""Compiles the C++ kernels once for this machine; the library is kept under a name made of all that it depends on.
 
-A library is named by everything it depends on: sources, torch, processor, compiler and flags. It is built under a
-temporary name and renamed, so that a reader never sees half of one; a file lock keeps a second process from building
-the same one beside the first.
+It is built under a temporary name and renamed; a file lock keeps a second process from building the same one.
 """
 
 import fcntl

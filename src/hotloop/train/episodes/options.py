@@ -15,17 +15,11 @@ Primary = Literal["identity", "softmax", "tanh"]
 class EpisodicOptions(UpdateOptions):
     """How a model is trained on episodes.
 
-    Schedule: `updates_per_epoch` updates of `batch_episodes` episodes each. Left out, an epoch is `batch_episodes`
-    (32) updates of one episode: the compatible schedule. `episode_batch_size` splits `batch_episodes` episodes of an
-    epoch into batches of that size, the last one possibly smaller.
-
-    Context: by one call of the extractor each update, or one for the series, which is cut with the same starts;
-    `check_context` then compares two windows first.
-
-    Clipping: `clip_value` bounds each entry of the gradient; it and `clip_norm` act on every `clip_every`-th update.
-    `input_noise_std` is the standard deviation of noise on the inputs; the context is then taken from the noisy inputs.
-    `compile`: "model" compiles forward and backward, "step" the whole step; it pays in long runs only. Where it fails,
-    a warning says so and the flat step goes on.
+    An epoch is `updates_per_epoch` updates of `batch_episodes` episodes; left out, `batch_episodes` (32) updates of one
+    or of `episode_batch_size`, the last possibly smaller. "per_series" calls the extractor once, after
+    `check_context` has compared two windows. `clip_value` bounds each entry of the gradient; it and `clip_norm` act on
+    every `clip_every`-th update. `input_noise_std` is that of noise on the inputs, of which the context is then taken.
+    `compile`: "model" compiles forward and backward, "step" the whole step; where it fails, the flat step goes on.
     """
 
     window: Count = 64

@@ -34,10 +34,7 @@ class RewardCall:
             )
 
     def __call__(self, actions_BTM: Tensor, context_BTM: Tensor) -> Tensor:
-        """Rewards of shape (B,), or (1,) where the function returned one number for the whole batch.
-
-        Further dimensions are averaged.
-        """
+        """Rewards of shape (B,), or (1,) for one number for the whole batch; further dimensions are averaged."""
         rewards = self.raw(actions_BTM, context_BTM)
         if rewards.ndim > 1:
             return rewards.flatten(1).mean(1)

@@ -1,8 +1,4 @@
-"""Episodes of a series: a network acts on every step, a differentiable reward scores each episode.
-
-`hotloop.train.episodic.train_episodic` trains with it; in a recipe it is the strategy of a Job whose batches are
-`hotloop.train.episodes.windows.Windows`.
-"""
+"""Episodes of a series, drawn by `Windows`: a network acts on each step, a differentiable reward scores an episode."""
 
 from typing import Any, ClassVar
 
