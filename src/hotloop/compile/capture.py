@@ -6,14 +6,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
+from torch.optim import SGD, Optimizer
 
 from hotloop.compile.backends import Backend, Compiled, compile_graph
 from hotloop.compile.batch import take_apart
 from hotloop.compile.eager import EagerStep
 from hotloop.compile.guards import CaptureGuards
 from hotloop.compile.trace import Trace, trace_step
-from hotloop.compile.update import StateMissing, check_optimizer, needs_state
+from hotloop.compile.update import StateMissing, check_optimizer
 from hotloop.errors import HotloopError
 from hotloop.workload import Job, Loss
 
@@ -87,8 +87,10 @@ class CapturedStep:
 
     def _capture(self, batch: Any, tensors: list[Tensor], key: Hashable) -> "_CapturedGraph | None":
         """A new graph; None where the optimizer must step once before its state exists."""
-        check_optimizer(self._job.optimizer)
-        if needs_state(self._job.optimizer):
+        optimizer = self._job.optimizer
+        check_optimizer(optimizer)
+        keeps = not isinstance(optimizer, SGD) or any(group["momentum"] != 0 for group in optimizer.param_groups)
+        if keeps and not any(optimizer.state.values()):
             return None
         if len(self._captured) == MAX_CAPTURES:
             raise HotloopError(
@@ -109,7 +111,7 @@ class CapturedStep:
         self._captured.append(captured)
         tally.captures += 1
         # A scheduler warns where it sees no call of optimizer.step before its own.
-        self._job.optimizer._opt_called = True  # pyright: ignore[reportAttributeAccessIssue]
+        optimizer._opt_called = True  # pyright: ignore[reportAttributeAccessIssue]
         return captured
 
 

@@ -43,12 +43,6 @@ def check_optimizer(optimizer: Optimizer) -> None:
             )
 
 
-def needs_state(optimizer: Optimizer) -> bool:
-    """Whether this optimizer keeps state that does not exist yet."""
-    keeps = not isinstance(optimizer, SGD) or any(group["momentum"] != 0 for group in optimizer.param_groups)
-    return keeps and not any(optimizer.state.values())
-
-
 def update_in_place(
     optimizer: Optimizer,
     grads: dict[Tensor, Tensor],

@@ -6,7 +6,8 @@ from typing import Any
 from torch import Tensor
 from torch.nn import functional
 
-Criterion = Callable[[Tensor, Tensor], Tensor]
+from hotloop.train.strategies.supervised import Score
+
 _KINDS: dict[str, Callable[..., Tensor]] = {
     "mse": functional.mse_loss,
     "l1": functional.l1_loss,
@@ -18,7 +19,7 @@ _PARAMS = {"smooth_l1": "beta", "huber": "delta"}
 REDUCTIONS = ("mean", "sum", "none")
 
 
-def build_loss(kind: str | Callable[..., Tensor], params: Mapping[str, Any] | None, reduction: str) -> Criterion:
+def build_loss(kind: str | Callable[..., Tensor], params: Mapping[str, Any] | None, reduction: str) -> Score:
     """A loss of (outputs, targets) that returns one number.
 
     `params` are `beta` of "smooth_l1", `delta` of "huber", or keywords of a callable. `reduction` "none" leaves a

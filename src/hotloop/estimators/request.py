@@ -8,9 +8,9 @@ from torch import Tensor
 
 from hotloop.estimators.episode_settings import EpisodeSettings
 from hotloop.estimators.fitted import Fitted
-from hotloop.estimators.losses import Criterion
 from hotloop.train.checkpoint import CheckpointRecorder
 from hotloop.train.episodic import SupervisedOptions
+from hotloop.train.strategies.supervised import Score
 
 History = list[dict[str, Any]]
 
@@ -25,7 +25,7 @@ class Supervision:
     title: str
     targets: Tensor
     options: SupervisedOptions
-    criterion: Criterion
+    criterion: Score
     noise: Tensor | None = None
     verbose: int = 0
 

@@ -126,11 +126,12 @@ def _rows(values: Floats) -> Floats:
 
 def _on_rows(function: Any, values: Floats, name: str) -> Floats:
     moved = np.moveaxis(values, 1, -1)
-    answer = np.asarray(function(moved.reshape(-1, values.shape[1])), dtype=np.float32)
-    if answer.shape != (moved.size // values.shape[1], values.shape[1]):
+    rows = moved.reshape(-1, values.shape[1])
+    answer = np.asarray(function(rows), dtype=np.float32)
+    if answer.shape != rows.shape:
         raise ValueError(
-            f"the scaler's {name} made {answer.shape} of {(moved.size // values.shape[1], values.shape[1])}; a scaler "
-            "keeps the shape: put steps that change it into a Pipeline"
+            f"the scaler's {name} made {answer.shape} of {rows.shape}; a scaler keeps the shape: put steps that change "
+            "it into a Pipeline"
         )
     return np.ascontiguousarray(np.moveaxis(answer.reshape(moved.shape), -1, 1))
 

@@ -48,7 +48,10 @@ def train_from_config(request: RunRequest) -> FinishedRun:
     """
     config = _requested(read_config(request.config), request)
     base = request.config.resolve().parent
-    arrays = load_arrays(config.data, folder=base, also=_named_keys(config))
+    supervised, prices = config.hisso.supervised, config.evaluation.portfolio_prices_key
+    also = () if isinstance(supervised, bool) else (supervised.y_key,)
+    also = also if prices is None else (*also, prices)
+    arrays = load_arrays(config.data, folder=base, also=also)
     estimator = load_estimator(config.estimator.target, config.estimator.params, folder=base)
     if request.resume is not None and not config.hisso.enabled:
         raise ConfigError("--resume was given and hisso.enabled is false; only episodic runs go on: start it anew")
@@ -83,13 +86,6 @@ def _requested(config: RunConfig, request: RunRequest) -> RunConfig:
     estimator = config.estimator.model_copy(update={"params": params})
     training = config.training.model_copy(update={"verbose": max(config.training.verbose, int(request.verbose))})
     return config.model_copy(update={"estimator": estimator, "training": training})
-
-
-def _named_keys(config: RunConfig) -> tuple[str, ...]:
-    supervised = config.hisso.supervised
-    own = () if isinstance(supervised, bool) else (supervised.y_key,)
-    prices = config.evaluation.portfolio_prices_key
-    return own if prices is None else (*own, prices)
 
 
 def _folder(config: RunConfig, request: RunRequest) -> RunFolder:

@@ -47,7 +47,13 @@ class RewardCall:
         """
         rewards = self._reward(actions_BTM, context_BTM, **self._keywords)
         if not isinstance(rewards, Tensor) or not rewards.is_floating_point():
-            rewards = self._as_floats(rewards, actions_BTM.device)
+            try:
+                rewards = torch.as_tensor(rewards, dtype=torch.float32, device=actions_BTM.device)
+            except (TypeError, ValueError, RuntimeError) as error:
+                raise TypeError(
+                    f"the reward {_title(self._reward)} returned {reprlib.repr(rewards)} of type "
+                    f"{type(rewards).__name__}; {_ALLOWED}: return a tensor that is computed from the actions"
+                ) from error
         shape, wanted = rewards.shape, actions_BTM.shape
         if shape and (shape == wanted or shape[0] not in (1, wanted[0])):
             raise ValueError(
@@ -56,15 +62,6 @@ class RewardCall:
                 "dimension and reduce the last, for instance by .sum(-1)"
             )
         return rewards
-
-    def _as_floats(self, rewards: Any, device: torch.device) -> Tensor:
-        try:
-            return torch.as_tensor(rewards, dtype=torch.float32, device=device)
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise TypeError(
-                f"the reward {_title(self._reward)} returned {reprlib.repr(rewards)} of type "
-                f"{type(rewards).__name__}; {_ALLOWED}: return a tensor that is computed from the actions"
-            ) from error
 
     def check_trains(self, rewards: Tensor) -> None:
         """Raise ValueError where the rewards carry no gradient, so that nothing would be learned."""
