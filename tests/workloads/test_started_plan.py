@@ -98,7 +98,7 @@ class Bigger(TransformBase):
 
 def test_the_reach_counts_what_was_met_and_says_why_some_was_not_changed():
     started = StartedPlan(Plan((Odd(), Grouped(), Bigger())))
-    assert started.reach() == {"grouped": "0 of 0 optimizers", "bigger": "0 of 0 models"}
+    assert started.sites_changed() == {"grouped": "0 of 0 optimizers", "bigger": "0 of 0 models"}
     for bias in (True, True, False):
         started.visit(Stage.MODULE, nn.Linear(2, 2, bias=bias))
-    assert started.reach()["bigger"] == "2 of 3 models (1: one parameter)"
+    assert started.sites_changed()["bigger"] == "2 of 3 models (1: one parameter)"

@@ -20,7 +20,7 @@ ATTRIBUTE = "_compiled_call_impl"
 Call = Callable[..., Any]
 
 
-class Around(Protocol):
+class AroundCall(Protocol):
     """What a plan does around the call of a root module: it calls `call` and returns the outputs."""
 
     def __call__(self, module: nn.Module, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -72,7 +72,7 @@ class CompiledCall:
 class PlannedCall(InsteadOfCall):
     """Calls a module inside of what a plan puts around it; steps aside where the module is traced or exported."""
 
-    def __init__(self, compiled: CompiledCall | None = None, around: tuple[Around, ...] = ()) -> None:
+    def __init__(self, compiled: CompiledCall | None = None, around: tuple[AroundCall, ...] = ()) -> None:
         super().__init__(compiled)
         self.around = around
 
@@ -84,7 +84,7 @@ class PlannedCall(InsteadOfCall):
             return module._call_impl(*args, **kwargs)  # pyright: ignore[reportPrivateUsage]
         return self._called(module, self.around, args, kwargs)
 
-    def _called(self, module: nn.Module, around: tuple[Around, ...], args: Any, kwargs: Any) -> Any:
+    def _called(self, module: nn.Module, around: tuple[AroundCall, ...], args: Any, kwargs: Any) -> Any:
         if not around:
             return self.own_call(module)(*args, **kwargs)
         *inner, outermost = around
@@ -130,7 +130,7 @@ def put_instead_of_call(module: nn.Module, call: Call | None) -> None:
         module.__dict__[ATTRIBUTE] = call
 
 
-def call_around(module: nn.Module, around: Around) -> None:
+def call_around(module: nn.Module, around: AroundCall) -> None:
     """Let calls of a root module go through `around`, outside of what is around them already."""
     planned = _planned_call(module)
     put_instead_of_call(module, PlannedCall(planned.compiled, (*planned.around, around)))

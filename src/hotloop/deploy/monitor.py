@@ -68,8 +68,8 @@ class TrainingMonitor:
         self._check()
         typical = 1e3 * statistics.median(self._times) if self._times else 0.0
         line = f"{self._steps} steps under {self._started.plan.title}, the last ones {typical:.2f} ms each"
-        reach = ", ".join(f"{name} on {sites}" for name, sites in self._started.reach().items())
-        self._say("end", "; ".join(filter(None, [line, reach, self._checked()])))
+        changed = ", ".join(f"{name} on {sites}" for name, sites in self._started.sites_changed().items())
+        self._say("end", "; ".join(filter(None, [line, changed, self._checked()])))
 
     def _checked(self) -> str:
         """What the spot checks came to; nothing where the plan acts on no module."""

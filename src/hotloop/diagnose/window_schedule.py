@@ -1,6 +1,7 @@
 """The order in which probes get their steps: a warmup, the timed steps, then one window after another."""
 
 import time
+from collections import deque
 from collections.abc import Sequence
 from contextlib import ExitStack
 
@@ -19,7 +20,7 @@ class WindowSchedule:
     def __init__(self, probes: Sequence[Probe], *, timed_steps: int, budget: float) -> None:
         self.done: list[Probe] = []
         self._timed_steps, self._budget = timed_steps, budget
-        self._waiting: list[tuple[StepWindow, tuple[Probe, ...]]] = [(_WARMUP, ())]
+        self._waiting: deque[tuple[StepWindow, tuple[Probe, ...]]] = deque([(_WARMUP, ())])
         windows = {probe.window for probe in probes if probe.window is not None}
         for window in sorted(windows, key=lambda window: window.order):
             self._waiting.append((window, tuple(probe for probe in probes if probe.window == window)))
@@ -54,7 +55,7 @@ class WindowSchedule:
 
     def _open_next(self) -> bool:
         while self._waiting:
-            window, probes = self._waiting.pop(0)
+            window, probes = self._waiting.popleft()
             wanted = tuple(probe for probe in probes if probe.is_wanted())
             if wanted or window is _WARMUP:
                 for probe in wanted:

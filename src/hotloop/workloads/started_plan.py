@@ -59,18 +59,18 @@ class StartedPlan:
                 reasons[transform.name] = str(reason)
         return reasons
 
-    def reach(self) -> dict[str, str]:
+    def sites_changed(self) -> dict[str, str]:
         """Of transforms that act on models, optimizers or loaders: how many of those met they changed, and why not all.
 
         For example {"autocast": "4 of 5 models (1: the program already runs under autocast)"}.
         """
         return {
-            transform.name: self._reach_of(transform.name, _SITES[transform.stage])
+            transform.name: self._sites_of(transform.name, _SITES[transform.stage])
             for transform in self.plan.transforms
             if transform.stage in _SITES
         }
 
-    def _reach_of(self, name: str, site: str) -> str:
+    def _sites_of(self, name: str, site: str) -> str:
         reasons = self._reasons[name]
         met = self.applied[name] + reasons.total()
         why = "; ".join(f"{count}: {reason}" for reason, count in reasons.items())
