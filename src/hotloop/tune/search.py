@@ -163,8 +163,7 @@ class Search:
             if result.is_promising and change.name not in winners:
                 winners[change.name] = (change, result)
             elif result.is_promising:
-                reason = f"{result.ratio:.2f}x, and another {change.name} gained more"
-                self._record(result, kept=False, reason=reason)
+                self._record(result, kept=False, reason=f"another {change.name} gained more")
         return list(winners.values())
 
     def _combine(self, title: str, winners: Sequence[tuple[Transform, ScreeningResult]]) -> list[ScreeningResult]:
@@ -232,9 +231,8 @@ class Search:
 
 def _rejection(result: ScreeningResult) -> str:
     if result.interval is None:
-        return "no gain shown: it was not measured"
-    slower = result.interval.high < 1
-    return f"slower: {result.ratio:.2f}x" if slower else f"no gain shown: {result.ratio:.2f}x is inside the noise"
+        return "not measured"
+    return "slower" if result.interval.high < 1 else "no gain beyond the noise"
 
 
 def _reason(gates: GateResult, *, kept: bool) -> str:
