@@ -72,8 +72,8 @@ class TwoWays:
 
     @property
     def step(self) -> Comparison:
-        """By a step: in lockstep, or where that does not count as it mostly is in the stretches."""
-        return self.stretches.alone(PLAN, trimmed=True) if self.works_beside else self.lockstep.comparison(PLAN)
+        """By a step, in lockstep; where that does not count no step stands for others, since batches come in bursts."""
+        return self.program if self.works_beside else self.lockstep.comparison(PLAN)
 
     @property
     def program(self) -> Comparison:
@@ -108,10 +108,14 @@ class TwoWays:
         """What a reader must know of how it was measured."""
         step, program = self.step.interval, self.program.interval
         larger = "the step gains more" if step.ratio > program.ratio else "the program gains more"
-        said = [
-            f"a step runs at {step.ratio:.2f}x [{step.low:.2f}, {step.high:.2f}], the program with all between its "
-            f"steps at {program.ratio:.2f}x [{program.low:.2f}, {program.high:.2f}]: {larger}"
-        ]
+        said = (
+            []
+            if self.works_beside
+            else [
+                f"a step runs at {step.ratio:.2f}x [{step.low:.2f}, {step.high:.2f}], the program with all between its "
+                f"steps at {program.ratio:.2f}x [{program.low:.2f}, {program.high:.2f}]: {larger}"
+            ]
+        )
         if self.works_beside:
             reason = "the plan changes loading" if self.changes_loading else "something works beside the steps"
             reason = reason if self.lockstep.is_lockstep_possible else "memory does not hold two of them"
