@@ -52,3 +52,16 @@ def test_a_model_that_is_given_no_image_has_not_been_changed(under):
         model = Still(3, 4, 3)
         model(torch.ones(1))
     assert "no root module was given an image batch" in started.not_applied()["channels_last"]
+
+
+def test_an_image_of_one_channel_is_converted_although_both_layouts_hold_of_it(under):
+    applied.clear()
+    seen = []
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3))
+    for convolution in (model[0], model[2]):
+        convolution.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].stride()))
+    started, hooks = under(ChannelsLast())
+    with hooks:
+        model(torch.randn(2, 1, 8, 8))
+    assert started.not_applied() == {}
+    assert seen == [(64, 1, 8, 1), (144, 1, 24, 4)]

@@ -61,7 +61,7 @@ class _InChannelsLast:
 
         if value.dim() != 4:
             return value
-        converted = value.contiguous(memory_format=torch.channels_last)
+        converted = value.to(memory_format=torch.channels_last)  # contiguous() would leave an image of one channel
         self.has_converted = self.has_converted or converted.stride() != value.stride()
         return converted
 
