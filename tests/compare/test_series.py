@@ -13,7 +13,7 @@ import pytest
 from hotloop.compare.replicate import Pace, Setup
 from hotloop.compare.series import ReplicateSeries
 from hotloop.machine.memory import FreeMemory
-from hotloop.measurement import Clock, Memory
+from hotloop.measurement import Block, Clock, Memory
 from hotloop.transform import Plan
 from hotloop.worker.admission import Admission
 from hotloop.worker.process import Settings
@@ -99,6 +99,25 @@ def test_stretches_are_started_one_after_another_where_not_all_fit(tmp_path: Pat
         found = series.measure_alone(0.2)
     assert set(found.arms) == set(ARMS)
     assert seen[0] == 1
+
+
+def test_a_series_keeps_the_blocks_of_all_its_replicates(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    kept: list[Block] = []
+    setup = Setup(
+        workload=Script(path=SCRIPTS / "exits.py", folder=tmp_path / "home"),
+        settings=Settings(folder=tmp_path / "session", variables={"OMP_NUM_THREADS": "1"}),
+        baseline="baseline",
+        order=random.Random(0),
+        keep=kept.append,
+    )
+    alone, together = (ReplicateSeries(setup, ARMS, clock=Clock.WALL) for _ in range(2))
+    found = alone.measure_alone(0.2, then=Pace(rounds=4))
+    assert found.lockstep is not None
+    together.add(found.lockstep)
+    assert tuple(kept[-len(found.lockstep.blocks) :]) == found.lockstep.blocks
+    assert together.comparison("fused").replicates == alone.alone("fused").replicates == 1
+    assert len(kept) == len(found.lockstep.blocks) + len(ARMS)
 
 
 def test_the_first_process_says_what_one_takes(tmp_path: Path) -> None:

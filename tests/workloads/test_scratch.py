@@ -30,6 +30,15 @@ def test_data_is_linked_and_programs_are_copied(project: Path) -> None:
     assert not (copy / "net.py").is_symlink()
 
 
+def test_trials_of_a_session_run_the_same_code_even_where_the_user_edits_it(project: Path, tmp_path: Path) -> None:
+    first, second = (make_scratch((project,), sources=tmp_path / "sources") for _ in range(2))
+    (project / "net.py").write_text("width = 16\n")
+    third = make_scratch((project,), sources=tmp_path / "sources")
+    codes = [scratch.copy_of(project) / "net.py" for scratch in (first, second, third)]
+    assert {code.read_text() for code in codes} == {"width = 8\n"}
+    assert codes[0].samefile(codes[2])
+
+
 def test_a_format_that_is_written_from_c_is_copied(project: Path) -> None:
     copy = made(project).copy_of(project)
     (copy / "weights.safetensors").write_bytes(b"others")

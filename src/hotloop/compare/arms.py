@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
 from hotloop.compare.stretch import Stretch
@@ -106,7 +106,7 @@ class Arms:
         return blocks
 
     def run_alone(self, arm: str, *, steps: int, seconds: float) -> Stretch | None:
-        """An uninterrupted stretch of one arm, which ends with it; None where the arm failed.
+        """An uninterrupted stretch of one arm; None where the arm failed.
 
         Warm steps come first, enough to use up what loaders had ready, and then at least three times as many as loaders
         may have ready ahead: `steps` of them, or more until `seconds` have passed. A program that ends before is
@@ -115,10 +115,19 @@ class Arms:
         found: Stretch | None = None
         with self._failing(arm):
             found = _stretch_of(self.workers[arm], steps=steps, seconds=seconds)
-        if arm in self.workers:
-            self.workers[arm].end()  # and what it made outside of its scratch copy is gone before the next one goes on
+            self.startup[arm] = found.startup_seconds
         self._check_baseline()
         return found
+
+    def is_fit_for_turns(self, arm: str, stretch: Stretch) -> bool:
+        """Whether an arm that had its stretch may go on beside others: alone with its steps, and with its files."""
+        return not (stretch.works_beside or stretch.ended_early or self.workers[arm].has_made_files)
+
+    def end(self, arms: Iterable[str]) -> None:
+        """End these; what they made outside of their scratch copies is gone then."""
+        for arm in arms:
+            if arm in self.workers:
+                self.workers[arm].end()
 
     def of_living(self, blocks: Sequence[Block]) -> tuple[Block, ...]:
         """Blocks of an arm that failed on the way count for nothing."""
@@ -149,13 +158,14 @@ def _stretch_of(worker: Worker, *, steps: int, seconds: float) -> Stretch:
     warm = worker.turn(WARMUP_STEPS, limit=worker.first_step_limit, then_pause=False)
     _raise_unapplied(warm)
     lead = _EMPTYING * warm.prefetched_steps
+    ended_early = False
     try:
         timed = worker.turn(lead + max(steps, lead, _FEWEST_STEPS), seconds=seconds)
     except EndedEarly as end:
         if end.report is None or len(end.report.wall) <= lead + _FEWEST_STEPS:
             raise
-        timed = end.report
-    return Stretch.of(warm, timed, lead=lead, stopped_by=worker.stopped_by)
+        timed, ended_early = end.report, True
+    return Stretch.of(warm, timed, lead=lead, stopped_by=worker.stopped_by, ended_early=ended_early)
 
 
 def _block(arm: str, turn: TurnReport, number: tuple[int, int]) -> Block:

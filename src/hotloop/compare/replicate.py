@@ -69,15 +69,16 @@ class Replicate:
 
 @dataclass(frozen=True, kw_only=True)
 class Stretches:
-    """The uninterrupted stretches of one replicate, and why some arms did not run."""
+    """The uninterrupted stretches of one replicate, why some arms did not run, and the `lockstep` that followed."""
 
     arms: Mapping[str, Stretch]
     failures: Mapping[str, Verdict] = field(default_factory=dict[str, Verdict])
+    lockstep: Replicate | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """What all replicates of a series have in common; `keep` is told of each block as soon as it is taken."""
+    """What all replicates of a series have in common; `keep` is told of the blocks of each when it is through."""
 
     workload: Workload
     settings: Settings
@@ -96,7 +97,7 @@ def run_replicate(setup: Setup, plans: Mapping[str, Plan], *, number: int, pace:
         return _run(setup, plans, number=number, pace=pace)
     except _TooShort as end:
         shorter = replace(pace, program_steps=end.steps)
-        return _run(setup, plans, number=number, pace=shorter, first_round=end.rounds)
+        return _run(setup, plans, number=number, pace=shorter)
 
 
 def run_one_by_one(setup: Setup, plans: Mapping[str, Plan], *, number: int, pace: Pace) -> Replicate:
@@ -132,14 +133,23 @@ def learn_memory(setup: Setup) -> None:
 
 
 def run_stretches(
-    setup: Setup, plans: Mapping[str, Plan], *, steps: int, seconds: float, together: bool = True
+    setup: Setup,
+    plans: Mapping[str, Plan],
+    *,
+    number: int,
+    steps: int,
+    seconds: float,
+    together: bool = True,
+    then: Pace | None = None,
 ) -> Stretches:
     """An uninterrupted stretch of each arm, in fresh processes, one after another in random order.
 
     All are started together and stopped at the start barrier, where nothing was prepared yet; each then runs alone to
-    the end of its stretch, and ends with it. Where memory does not hold them `together` each is started when the one
-    before has ended. The baseline decides with `seconds` how many steps a stretch has where `steps` is 0, and then goes
-    first. Raises as `run_replicate`.
+    the end of its stretch. Where memory does not hold them `together` each is started when the one before has ended.
+    The baseline decides with `seconds` how many steps a stretch has where `steps` is 0, and then goes first. With
+    `then` the same processes go on in lockstep at that pace, which saves starting them again; they do not where
+    something works beside their steps, where one has made files that others would find, and where one is near its end.
+    Raises as `run_replicate`.
     """
     with ExitStack() as stack:
         arms = Arms(setup.workload, setup.settings, stack, baseline=setup.baseline)
@@ -149,6 +159,7 @@ def run_stretches(
         order = [arm for arm in (arms.workers if together else plans) if steps or arm != setup.baseline]
         setup.order.shuffle(order)
         order = order if steps else [setup.baseline, *order]
+        goes_on = together and then is not None
         found: dict[str, Stretch] = {}
         for arm in order:
             if not together:
@@ -165,18 +176,21 @@ def run_stretches(
             if stretch is not None:
                 found[arm] = stretch
                 steps = steps or stretch.steps
-        return Stretches(arms=found, failures=arms.failures)
+                goes_on = goes_on and arms.is_fit_for_turns(arm, stretch)
+            if not goes_on:
+                arms.end(found)
+        lockstep: Replicate | None = None
+        if goes_on and then is not None:
+            with contextlib.suppress(EndedEarly, MeasurementError):  # too near its end: fresh ones begin further away
+                lockstep = _take_turns(setup, arms, number=number, pace=then)
+        return Stretches(arms=found, failures=arms.failures, lockstep=lockstep)
 
 
 class _TooShort(EndedEarly):
-    """The program ended after `steps` steps, when only `rounds` rounds were through."""
-
-    def __init__(self, steps: int, rounds: int) -> None:
-        super().__init__(steps)
-        self.rounds = rounds
+    """The program ended before enough rounds were through."""
 
 
-def _run(setup: Setup, plans: Mapping[str, Plan], *, number: int, pace: Pace, first_round: int = 0) -> Replicate:
+def _run(setup: Setup, plans: Mapping[str, Plan], *, number: int, pace: Pace) -> Replicate:
     with ExitStack() as stack:
         arms = Arms(setup.workload, setup.settings, stack, baseline=setup.baseline)
         arms.start(plans)
@@ -184,22 +198,25 @@ def _run(setup: Setup, plans: Mapping[str, Plan], *, number: int, pace: Pace, fi
             arms.warm_up()
         except EndedEarly as end:
             raise MeasurementError(f"{end}, and {_FEWEST_STEPS} are needed at least: train longer") from None
-        arms.pin_together()
-        if not arms.workers:  # the only one, on its own, has failed
-            return Replicate(blocks=(), failures=arms.failures)
-        first = setup.baseline if setup.baseline in arms.workers else next(iter(arms.workers))
-        steps = pace.steps_of_a_block(arms.step_time(first))
-        rounds = pace.rounds_of(steps, [arms.step_time(arm) for arm in arms.workers])
-        blocks: list[Block] = []
-        for round_number in range(rounds):
-            fresh = arms.run_round((number, first_round + round_number), steps=steps, order=setup.order)
-            if fresh is None:
-                _check_length(arms.program_steps or 0, round_number, pace)
-                break
-            blocks.extend(fresh)
-            for block in fresh:
-                setup.keep(block)
-        return _replicate(arms, blocks, ended_early=len(blocks) < rounds * len(arms.workers))
+        return _take_turns(setup, arms, number=number, pace=pace)
+
+
+def _take_turns(setup: Setup, arms: Arms, *, number: int, pace: Pace) -> Replicate:
+    """Rounds of turns of all warm arms. Raises _TooShort or MeasurementError where one ends after too few of them."""
+    arms.pin_together()
+    if not arms.workers:  # the only one, on its own, has failed
+        return Replicate(blocks=(), failures=arms.failures)
+    first = setup.baseline if setup.baseline in arms.workers else next(iter(arms.workers))
+    steps = pace.steps_of_a_block(arms.step_time(first))
+    rounds = pace.rounds_of(steps, [arms.step_time(arm) for arm in arms.workers])
+    blocks: list[Block] = []
+    for round_number in range(rounds):
+        fresh = arms.run_round((number, round_number), steps=steps, order=setup.order)
+        if fresh is None:
+            _check_length(arms.program_steps or 0, round_number, pace)
+            break
+        blocks.extend(fresh)
+    return _replicate(arms, blocks, ended_early=len(blocks) < rounds * len(arms.workers))
 
 
 def _replicate(arms: Arms, blocks: Sequence[Block], *, ended_early: bool) -> Replicate:
@@ -227,7 +244,7 @@ def _check_length(program_steps: int, rounds: int, pace: Pace) -> None:
     if rounds >= _FEWEST_ROUNDS:
         return
     if pace.program_steps is None and _longest_block(program_steps) >= 1:
-        raise _TooShort(program_steps, rounds)
+        raise _TooShort(program_steps)
     raise MeasurementError(
         f"the program ended after {program_steps} steps, and {_FEWEST_STEPS} are needed at least: train longer"
     )

@@ -64,6 +64,12 @@ class ReplicateSeries:
         if not replicate.blocks:
             raise MeasurementError("no round of turns was through before every program ended or failed; train longer")
         self.seconds.append(time.monotonic() - began)
+        self.add(replicate)
+
+    def add(self, replicate: Replicate) -> None:
+        """Count a replicate that was measured elsewhere as one of these."""
+        for block in replicate.blocks:
+            self._setup.keep(block)
         self.replicates.append(replicate)
         self.failures.update(replicate.failures)
         self.drop(replicate.failures)
@@ -95,16 +101,25 @@ class ReplicateSeries:
             return f"one process takes {taken:.0f} MiB: {self.at_once} arms were alive at once, the baseline among them"
         return ""
 
-    def measure_alone(self, seconds: float) -> Stretches:
+    def measure_alone(self, seconds: float, *, then: Pace | None = None) -> Stretches:
         """One more replicate without interruption: a stretch of each arm that has not failed, on its own.
 
-        The first of them lasts `seconds`, all others have as many steps as that one.
+        The first of them lasts `seconds`, all others have as many steps as that one. With `then` the same processes go
+        on in lockstep where they can, see `run_stretches`.
         """
         began = time.monotonic()
         steps = next((one.arms[self._setup.baseline].steps for one in self.stretches), 0)
         self._count_at_once()
         together = self.at_once >= len(self.arms)
-        found = run_stretches(self._setup, self.arms, steps=steps, seconds=seconds, together=together)
+        found = run_stretches(
+            self._setup,
+            self.arms,
+            number=len(self.stretches),
+            steps=steps,
+            seconds=seconds,
+            together=together,
+            then=then,
+        )
         for arm, stretch in found.arms.items():
             self._setup.keep(stretch.block(arm, len(self.stretches)))
         self.seconds.append(time.monotonic() - began)

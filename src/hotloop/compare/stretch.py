@@ -17,7 +17,8 @@ class Stretch:
     """Seconds of consecutive steps (`wall`, `cpu`, `cuda`), with everything that the program does between them.
 
     `startup_seconds` is all that passed before training ran at its usual speed: the start of the process, imports, the
-    preparation of data, and what the first steps took longer than later ones (compilation).
+    preparation of data, and what the first steps took longer than later ones (compilation). `ended_early` where the
+    program came to its own end in it.
     """
 
     wall: tuple[float, ...]
@@ -28,9 +29,10 @@ class Stretch:
     memory: Memory
     works_beside: bool
     stopped_by: str
+    ended_early: bool = False
 
     @classmethod
-    def of(cls, warm: TurnReport, timed: TurnReport, *, lead: int, stopped_by: str) -> Self:
+    def of(cls, warm: TurnReport, timed: TurnReport, *, lead: int, stopped_by: str, ended_early: bool = False) -> Self:
         """The steps of `timed` after the first `lead`, which use up what was ready before."""
         usual = math.fsum(timed.wall[lead:]) / len(timed.wall[lead:])
         first = math.fsum(warm.wall) - usual * len(warm.wall)
@@ -43,6 +45,7 @@ class Stretch:
             memory=timed.memory,
             works_beside=bool(timed.children or timed.program_threads or timed.prefetched_steps),
             stopped_by=stopped_by,
+            ended_early=ended_early,
         )
 
     def block(self, arm: str, replicate: int) -> Block:

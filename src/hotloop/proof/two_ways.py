@@ -49,11 +49,20 @@ class TwoWays:
         """One more replicate in both ways, as far as both count; `seconds` is the time for all replicates."""
         least, most = _SECONDS_OF_A_STRETCH
         stretch = min(most, max(least, seconds * _SHARE_OF_A_STRETCH))
-        self.stretches.measure_alone(stretch)
+        share = 0.7 * seconds / (4 if not self.lockstep.replicates else 5)
+        pace = Pace(most_seconds=max(3.0, share - 3 * stretch))
+        found = self.stretches.measure_alone(stretch, then=pace if self.goes_on else None)
         self.lockstep.at_once = self.stretches.at_once
-        if not self.works_beside and self.failure is None:
-            share = 0.7 * seconds / (4 if not self.lockstep.replicates else 5)
-            self.lockstep.measure(Pace(most_seconds=max(3.0, share - 3 * stretch)))
+        if found.lockstep is not None:
+            self.lockstep.add(found.lockstep)
+        elif not self.works_beside and self.failure is None:
+            self.lockstep.measure(pace)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether processes that had their stretches are worth trying in lockstep: once they were not, never again."""
+        tried = self.stretches.stretches
+        return not self.changes_loading and all(one.lockstep is not None for one in tried)
 
     @property
     def failure(self) -> Verdict | None:

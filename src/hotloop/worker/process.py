@@ -102,7 +102,9 @@ class Worker:
         folders = [workload.folder]
         if isinstance(workload, Script):
             folders.append((workload.folder / workload.path).parent)
-        self._scratch = make_scratch(tuple(folders), may_overwrite=settings.may_overwrite)
+        self._scratch = make_scratch(
+            tuple(folders), sources=settings.folder / "sources", may_overwrite=settings.may_overwrite
+        )
         self._made = Made(settings.cache / MADE, self._scratch.folder.name)
         self._made.begin()
         cgroup = make_cgroup_freezer()
@@ -127,6 +129,11 @@ class Worker:
     def stopped_by(self) -> str:
         """How it is stopped while others have their turn."""
         return self._freezer.how
+
+    @property
+    def has_made_files(self) -> bool:
+        """Whether it has made files outside of its scratch copy, which others that live would find."""
+        return self._made.is_any()
 
     @property
     def report(self) -> TurnReport:

@@ -46,6 +46,10 @@ class Made:
         with open(self.list, "ab") as listed:
             listed.write(os.fsencode(path) + b"\0")
 
+    def is_any(self) -> bool:
+        """Whether the trial has made something."""
+        return bool(_paths(self.list))
+
     def is_shared(self) -> bool:
         """Whether another trial that lives has made something of the same name."""
         lists = self.list.parent.iterdir() if self.list.parent.is_dir() else ()

@@ -3,6 +3,7 @@
 The project around them (see `project_of`) is mirrored: folders are made anew, files are links to the user's own, so
 that relative paths resolve and nothing large is copied. Python files are copied (a script finds its neighbours and
 itself in the copy), and so are small files of formats that are written from C or Rust, where no audit event is raised.
+All trials of a session share one copy of each Python file: they run the same code, even where the user edits it.
 What lies above the project, up to the root of the file system, is there as links, so that `..` leads where it led.
 """
 
@@ -61,9 +62,12 @@ class Scratch:
         return any(fnmatch.fnmatch(str(relative), p) or fnmatch.fnmatch(original.name, p) for p in self.may_overwrite)
 
 
-def make_scratch(folders: tuple[Path, ...], *, may_overwrite: tuple[str, ...] = ()) -> Scratch:
+def make_scratch(
+    folders: tuple[Path, ...], *, sources: Path | None = None, may_overwrite: tuple[str, ...] = ()
+) -> Scratch:
     """A scratch with a copy of each folder and of the project around it.
 
+    `sources` is where the session keeps its copies of Python files, to which those of the scratch are hard links.
     A folder of more than 2,000 entries, and all that follow once 20,000 were mirrored, are linked whole; the folders
     themselves come before the rest of their projects. Above the projects a folder of more than 2,000 entries shows
     none but the one that leads to the copy.
@@ -74,7 +78,7 @@ def make_scratch(folders: tuple[Path, ...], *, may_overwrite: tuple[str, ...] = 
     outermost = [a for a in projects if not any(a != b and a.is_relative_to(b) for b in projects)]
     roots = tuple((scratch / "tree" / original.relative_to("/"), original) for original in outermost)
     made = Scratch(folder=scratch, roots=roots, may_overwrite=may_overwrite)
-    mirror = _Mirror(made, inner)
+    mirror = _Mirror(made, inner, sources)
     for folder in (*inner, *outermost):
         mirror.fill(made.copy_of(folder), folder)
     return replace(made, not_mirrored=tuple(folder for original in outermost for folder in mirror.link_above(original)))
@@ -99,9 +103,10 @@ def project_of(folder: Path) -> Path:
 
 
 class _Mirror:
-    def __init__(self, scratch: Scratch, inner: tuple[Path, ...]) -> None:
+    def __init__(self, scratch: Scratch, inner: tuple[Path, ...], sources: Path | None) -> None:
         self._scratch = scratch
         self._inner = inner
+        self._sources = sources
         self._left = _MOST_ENTRIES
         self._filled: set[Path] = set()
 
@@ -159,10 +164,28 @@ class _Mirror:
     def _place(self, source: Path, target: Path) -> None:
         if source.is_symlink() and not source.exists():
             target.symlink_to(os.readlink(source))
-        elif source.is_file() and (source.suffix == ".py" or self._scratch.is_writable(source) or _is_delicate(source)):
+        elif not source.is_file():
+            target.symlink_to(source)
+        elif self._scratch.is_writable(source) or _is_delicate(source):
             shutil.copy2(source, target)
+        elif source.suffix == ".py":
+            self._place_source(source, target)
         else:
             target.symlink_to(source)
+
+    def _place_source(self, source: Path, target: Path) -> None:
+        """A hard link to the session's copy, which costs a tenth of a copy and is as well guarded against writing."""
+        if self._sources is None:
+            shutil.copy2(source, target)
+            return
+        shared = self._sources / str(source)[1:]
+        if not shared.exists():
+            shared.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, shared)
+        try:
+            os.link(shared, target)
+        except OSError:  # another file system, or one without hard links
+            shutil.copy2(shared, target)
 
 
 def _is_delicate(source: Path) -> bool:
