@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hotloop import registry
+from hotloop.compare.comparison import MARGIN
 from hotloop.errors import PlanError
 from hotloop.measurement import Environment
 from hotloop.proof.amdahl import AmdahlLimits
@@ -46,8 +47,8 @@ def find_candidates(
 ) -> Candidates:
     """All option sets that registered transforms offer here, less those not asked for.
 
-    In each tier those come first that could win most by the diagnosis, then those without a limit, in the order
-    of their expected gain.
+    In each tier those come first that could win most by the diagnosis, then those without a limit in the order of their
+    expected gain, and last those that by the diagnosis could not win enough for a claim.
     Raises PlanError for a name in `only` or `skip` that nothing is registered under.
     """
     known = check_names((*only, *skip))
@@ -75,5 +76,6 @@ def check_names(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _rank(name: str, limits: AmdahlLimits) -> tuple[float, int, str]:
-    limit = limits.of((name,))
-    return (-limit if limit else 0.0, _EXPECTED.index(name) if name in _EXPECTED else len(_EXPECTED), name)
+    limit = limits.of((name,)) or 0.0
+    is_hopeless = 0.0 < limit < 1 + MARGIN
+    return (1.0 if is_hopeless else -limit, _EXPECTED.index(name) if name in _EXPECTED else len(_EXPECTED), name)

@@ -2,14 +2,15 @@
 
 A screening measures every open change alone on top of what is kept. Those that gain are then combined, best first, and
 the combinations are screened: two that win alone can lose together. The best combination that passes the gates is kept.
-With eight minutes or more, a change whose gain is in doubt is measured in up to two replicates more.
+With eight minutes or more, a change whose gain is in doubt is measured in up to two replicates more; with less, how the
+process starts and what is cheap are screened together, once.
 Before anything is compiled, and again at the end, whatever was rejected is screened again on top of the plan, as long
 as something is kept: a change that loses alone can win on top of another (an allocator once bf16 has made the rest
 short). What was slower by more than a tenth is not screened again.
 """
 
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hotloop.proof.prove import verified
@@ -18,14 +19,11 @@ from hotloop.transform import Plan, Transform, describe
 from hotloop.trial import Trial
 from hotloop.tune.candidates import Candidates
 from hotloop.tune.screening import ScreeningResult, screen, screen_again
+from hotloop.tune.time_budget import TimeBudget
 from hotloop.verdict import Verdict
 from hotloop.verify.drift import GateResult
 
-_FOR_CONFIRMING = 0.2
-_SHARE_OF_A_SCREENING = 0.06
 _WORTH_ITS_PLACE = 0.995
-_LEAST_FOR_DOUBTS = 480.0  # seconds: a shorter budget is better spent on what was not tried yet
-_FOR_DOUBTS = 0.25  # of what is left beside confirming, for measuring again what is in doubt after one screening
 _LAUNCH_REPLICATES = 2  # how a process starts decides where its memory lands: one under glibc's malloc misled
 _HOPELESS = 0.9
 _MOST_COMBINED = 4
@@ -48,22 +46,28 @@ class Search:
     gates: GateResult | None = None
     excluded: set[str] = field(default_factory=set[str])
     tried: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
-    untried: list[str] = field(default_factory=list[str])
-    longest_screening: float = 0.0
+
+    @functools.cached_property
+    def time(self) -> TimeBudget:
+        """What there is time for."""
+        return TimeBudget(session=self.session, most_arms=_MOST_ARMS)
 
     def run(self, candidates: Candidates) -> Plan:
         """The kept plan after all tiers, a second pass over the rejected, and leave-one-out."""
         launch, cheap, compiling, variants = map(
             self._applicable, (candidates.launch, candidates.cheap, candidates.compiling, candidates.variants)
         )
-        self._greedy_pass("how the process starts", launch, replicates=_LAUNCH_REPLICATES)
-        self._greedy_pass("cheap changes", cheap)
+        if self.time.is_long:
+            self._greedy_pass("how the process starts", launch, replicates=_LAUNCH_REPLICATES)
+            self._greedy_pass("cheap changes", cheap)
+        else:
+            self._greedy_pass("how the process starts, and cheap changes", (*launch, *cheap))
         self._second_pass(*launch, *cheap)
         self._greedy_pass("changes that compile", compiling)
         self._greedy_pass("other ways to compile", variants, replacing=True)
         self._second_pass(*launch, *cheap, *compiling)
         self._leave_one_out()
-        self._note_untried()
+        self.time.note_untried()
         return self.plan
 
     def _second_pass(self, *changes: Transform) -> None:
@@ -85,13 +89,16 @@ class Search:
     ) -> bool:
         """Screen, combine, verify, keep the best; whether anything was kept.
 
-        At most eight are screened at once; the next eight follow on the same plan if none of these was kept.
+        As many as there is time for, at most eight, are screened at once; the next follow on the same plan if none of
+        these was kept.
         With `replacing`, other options of what is kept are screened as well, in its place.
         """
         open_ = self._open(changes, replacing=replacing)
-        if not open_ or not self._affordable(map(describe, open_)):
+        fitting = self.time.fitting(len(open_), replicates=replicates)
+        if not fitting:
+            self.time.leave_untried(map(describe, open_))
             return False
-        open_ = open_[:_MOST_ARMS]
+        open_ = open_[:fitting]
         plans = {describe(change): self.plan.with_(change) for change in open_}
         winners = self._winners(self._screen(title, plans, replicates=replicates), open_)
         while winners:
@@ -107,36 +114,15 @@ class Search:
         open_ = (c for c in changes if c.name not in kept and describe(c) not in self.excluded)
         return tuple(c for c in open_ if (self.plan.title, describe(c)) not in self.tried)
 
-    def _affordable(self, names: Iterable[str]) -> bool:
-        session = self.session
-        if session.left - self.longest_screening > _FOR_CONFIRMING * session.options.budget:
-            return True
-        self.untried += [name for name in names if name not in self.untried]
-        return False
-
-    def _note_untried(self) -> None:
-        """What the budget was too short for, and about what it would take: a screening for each eight of them."""
-        if not self.untried:
-            return
-        options = self.session.options
-        screenings = -(-len(self.untried) // _MOST_ARMS) + 1  # and one for their combinations
-        needed = (self.session.elapsed + screenings * max(self.longest_screening, self._seconds_of_a_screening)) / (
-            1 - _FOR_CONFIRMING
-        )
-        minutes = math.ceil(max(needed, 1.2 * options.budget) / 60)
-        self.session.note(
-            f"not tried for want of time: {', '.join(self.untried)}; a --budget of {minutes}m would do for them"
-        )
-
     def _screen(self, title: str, plans: Mapping[str, Plan], *, replicates: int = 1) -> tuple[ScreeningResult, ...]:
         session = self.session
         session.progress.say(f"{title}: {', '.join(plans)}")
         began = session.elapsed
-        share = self._seconds_of_a_screening
+        share = self.time.for_rounds
         results = self.screen(session, self.plan, plans, title=title, seconds=share, replicates=replicates)
-        self.longest_screening = max(self.longest_screening, session.elapsed - began)
-        if session.options.budget >= _LEAST_FOR_DOUBTS:
-            spare = _FOR_DOUBTS * (session.left - _FOR_CONFIRMING * session.options.budget)
+        self.time.learn(session.elapsed - began, arms=(len(plans) + 2) * replicates)
+        if self.time.is_long:
+            spare = self.time.for_doubts
             results = self.screen_again(session, self.plan, results, title=title, seconds=share, spare=spare)
         for result in results:
             self.tried.add((self.plan.title, result.name))
@@ -147,10 +133,6 @@ class Search:
                 if result.interval is not None and result.interval.high < _HOPELESS:
                     self.excluded.add(result.name)
         return results
-
-    @property
-    def _seconds_of_a_screening(self) -> float:
-        return max(6.0, _SHARE_OF_A_SCREENING * self.session.options.budget)
 
     def _winners(
         self, results: Sequence[ScreeningResult], open_: Sequence[Transform]
@@ -175,9 +157,11 @@ class Search:
         for change, _ in winners[:_MOST_COMBINED]:
             plan = plan.with_(change)
             combinations[" + ".join(describe(t) for t in plan.transforms if t not in self.plan.transforms)] = plan
-        if not self._affordable(combinations):
+        fitting = self.time.fitting(len(combinations))
+        if not fitting:
             return [winners[0][1]]
-        return [result for result in self._screen(title, combinations) if result.is_promising]
+        largest = dict(list(combinations.items())[-fitting:])
+        return [result for result in self._screen(title, largest) if result.is_promising]
 
     def _keep_best(self, results: Sequence[ScreeningResult]) -> bool:
         """Verify from the best downwards and keep the first that passes; whether there was one."""
@@ -193,11 +177,14 @@ class Search:
 
     def _leave_one_out(self) -> None:
         """Drop what the rest of the plan made useless, the most useless first, while the budget lasts."""
-        while len(self.plan.transforms) > 1 and self._affordable(["leaving one out"]):
+        while len(self.plan.transforms) > 1:
+            if self.time.fitting(len(self.plan.transforms)) < len(self.plan.transforms):
+                self.time.leave_untried(["leaving one out"])
+                return
             smaller = {f"without {t.name}": self.plan.without(t.name) for t in self.plan.transforms}
             self.session.progress.say(f"leave one out of {self.plan.title}")
             best, *_ = self.screen(
-                self.session, self.plan, smaller, title="leave one out", seconds=self._seconds_of_a_screening
+                self.session, self.plan, smaller, title="leave one out", seconds=self.time.for_rounds
             )
             if best.ratio <= _WORTH_ITS_PLACE:
                 return
