@@ -4,8 +4,8 @@
     python benchmarks/compare/false_claims.py --times 40 --resume     # goes on after the runs that are stored
 
 Half of the runs have a background process that computes on one core in bursts; `foreign_cores` is what others kept busy
-just before a run. glibc's allocator, the noisiest.
-Writes benchmarks/results/<machine>/false_claims.json with every interval and every replicate's estimate.
+just before a run. glibc's allocator, the noisiest. Two of the programs have loaders with workers.
+Writes benchmarks/results/<machine>/false_claims.json with every interval.
 """
 
 import argparse
@@ -20,18 +20,19 @@ from pathlib import Path
 from simulate import machine
 
 import hotloop
-from hotloop.compare.comparison import Comparison
-from hotloop.compare.inference import replicate_estimate
-from hotloop.estimate import Estimate
 from hotloop.machine.environment import foreign_cores, record_environment
 from hotloop.proof.session import Options
-from hotloop.records.evidence import load_evidence
 from hotloop.trial import Result
 from hotloop.whole_file import write_whole
 from hotloop.workload import parse_workload
 
 ROOT = Path(__file__).parents[2]
-PROGRAMS = ("examples/tabular_mlp.py", "examples/digits_cnn.py")
+PROGRAMS = (
+    "examples/tabular_mlp.py",
+    "examples/digits_cnn.py",
+    "benchmarks/proof/waiting_loader.py --workers 2",
+    "benchmarks/proof/decoding_loader.py --workers 1",
+)
 BURSTS = """
 import time
 while True:
@@ -53,42 +54,30 @@ def background_load(*, is_on):
             process.wait()
 
 
-def effects(evidence: Path, arm: str) -> list[Estimate]:
-    blocks = load_evidence(evidence).blocks["prove"]
-    clock = load_evidence(evidence).result.clock
-
-    def rounds(replicate, name):
-        return [block.samples(clock) for block in blocks if block.replicate == replicate and block.arm == name]
-
-    return [
-        replicate_estimate(rounds(number, "baseline"), rounds(number, arm))
-        for number in sorted({block.replicate for block in blocks})
-    ]
-
-
 def run_once(number: int, budget: float) -> dict:
-    program, loaded = PROGRAMS[number % 2], number % 4 >= 2
+    program, loaded = PROGRAMS[number % 4], number % 8 >= 4
     busy = foreign_cores()
     with tempfile.TemporaryDirectory() as folder, background_load(is_on=loaded):
         out = Path(folder)
         result: Result = hotloop.prove(
-            parse_workload(program, folder=ROOT),
+            parse_workload(program.split()[0], tuple(program.split()[1:]), folder=ROOT),
             hotloop.Plan(),
             options=Options(budget=budget, out=out, history=f"sqlite:///{folder}/history.db"),
         )
-        plan, again = effects(Path(result.evidence), "plan"), effects(Path(result.evidence), "again")
-    slower = Comparison(plan, again).is_slower
+    speed = next(verdict for verdict in result.verdicts if verdict.gate == "speed")
     return {
         "program": program,
         "loaded": loaded,
         "foreign_cores": busy,
         "claimed_faster": result.verdict.value == "PASS",
-        "claimed_slower": slower,
+        "claimed_slower": bool(speed.numbers["proven_slower"]),
         "verdict": result.verdict.value,
         "clock": result.clock.value,
+        "method": result.method,
+        "stopped_by": result.stopped_by,
         "interval": [result.speedup.low, result.speedup.ratio, result.speedup.high],
-        "pairs": [effect.log_ratio for effect in plan],
-        "again": [effect.log_ratio for effect in again],
+        "again": [result.aa.low, result.aa.ratio, result.aa.high],
+        "replicates": result.trials[-1].replicates,
         "notes": list(result.notes),
         "seconds": result.tuning_seconds,
     }

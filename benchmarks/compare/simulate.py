@@ -77,22 +77,28 @@ KINDS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def step_seconds(noise: Noise, series: int, pairs: int, rng: np.random.Generator) -> np.ndarray:
-    """Step times without any effect, shape (series, pairs, arms, rounds, steps), about 10 ms each."""
+def step_seconds(
+    noise: Noise, series: int, pairs: int, rng: np.random.Generator, own_offsets: np.ndarray | None = None
+) -> np.ndarray:
+    """Step times without any effect, shape (series, pairs, arms, rounds, steps), about 10 ms each.
+
+    `own_offsets` (series, pairs, arms) are those of processes that were measured before; otherwise they are drawn.
+    """
     shape = (series, pairs, ROUNDS, len(ARMS), STEPS)  # in the order of time: arms take turns in every round
-    moment = _autocorrelated(noise, (series, pairs, ROUNDS * len(ARMS) * STEPS), rng).reshape(shape)
+    moment = autocorrelated(noise, (series, pairs, ROUNDS * len(ARMS) * STEPS), rng).reshape(shape)
     order = rng.permuted(np.broadcast_to(np.arange(len(ARMS)), shape[:-1]), axis=-1)
-    moment += _wander(noise, shape[:-1], rng)[..., None]
+    moment += wander(noise, shape[:-1], rng)[..., None]
     moment = np.take_along_axis(moment, order[..., None], axis=3).swapaxes(2, 3)
-    own = _autocorrelated(noise, (series, pairs, len(ARMS), ROUNDS * STEPS), rng).reshape(moment.shape)
+    own = autocorrelated(noise, (series, pairs, len(ARMS), ROUNDS * STEPS), rng).reshape(moment.shape)
     logs = noise.within * (math.sqrt(MACHINE_SHARE) * moment + math.sqrt(1 - MACHINE_SHARE) * own)
     logs += (rng.random(logs.shape) < noise.stalls) * rng.exponential(0.7, logs.shape)
-    logs += _offsets(noise, (series, pairs, len(ARMS)), rng)[..., None, None]
+    own_offsets = offsets(noise, (series, pairs, len(ARMS)), rng) if own_offsets is None else own_offsets
+    logs += own_offsets[..., None, None]
     logs[..., 0] += CACHE_REFILL
     return 0.01 * np.exp(logs)
 
 
-def _autocorrelated(noise: Noise, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+def autocorrelated(noise: Noise, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
     """AR(1) along the last axis, of unit variance (of its shocks' scale where tails have none)."""
     shocks = rng.standard_normal(shape) if math.isinf(noise.tails) else rng.standard_t(noise.tails, shape)
     if noise.tails > 2 and not math.isinf(noise.tails):
@@ -102,14 +108,14 @@ def _autocorrelated(noise: Noise, shape: tuple[int, ...], rng: np.random.Generat
     return signal.lfilter([1.0], [1.0, -noise.rho], innovations, axis=-1)
 
 
-def _wander(noise: Noise, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+def wander(noise: Noise, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
     """A random walk from turn to turn of a pair, in units of the step noise that it is added to."""
     series, pairs, *turns = shape
     walk = np.cumsum(rng.standard_normal((series, pairs, math.prod(turns))), axis=-1).reshape(shape)
     return walk * noise.drift / math.sqrt(math.prod(turns)) / (noise.within * math.sqrt(MACHINE_SHARE))
 
 
-def _offsets(noise: Noise, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+def offsets(noise: Noise, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
     """What each process keeps for life: the ratio of two of them spreads by `between`."""
     unit = rng.choice([-1.0, 1.0], shape) if noise.bimodal else rng.standard_normal(shape)
     return unit * noise.between / math.sqrt(2) * np.array([1.0, 1.0, noise.candidate])

@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from hotloop.compare.comparison import MARGIN, Comparison
-from hotloop.compare.inference import MeasuredSpread, aa_floor, between_replicate_spread, combine, replicate_estimate
+from hotloop.compare.inference import (
+    MeasuredSpread,
+    aa_floor,
+    between_replicate_spread,
+    combine,
+    replicate_estimate,
+    stretch_estimate,
+)
 from hotloop.compare.power import provable_effect, replicates_needed
 from hotloop.errors import MeasurementError
 from hotloop.estimate import Estimate
@@ -326,3 +333,18 @@ def test_fewer_than_three_replicates_claim_nothing_however_clear(replicates):
     comparison = Comparison(around(1.5)[:replicates], QUIET[:replicates])
     assert comparison.verdict().outcome is Outcome.INCONCLUSIVE
     assert not comparison.is_faster
+
+
+def test_the_bursts_of_loader_workers_are_no_noise_of_a_stretch():
+    bursts = [0.001, 0.001, 0.001, 0.397] * 24  # four workers: four batches at once, 0.1 s a batch
+    steady = [0.1] * 96
+    blind = stretch_estimate(steady, bursts[:-3], trimmed=False)
+    seeing = stretch_estimate(steady, bursts[:-3], trimmed=False, periods=(1, 4))
+    assert seeing.log_ratio == pytest.approx(0.0, abs=1e-9)
+    assert seeing.standard_error < 1e-9 < blind.standard_error
+
+
+def test_a_stretch_of_few_periods_is_cut_as_before():
+    steps = [0.1, 0.11, 0.1, 0.12] * 3
+    one, other = (stretch_estimate(steps, steps, trimmed=False, periods=(1, period)) for period in (1, 4))
+    assert one == other

@@ -21,6 +21,7 @@ CONFIDENCE = 0.98
 """Of one interval. With margin and floor, all false claims of a series stay below 1 % together (simulation.json)."""
 
 _BLOCKS_OF_A_STRETCH = 12
+_FEWEST_PERIODS = 4
 _PRIOR_SPREAD, _PRIOR_REPLICATES = 0.01, 2
 _TRIM = 0.25  # of each end, the interquartile mean: with slow single blocks 2/3 of the error of 0.2
 
@@ -45,23 +46,35 @@ def replicate_estimate(baseline: Sequence[Sequence[float]], candidate: Sequence[
     return Estimate(log_ratio=trimmed, standard_error=error, rounds=len(logs))
 
 
-def stretch_estimate(baseline: Sequence[float], candidate: Sequence[float], *, trimmed: bool) -> Estimate:
+def stretch_estimate(
+    baseline: Sequence[float], candidate: Sequence[float], *, trimmed: bool, periods: tuple[int, int] = (1, 1)
+) -> Estimate:
     """The log ratio of the mean step times of two uninterrupted stretches, and its standard error.
 
     Each argument holds the seconds of the steps of one stretch, in their order. The error comes from the spread of the
-    means of consecutive steps, twelve blocks a stretch. With `trimmed`, the interquartile mean of the blocks stands for
+    means of consecutive steps, about twelve blocks a stretch, each of whole `periods`: the batches of several loader
+    workers come in bursts, which are no noise. With `trimmed`, the interquartile mean of the blocks stands for
     the stretch: a step as it mostly is, without what few steps pay (evaluation, the end of an epoch). Raises
     MeasurementError for a stretch without steps.
     """
-    logs, errors, rounds = zip(*(_stretch(steps, trimmed=trimmed) for steps in (baseline, candidate)), strict=True)
+    logs, errors, rounds = zip(
+        *(
+            _stretch(steps, trimmed=trimmed, period=period)
+            for steps, period in zip((baseline, candidate), periods, strict=True)
+        ),
+        strict=True,
+    )
     return Estimate(log_ratio=logs[0] - logs[1], standard_error=math.hypot(*errors), rounds=min(rounds))
 
 
-def _stretch(steps: Sequence[float], *, trimmed: bool) -> tuple[float, float, int]:
+def _stretch(steps: Sequence[float], *, trimmed: bool, period: int) -> tuple[float, float, int]:
     """Log of the mean step time, its standard error, and the number of blocks."""
     if not steps:
         raise MeasurementError("got a stretch without steps; let the program train longer")
     size = max(1, len(steps) // _BLOCKS_OF_A_STRETCH)
+    if len(steps) >= _FEWEST_PERIODS * period:
+        size = period * math.ceil(size / period)
+        steps = steps[: period * (len(steps) // period)]
     blocks = [steps[start : start + size] for start in range(0, size * (len(steps) // size), size)]
     logs = sorted(math.log(_mean_of(block)) for block in blocks)
     if trimmed:

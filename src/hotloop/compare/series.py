@@ -152,15 +152,17 @@ class ReplicateSeries:
         """
         ours, aa = (
             [
-                stretch_estimate(
-                    self._samples(found.arms[self._setup.baseline]), self._samples(found.arms[name]), trimmed=trimmed
-                )
+                self._stretch_estimate(found.arms[self._setup.baseline], found.arms[name], trimmed=trimmed)
                 for found in self.stretches
                 if name in found.arms
             ]
             for name in (arm, AGAIN)
         )
         return Comparison(ours, aa)
+
+    def _stretch_estimate(self, baseline: Stretch, candidate: Stretch, *, trimmed: bool) -> Estimate:
+        periods = (max(1, baseline.prefetched_steps), max(1, candidate.prefetched_steps))
+        return stretch_estimate(self._samples(baseline), self._samples(candidate), trimmed=trimmed, periods=periods)
 
     def step_time_alone(self, arm: str) -> float:
         """Mean seconds of a step over all stretches, with everything between steps, on the series' clock."""

@@ -17,7 +17,8 @@ class Stretch:
     """Seconds of consecutive steps (`wall`, `cpu`, `cuda`), with everything that the program does between them.
 
     `startup_seconds` is all that passed before training ran at its usual speed: the start of the process, imports, the
-    preparation of data, and what the first steps took longer than later ones (compilation). `ended_early` where the
+    preparation of data, and what the first steps took longer than later ones (compilation). `prefetched_steps` is how
+    many batches loaders may have ready ahead (0: no workers). `ended_early` where the
     program came to its own end in it.
     """
 
@@ -29,6 +30,7 @@ class Stretch:
     memory: Memory
     works_beside: bool
     stopped_by: str
+    prefetched_steps: int = 0
     ended_early: bool = False
 
     @classmethod
@@ -45,6 +47,7 @@ class Stretch:
             memory=timed.memory,
             works_beside=bool(timed.children or timed.program_threads or timed.prefetched_steps),
             stopped_by=stopped_by,
+            prefetched_steps=timed.prefetched_steps,
             ended_early=ended_early,
         )
 

@@ -81,7 +81,7 @@ def confirm(session: Session, plan: Plan, *, title: str, seconds: float) -> Conf
             return _failed(both)
         quoted, last = both.quoted, session.elapsed - began
         _announce(session, quoted, affordable=quoted.replicates + int(max(0.0, deadline - session.elapsed) / last))
-        if quoted.decided() and _is_sharp(quoted):
+        if quoted.decided() and is_sharp(quoted):
             break
         if deadline - session.elapsed < last and quoted.replicates >= MINIMUM_REPLICATES:
             break
@@ -93,7 +93,7 @@ def confirm(session: Session, plan: Plan, *, title: str, seconds: float) -> Conf
     return _judged(both)
 
 
-def _is_sharp(comparison: Comparison) -> bool:
+def is_sharp(comparison: Comparison) -> bool:
     """Whether a figure is narrow enough to quote: within 5 % either way, or seen by six replicates, or no gain."""
     interval = comparison.interval
     return interval.low <= 1 or interval.high / interval.low <= _SHARP or comparison.replicates >= _SHARP_REPLICATES
