@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from hotloop.verify.distance import steps_both_made
 from hotloop.verify.order import differences_in_number
+from hotloop.verify.saved import differences_in_kind_of_saves
 from hotloop.worker.observation import Number, Observation, OptimizerSteps, Rows
 
 _LOST = 0.02  # share of the elements that may stand still though the baseline moves them
@@ -26,6 +27,7 @@ def differences_in_kind(
     yield from differences_in_settings(run, baseline, declared=declared)
     for ours, theirs in zip(run.optimizers, baseline.optimizers, strict=False):
         yield from _trained(ours, theirs, is_paired=is_paired)
+    yield from differences_in_kind_of_saves(run, baseline)
     if run.buffer_names == baseline.buffer_names:
         what = "buffer (a batch-norm statistic)"
         yield from _still(what, run.buffer_names, _array(run.buffers), _array(baseline.buffers))

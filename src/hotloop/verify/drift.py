@@ -18,6 +18,7 @@ from hotloop.verify.differences import differences_in_kind
 from hotloop.verify.distance import SAME, Distance, are_same, distance, farthest, mean_run
 from hotloop.verify.loss_band import loss_band
 from hotloop.verify.order import differences_in_order, draws_otherwise
+from hotloop.verify.saved import differences_in_values_of_saves, not_compared, not_repeated
 from hotloop.verify.tolerance import OWN_NOISE, Tolerance
 from hotloop.verify.verdicts import drift_verdict, step_verdict, unpaired_verdict
 from hotloop.worker.draws import Draws
@@ -77,7 +78,9 @@ class DriftGate:
             return self._unpaired(plan, (*notes, _UNREPEATED))
         results = [self._paired(plan, seed) for seed in ((0,) if baseline.seeds_itself else (0, 1))]
         worst = next((result for result in results if not all(v.passed for v in result.verdicts)), results[0])
-        return _with_coverage(replace(worst, notes=(*notes, *worst.notes)), covered(baseline))
+        result = _with_coverage(replace(worst, notes=(*notes, *worst.notes)), covered(baseline))
+        unknown = not_compared(baseline)
+        return _not_proven(result, unknown) if unknown is not None and _holds(result) else result
 
     def _spec(
         self, *, seed: int, stream: int = 0, noise: tuple[float, int] = (0.0, 0), draws: Draws = "shared"
@@ -140,21 +143,34 @@ class DriftGate:
         baseline = self._baseline(plain)
         found = distance(run, baseline, clear=tolerance.noise)
         quick = (
-            step_verdict(run, baseline, (found, _NO_NOISE), tolerance, declared=_declared(plan)),
+            self._step_verdict(plan, run, baseline, [], (found, _NO_NOISE)),
             drift_verdict((found, _NO_NOISE), tolerance),
         )
         if all(verdict.passed for verdict in quick):  # the floors alone pass it: no noise need be measured
             return GateResult(verdicts=quick, curves=loss_band(run, baseline, [baseline], tolerance))
         noisy = [self._spec(seed=seed, noise=(tolerance.noise, number), draws=draws) for number in _NOISE_SEEDS]
         self._baseline(*noisy)
-        noise = farthest([distance(self._kept[spec], baseline, clear=tolerance.noise) for spec in noisy])
+        others = [self._kept[spec] for spec in noisy]
+        noise = farthest([distance(other, baseline, clear=tolerance.noise) for other in others])
         verdicts = (
-            step_verdict(run, baseline, (found, noise), tolerance, declared=_declared(plan)),
+            self._step_verdict(plan, run, baseline, others, (found, noise)),
             drift_verdict((found, noise), tolerance),
         )
-        return GateResult(
-            verdicts=verdicts, curves=loss_band(run, baseline, [self._kept[spec] for spec in noisy], tolerance)
-        )
+        return GateResult(verdicts=verdicts, curves=loss_band(run, baseline, others, tolerance))
+
+    def _step_verdict(
+        self,
+        plan: Plan,
+        run: Observation,
+        baseline: Observation,
+        noisy: list[Observation],
+        distances: tuple[Distance, Distance],
+    ) -> Verdict:
+        """That of the steps and of what the program saved between them."""
+        tolerance = Tolerance.of(plan.roundoff)
+        left_out = not_repeated(self._kept[self._unwatched()], self._kept[self._spec(seed=0)])
+        saved = differences_in_values_of_saves(run, baseline, noisy, tolerance, left_out=left_out)
+        return step_verdict(run, baseline, distances, tolerance, declared=_declared(plan), others=saved)
 
     def _draws_random_numbers(self, seed: int) -> bool:
         """Whether another stream for its modules (dropout) changes the baseline's losses."""
@@ -266,6 +282,13 @@ def _declared(plan: Plan) -> frozenset[str]:
 
 def _inconclusive(reason: str) -> GateResult:
     return GateResult(verdicts=(Verdict(gate="drift", outcome=Outcome.INCONCLUSIVE, message=reason),))
+
+
+def _not_proven(result: GateResult, reason: str) -> GateResult:
+    """INCONCLUSIVE in place of a PASS that has not seen everything."""
+    first, *rest = result.verdicts
+    first = replace(first, outcome=Outcome.INCONCLUSIVE, message=f"{reason}; for the rest: {first.message}")
+    return replace(result, verdicts=(first, *rest))
 
 
 def _refused(reason: str) -> GateResult:

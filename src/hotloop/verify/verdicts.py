@@ -22,13 +22,15 @@ def step_verdict(
     tolerance: Tolerance,
     *,
     declared: Collection[str] = (),
+    others: Sequence[str] = (),
 ) -> Verdict:
     """Whether the steps do what the baseline's do, and no further from it than its noise allows.
 
-    `distances` are those of the run and of the noise, `declared` the settings that the plan says it changes.
+    `distances` are those of the run and of the noise, `declared` the settings that the plan says it changes, `others`
+    differences that were found elsewhere, each of which is a reason to refuse.
     """
     found, noise = distances
-    kinds = list(differences_in_kind(run, baseline, declared=declared))
+    kinds = [*differences_in_kind(run, baseline, declared=declared), *others]
     limits = _limits(noise, tolerance)
     over = [name for name, limit in limits.items() if not getattr(found, name) <= limit]
     numbers = {f"{name}_error": getattr(found, name) for name in limits} | {f"{n}_limit": v for n, v in limits.items()}

@@ -9,6 +9,7 @@ from typing import Any
 from hotloop.errors import MeasurementError
 from hotloop.transform import Plan
 from hotloop.worker.process import Settings, Worker
+from hotloop.worker.saved_object import SavedObject, read_saves
 from hotloop.worker.spec import ObservationSpec
 from hotloop.workload import Workload
 
@@ -56,7 +57,8 @@ class Observation:
     NaN where there was none. `buffers` are the 2-norms of the changes of what no optimizer updates. `settings` are the
     steps at which each setting of an owner changed, with its new value. `inputs` are element count and sketch of the
     first tensor that each root got, `positions` checksums of the random generators. `graphs` counts what Dynamo
-    compiled.
+    compiled. `saves` are the objects given to torch.save and, where the program came to its own end, its final state;
+    a run of which only losses were taken has no more than the numbers and texts in them.
     """
 
     losses: tuple[float, ...]
@@ -75,6 +77,7 @@ class Observation:
     positions: tuple[int, ...] = ()
     passes: tuple[LoaderPass, ...] = ()
     events: Mapping[str, int] = field(default_factory=dict[str, int])
+    saves: tuple[SavedObject, ...] = ()
 
 
 def watch(workload: Workload, runs: Sequence[tuple[Plan, ObservationSpec]], settings: Settings) -> list[Observation]:
@@ -117,11 +120,14 @@ def _read(seen: Mapping[str, Any]) -> Observation:
         applied=seen["applied"],
         refused=seen["refused"],
         graphs=seen["graphs"],
-        **({} if seen["program"] is None else _read_program(seen["program"])),
+        **_read_program(seen["program"] or {"saves": seen["numbers_saved"]}),
     )
 
 
 def _read_program(seen: Mapping[str, Any]) -> dict[str, Any]:
+    """What was seen beside losses; a run of which only those were taken has saves alone."""
+    if len(seen) == 1:
+        return {"saves": read_saves(seen["saves"])}
     return {
         "optimizers": tuple(map(_read_optimizer, seen["optimizers"])),
         "buffer_names": tuple(seen["buffer_names"]),
@@ -136,6 +142,7 @@ def _read_program(seen: Mapping[str, Any]) -> dict[str, Any]:
             for one in seen["passes"]
         ),
         "events": seen["events"],
+        "saves": read_saves(seen["saves"]),
     }
 
 

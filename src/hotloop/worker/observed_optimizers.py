@@ -70,6 +70,11 @@ class ObservedOptimizers:
         """How many steps of this optimizer were recorded."""
         return self._record(optimizer).steps
 
+    def living(self) -> Iterator[tuple[str, Optimizer]]:
+        """Those that have stepped and still live, by title, in the order of their first steps."""
+        optimizers = {record.title: optimizer for optimizer, record in self._records.items() if record.steps}
+        return ((record.title, optimizers[record.title]) for record in self._all if record.title in optimizers)
+
     def to_data(self) -> list[dict[str, Any]]:
         """What was seen, by optimizer."""
         return [record.to_data() for record in self._all if record.steps]

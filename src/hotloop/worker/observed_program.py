@@ -12,6 +12,7 @@ from hotloop.worker.observed_errors import Fail, contained
 from hotloop.worker.observed_events import ObservedEvents
 from hotloop.worker.observed_optimizers import ObservedOptimizers, hook_steps, notice_built, tensors_of
 from hotloop.worker.observed_order import ObservedOrder
+from hotloop.worker.observed_saves import ObservedSaves
 from hotloop.worker.observed_settings import SettingsLog, module_settings
 from hotloop.worker.spec import ObservationSpec
 
@@ -35,6 +36,7 @@ class ObservedProgram:
         self._buffers = ObservedBuffers()
         self._order = ObservedOrder()
         self._events = ObservedEvents(self._settings, step=lambda: self.steps)
+        self._saves = ObservedSaves(step=lambda: self.steps)
         self._optimizers = ObservedOptimizers(
             _spread(spec.steps),
             self._settings,
@@ -49,6 +51,7 @@ class ObservedProgram:
             hook_steps(self._optimizers, self._fail)
         self._order.follow_loaders()
         self._events.follow()
+        self._saves.follow(self._fail)
 
     def root(self, module: nn.Module) -> None:
         """A root is about to be called for the first time."""
@@ -76,12 +79,19 @@ class ObservedProgram:
         self._module_settings.add(self.steps, module_settings(self._roots))
         self._order.advance()
 
+    def end(self) -> None:
+        """The program has come to its own end."""
+        states: dict[str, Any] = {f"model {index}": root.state_dict() for index, root in enumerate(self._roots)}
+        states.update((title, optimizer.state_dict()) for title, optimizer in self._optimizers.living())
+        self._saves.keep_final(states)
+
     def to_data(self) -> dict[str, Any]:
         """What was seen."""
         return {
             "optimizers": self._optimizers.to_data(),
             "settings": [*self._settings.to_data(), *self._module_settings.to_data()],
             "events": dict(self._events.counts),
+            "saves": self._saves.to_data(),
             **self._buffers.to_data(),
             **self._order.to_data(),
         }
@@ -96,6 +106,8 @@ class ObservedProgram:
         self._optimizers.built.add(optimizer)
         if self._steps_are_hooked:
             self._noise.start_training(tensors_of(optimizer))
+        for root in self._roots:
+            self._saves.start((*root.named_parameters(), *root.named_buffers()))
 
     def _updated(self) -> set[int]:
         return {id(tensor) for tensor in self._optimizers.tensors()}

@@ -23,6 +23,7 @@ from hotloop.worker.losses import Losses
 from hotloop.worker.observed_entropy import seed_system_entropy
 from hotloop.worker.observed_errors import contained
 from hotloop.worker.observed_program import ObservedProgram
+from hotloop.worker.observed_saves import ObservedSaves
 from hotloop.worker.spec import Channel, ObservationSpec
 from hotloop.workloads.started_plan import StartedPlan
 
@@ -47,10 +48,13 @@ class Observer:
             seed_system_entropy(watch.seed)
         self._notice_seeding()
         self._program = None
+        self._saves = ObservedSaves(step=lambda: self.steps, is_passive=True)
         if not watch.losses_only:
             hooked = not started.plan.at(Stage.STEP)
             self._program = ObservedProgram(watch, steps_are_hooked=hooked, fail=self._fail)
             self._program.follow()
+        else:
+            self._saves.follow(self._fail)
 
     @property
     def is_forked(self) -> bool:
@@ -99,10 +103,15 @@ class Observer:
             contained(self._program.step, self._fail)(optimizer)
         self._channel.send({"event": "stepped", "steps": self.steps})
         if self.steps >= self._watch.steps:
-            self.finish()
+            self._finish()
 
     def finish(self) -> NoReturn:
-        """Send what was seen and end the process."""
+        """The program has come to its own end: send what was seen and end the process."""
+        if self._program is not None and not self.is_forked:
+            contained(self._program.end, self._fail)()
+        self._finish()
+
+    def _finish(self) -> NoReturn:
         if self.is_forked:
             os._exit(0)
         self._channel.send(
@@ -114,6 +123,7 @@ class Observer:
                 "applied": self.started.applied,
                 "refused": self.started.refused,
                 "program": None if self._program is None else self._program.to_data(),
+                "numbers_saved": self._saves.to_data(),
             }
         )
         os._exit(0)
