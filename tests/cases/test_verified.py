@@ -20,6 +20,7 @@ FUSED = {"name": "fused_optimizer"}
 AUTOCAST = {"name": "autocast"}
 EAGER_GRAPH = {"name": "compile", "backend": "aot_eager"}
 USUAL = ("usual.py", "--n", "640", "--wd", "0.1")
+NEVER_CLIPPED = ("usual.py", "--n", "640", "--clip", "1e9")
 BY_EPOCH = ("usual.py", "--n", "650", "--epochs", "2", "--sched", "step")
 
 SOUND = [
@@ -48,6 +49,8 @@ FAULTS = [
     (BY_EPOCH, 30, [{"name": "other_setting"}], "weight_decay of optimizer 0, group 0 is 0 in place of 0.01 in step 1"),
     (BY_EPOCH, 30, [{"name": "other_setting", "how": "schedule"}], "lr of optimizer 0, group 0 is 0.001 in place of"),
     (BY_EPOCH, 30, [{"name": "other_setting", "how": "learning_rate"}, AUTOCAST], "lr of optimizer 0, group 0"),
+    (NEVER_CLIPPED, 8, [{"name": "other_clipping"}], "to a norm of 1e+10 in place of a norm of 1e+09 in step 1"),
+    (NEVER_CLIPPED, 8, [{"name": "other_clipping", "how": "none"}, AUTOCAST], "clipped 0 times in step 1 in place of"),
     (BY_EPOCH, 30, [{"name": "freeze_batchnorm", "how": "slow"}], "momentum of module 0.1 is 0.001 in place of 0.1"),
     (BY_EPOCH, 30, [{"name": "break_off", "steps": 11}], "it ends after 11 steps in place of 22"),
     (BY_EPOCH, 30, [{"name": "break_off", "how": "backward"}], "step 9 has 0 backward passes in place of 1"),

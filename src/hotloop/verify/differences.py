@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from hotloop.verify.clipping import differences_in_limits
 from hotloop.verify.distance import steps_both_made
 from hotloop.verify.order import differences_in_number
 from hotloop.verify.saved import differences_in_kind_of_saves
@@ -24,6 +25,7 @@ def differences_in_kind(
     Runs that are not paired see other samples, which then is no difference.
     """
     yield from differences_in_number(run, baseline)
+    yield from differences_in_limits(run, baseline)
     yield from differences_in_settings(run, baseline, declared=declared)
     for ours, theirs in zip(run.optimizers, baseline.optimizers, strict=False):
         yield from _trained(ours, theirs, is_paired=is_paired)

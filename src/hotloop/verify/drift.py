@@ -13,6 +13,7 @@ from hotloop.errors import MeasurementError, ProtectedFile, WorkloadError
 from hotloop.transform import Plan, Stage, changes_settings
 from hotloop.trial import Curves
 from hotloop.verdict import Outcome, Verdict
+from hotloop.verify.clipping import differences_in_norms
 from hotloop.verify.coverage import covered, not_followed
 from hotloop.verify.differences import differences_in_kind
 from hotloop.verify.distance import SAME, Distance, are_same, distance, farthest, mean_run
@@ -166,11 +167,12 @@ class DriftGate:
         noisy: list[Observation],
         distances: tuple[Distance, Distance],
     ) -> Verdict:
-        """That of the steps and of what the program saved between them."""
+        """That of the steps, of what is clipped in them and of what the program saves between them."""
         tolerance = Tolerance.of(plan.roundoff)
         left_out = not_repeated(self._kept[self._unwatched()], self._kept[self._spec(seed=0)])
         saved = differences_in_values_of_saves(run, baseline, noisy, tolerance, left_out=left_out)
-        return step_verdict(run, baseline, distances, tolerance, declared=_declared(plan), others=saved)
+        others = [*differences_in_norms(run, baseline, noisy, tolerance), *saved]
+        return step_verdict(run, baseline, distances, tolerance, declared=_declared(plan), others=others)
 
     def _draws_random_numbers(self, seed: int) -> bool:
         """Whether another stream for its modules (dropout) changes the baseline's losses."""

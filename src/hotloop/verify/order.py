@@ -11,7 +11,7 @@ _OTHER_BATCH = 0.1  # relative difference of the sketches of two inputs: roundin
 
 
 def differences_in_number(run: Observation, baseline: Observation) -> Iterator[str]:
-    """Steps, steps of each optimizer, backward passes and clippings that are more or fewer."""
+    """Steps, steps of each optimizer, and backward passes that are more or fewer."""
     if len(run.losses) != len(baseline.losses):
         yield f"it ends after {len(run.losses)} steps in place of {len(baseline.losses)}"
     if len(run.optimizers) != len(baseline.optimizers):
@@ -21,7 +21,7 @@ def differences_in_number(run: Observation, baseline: Observation) -> Iterator[s
             yield f"optimizer {index} makes {len(ours.updates)} steps in place of {len(theirs.updates)}"
     yield from _backward_passes(run, baseline)
     if len(run.losses) == len(baseline.losses):
-        for event in ("clipping", "scheduler step", "checkpoint"):
+        for event in ("scheduler step", "checkpoint"):
             if (made := run.events.get(event, 0)) != (wanted := baseline.events.get(event, 0)):
                 yield f"{event}: {made} times in place of {wanted}"
 

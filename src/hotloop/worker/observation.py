@@ -42,6 +42,16 @@ class OptimizerSteps:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ClippedGradients:
+    """One clipping before the end of `step`: by `kind` (norm or value), to `limit`, of gradients with this norm."""
+
+    step: int
+    kind: str
+    limit: float
+    norm: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class LoaderPass:
     """One pass over a loader: for each batch its size, a checksum of its samples in order, and one without order."""
 
@@ -58,7 +68,8 @@ class Observation:
     steps at which each setting of an owner changed, with its new value. `inputs` are element count and sketch of the
     first tensor that each root got, `positions` checksums of the random generators. `graphs` counts what Dynamo
     compiled. `saves` are the objects given to torch.save and, where the program came to its own end, its final state;
-    a run of which only losses were taken has no more than the numbers and texts in them.
+    a run of which only losses were taken has no more than the numbers and texts in them. `clippings` are None where
+    steps are captured whole, and nobody sees them.
     """
 
     losses: tuple[float, ...]
@@ -78,6 +89,7 @@ class Observation:
     passes: tuple[LoaderPass, ...] = ()
     events: Mapping[str, int] = field(default_factory=dict[str, int])
     saves: tuple[SavedObject, ...] = ()
+    clippings: tuple[ClippedGradients, ...] | None = ()
 
 
 def watch(workload: Workload, runs: Sequence[tuple[Plan, ObservationSpec]], settings: Settings) -> list[Observation]:
@@ -143,7 +155,13 @@ def _read_program(seen: Mapping[str, Any]) -> dict[str, Any]:
         ),
         "events": seen["events"],
         "saves": read_saves(seen["saves"]),
+        "clippings": None if seen["clippings"] is None else tuple(map(_read_clipping, seen["clippings"])),
     }
+
+
+def _read_clipping(seen: Sequence[Any]) -> ClippedGradients:
+    step, kind, limit, norm = seen
+    return ClippedGradients(step=step, kind=kind, limit=limit, norm=norm)
 
 
 def _read_optimizer(seen: Mapping[str, Any]) -> OptimizerSteps:

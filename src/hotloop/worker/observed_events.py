@@ -1,4 +1,4 @@
-"""Counts what happens between steps: ends of epochs, evaluations, checkpoints, scheduler steps, and clipping."""
+"""Counts what happens between steps: ends of epochs, evaluations, checkpoints and scheduler steps."""
 
 import functools
 from collections import Counter
@@ -6,21 +6,18 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import lr_scheduler
 from torch.utils.data import dataloader
-
-from hotloop.worker.observed_settings import SettingsLog
 
 KINDS = ("end of an epoch", "evaluation", "checkpoint", "scheduler step")
 
 
 class ObservedEvents:
-    """How often each kind of event was seen so far, and with which limits gradients were clipped."""
+    """How often each kind of event was seen so far."""
 
-    def __init__(self, settings: SettingsLog, *, step: Callable[[], int]) -> None:
+    def __init__(self, *, step: Callable[[], int]) -> None:
         self.counts: Counter[str] = Counter()
-        self._settings = settings
         self._step = step
 
     def follow(self) -> None:
@@ -29,7 +26,6 @@ class ObservedEvents:
         self._count_calls(torch, "save", "checkpoint")
         for kind in (lr_scheduler.LRScheduler, lr_scheduler.ReduceLROnPlateau):
             self._count_calls(kind, "step", "scheduler step")
-        self._record_clipping()
 
     def root_called(self, module: nn.Module) -> None:
         """A root is called; without gradients or in evaluation mode that is an evaluation."""
@@ -58,13 +54,3 @@ class ObservedEvents:
             return original(*args, **kwargs)
 
         setattr(owner, name, functools.wraps(original)(counted))
-
-    def _record_clipping(self) -> None:
-        original = nn.utils.clip_grad_norm_
-
-        def clip_grad_norm_(parameters: Any, max_norm: float, *args: Any, **kwargs: Any) -> Tensor:
-            self._settings.add(self._step() + 1, [("clip_grad_norm_", "max_norm", float(max_norm))])
-            self.counts["clipping"] += 1
-            return original(parameters, max_norm, *args, **kwargs)
-
-        nn.utils.clip_grad_norm_ = nn.utils.clip_grad.clip_grad_norm_ = functools.wraps(original)(clip_grad_norm_)

@@ -8,6 +8,7 @@ from torch.optim.optimizer import Optimizer
 
 from hotloop.worker.noise import StartingNoise
 from hotloop.worker.observed_buffers import ObservedBuffers
+from hotloop.worker.observed_clipping import ObservedClipping
 from hotloop.worker.observed_errors import Fail, contained
 from hotloop.worker.observed_events import ObservedEvents
 from hotloop.worker.observed_optimizers import ObservedOptimizers, hook_steps, notice_built, tensors_of
@@ -35,7 +36,8 @@ class ObservedProgram:
         self._module_settings = SettingsLog()
         self._buffers = ObservedBuffers()
         self._order = ObservedOrder()
-        self._events = ObservedEvents(self._settings, step=lambda: self.steps)
+        self._clipping = ObservedClipping(step=lambda: self.steps)
+        self._events = ObservedEvents(step=lambda: self.steps)
         self._saves = ObservedSaves(step=lambda: self.steps)
         self._optimizers = ObservedOptimizers(
             _spread(spec.steps),
@@ -52,6 +54,7 @@ class ObservedProgram:
         self._order.follow_loaders()
         self._events.follow()
         self._saves.follow(self._fail)
+        self._clipping.follow(self._fail)
 
     def root(self, module: nn.Module) -> None:
         """A root is about to be called for the first time."""
@@ -92,6 +95,7 @@ class ObservedProgram:
             "settings": [*self._settings.to_data(), *self._module_settings.to_data()],
             "events": dict(self._events.counts),
             "saves": self._saves.to_data(),
+            "clippings": self._clipping.to_data() if self._steps_are_hooked else None,
             **self._buffers.to_data(),
             **self._order.to_data(),
         }
