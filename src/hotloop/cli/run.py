@@ -13,7 +13,9 @@ from hotloop.workload import parse_workload
 def run(
     target: Target,
     plan: Annotated[Path, typer.Option(help="The plan to train under (TOML).")],
-    strict: Annotated[bool, typer.Option("--strict", help="Stop, with exit code 1, where a spot check fails.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop, with exit code 1, where a check of the run fails.")
+    ] = False,
     arguments: Rest = None,
     module: IsModule = False,
 ) -> None:

@@ -19,7 +19,7 @@ from hotloop.workload import Workload
 def launch(workload: Workload, plan: Plan, *, proof: Path, is_strict: bool = False) -> NoReturn:
     """Become the training program under `plan`. `proof` is the result.json beside the plan, if there is one.
 
-    Where it `is_strict`, a spot check that fails ends the program with exit code 1.
+    Where it `is_strict`, what `TrainingMonitor` finds may end the program with exit code 1.
 
     Raises NotApplicable where the process cannot be started as the plan says.
     """
