@@ -27,10 +27,11 @@ from hotloop.trial import Trial
 from hotloop.verdict import Outcome, Verdict
 from hotloop.verify.drift import DriftGate
 from hotloop.worker.process import Settings
-from hotloop.workload import Workload
+from hotloop.workload import Recipe, Workload
 from hotloop.workloads.protect import MADE, left_behind
 
 _CONTENDED = 0.3
+_FURTHER, _SHARE_OF_BUDGET = 5.0, 0.03  # seconds of training beyond `steps` in which verification looks for events
 
 
 class Progress(Protocol):
@@ -59,8 +60,8 @@ class Silence:
 class Options:
     """How long to measure and where to leave what was found.
 
-    `budget` is in seconds and covers everything; `steps` is how many steps verification compares; `only` and `skip`
-    name transforms; `out` is the folder for the evidence (None: a temporary one that goes with the session);
+    `budget` is in seconds and covers everything; `steps` is how many steps verification compares at least; `only` and
+    `skip` name transforms; `out` is the folder for the evidence (None: a temporary one that goes with the session);
     `history` is a URL of SQLAlchemy's (None: the user's own SQLite file).
     """
 
@@ -122,7 +123,8 @@ class Session:
     @functools.cached_property
     def gate(self) -> DriftGate:
         """The gate that compares plans with the untransformed workload, whose runs it keeps."""
-        return DriftGate(self.workload, self.settings, steps=self.options.steps)
+        further = 0.0 if isinstance(self.workload, Recipe) else max(_FURTHER, _SHARE_OF_BUDGET * self.options.budget)
+        return DriftGate(self.workload, self.settings, steps=self.options.steps, further_seconds=further)
 
     def note(self, line: str) -> None:
         """Something a reader must know; said once."""

@@ -12,13 +12,23 @@ _KINDS = {
 }
 
 
-def covered(baseline: Observation) -> str:
-    """Steps, optimizers, tensors and events that were seen, and the kinds of events that were not reached."""
+def covered(baseline: Observation, *, seconds: float = 0.0) -> str:
+    """Steps, optimizers, tensors and events that were seen, and the kinds of events that were not reached.
+
+    `seconds` are those of training for which the untransformed program was followed to meet them.
+    """
     tensors = sum(len(optimizer.names) for optimizer in baseline.optimizers)
     seen = [f"{len(baseline.losses)} steps", _count(len(baseline.optimizers), "optimizer"), _count(tensors, "tensor")]
     seen += [_count(n, kind, several) for kind, several in _KINDS.items() if (n := baseline.events.get(kind, 0))]
     missed = [kind for kind in _KINDS if not baseline.events.get(kind)]
-    return f"seen: {', '.join(seen)}" + (f"; not reached: {', '.join(missed)}" if missed else "")
+    seen += ["the end of the program"] if baseline.ended else []
+    within = f" within {seconds:.0f} s of training" if seconds and not baseline.ended else ""
+    return f"seen: {', '.join(seen)}" + (f"; not reached{within}: {', '.join(missed)}" if missed else "")
+
+
+def sites(run: Observation) -> str:
+    """How many models, optimizers and loaders each transform of a plan reached, and why not all; empty for none."""
+    return ", ".join(f"{name} on {told}" for name, told in run.sites_changed.items())
 
 
 def not_followed(baseline: Observation) -> str | None:

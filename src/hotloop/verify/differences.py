@@ -4,7 +4,6 @@ import math
 from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hotloop.verify.clipping import differences_in_limits
 from hotloop.verify.distance import steps_both_made
@@ -32,7 +31,7 @@ def differences_in_kind(
     yield from differences_in_kind_of_saves(run, baseline)
     if run.buffer_names == baseline.buffer_names:
         what = "buffer (a batch-norm statistic)"
-        yield from _still(what, run.buffer_names, _array(run.buffers), _array(baseline.buffers))
+        yield from _still(what, run.buffer_names, run.buffers, baseline.buffers, baseline.buffer_steps)
 
 
 def differences_in_settings(
@@ -99,20 +98,22 @@ def _trained(run: OptimizerSteps, baseline: OptimizerSteps, *, is_paired: bool) 
             elif ours == 0 < theirs:
                 yield f"parameter {name} gets a gradient of zero"
     yield from _lost(run, baseline)
-    yield from _still("parameter", baseline.names, _array(run.updates), _array(baseline.updates))
+    yield from _still("parameter", baseline.names, run.updates, baseline.updates, baseline.recorded)
     if is_paired:
         yield from _not_finite(run, baseline)
 
 
-def _still(what: str, names: Sequence[str], moved: NDArray[np.float64], baseline: NDArray[np.float64]) -> Iterator[str]:
-    """Those that do not move in a step in which they clearly move in the baseline."""
-    steps = min(len(moved), len(baseline))
+def _still(what: str, names: Sequence[str], ours: Rows, theirs: Rows, recorded: Sequence[int]) -> Iterator[str]:
+    """Those that do not move in a step in which they clearly move in the baseline; `recorded` are the rows' steps."""
+    steps = min(len(ours), len(theirs))
     if not names or not steps:
         return
+    moved, baseline = (np.asarray(rows, dtype=np.float64) for rows in (ours, theirs))
     clear = baseline[:steps] > 1e-3 * baseline[:steps].max(axis=0, keepdims=True)
     stuck = clear & (baseline[:steps] > 0) & (moved[:steps] == 0)
     for index in map(int, np.flatnonzero(stuck.any(axis=0))):
-        step = int(np.flatnonzero(stuck[:, index])[0]) + 1
+        row = int(np.flatnonzero(stuck[:, index])[0])
+        step = recorded[row] if recorded else row + 1
         yield f"{what} {names[index]} does not move in step {step} ({int(stuck[:, index].sum())} of {steps} steps)"
 
 
@@ -128,11 +129,8 @@ def _not_finite(run: OptimizerSteps, baseline: OptimizerSteps) -> Iterator[str]:
     """Updates that are finite in only one of them."""
     steps = steps_both_made(run, baseline)
     finite = [[math.isfinite(math.fsum(row)) for row in r.updates[:steps]] for r in (run, baseline)]
-    for step, (ours, theirs) in enumerate(zip(*finite, strict=True), start=1):
+    numbers = baseline.recorded[:steps] or range(1, steps + 1)
+    for step, ours, theirs in zip(numbers, *finite, strict=True):
         if ours != theirs:
             yield f"an update of step {step} is {'finite' if ours else 'not finite'}, and the baseline's is not so"
             return
-
-
-def _array(rows: Rows) -> NDArray[np.float64]:
-    return np.asarray(rows, dtype=np.float64)

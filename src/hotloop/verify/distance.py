@@ -103,7 +103,7 @@ def relative_losses(run: Observation, baseline: Observation) -> Curve:
 
 
 def steps_both_made(ours: OptimizerSteps, theirs: OptimizerSteps) -> int:
-    """How many of their steps can be compared."""
+    """How many of their recorded steps can be compared."""
     return min(len(ours.updates), len(theirs.updates)) if len(ours.names) == len(theirs.names) else 0
 
 
@@ -111,7 +111,7 @@ def _steps_apart(ours: OptimizerSteps, theirs: OptimizerSteps, clear: float) -> 
     steps = steps_both_made(ours, theirs)
     if not steps:
         return dict.fromkeys(_OF_STEPS, float("inf"))
-    sketched = sorted(step for step in theirs.update_sketches if step <= steps and step in ours.update_sketches)
+    sketched = sorted(step for step in theirs.update_sketches if step in ours.update_sketches)
     found = {step: _step_apart(ours, theirs, step, clear) for step in {1, *sketched}}
     later = [found[step] for step in sketched if step > 1]
     names = ("gradients", "scale", "placement")
@@ -123,10 +123,10 @@ def _steps_apart(ours: OptimizerSteps, theirs: OptimizerSteps, clear: float) -> 
 
 
 def _step_apart(ours: OptimizerSteps, theirs: OptimizerSteps, step: int, clear: float) -> dict[str, float]:
-    sizes = theirs.gradients[step - 1]
+    sizes = theirs.gradients[theirs.row_of(step)]
     return {
         "gradients": _sketches_apart(ours.gradient_sketches.get(step, ()), theirs.gradient_sketches.get(step, ())),
-        "scale": _scale_error(ours.gradients[step - 1], sizes),
+        "scale": _scale_error(ours.gradients[ours.row_of(step)], sizes),
         "placement": _sketches_apart(
             ours.update_sketches.get(step, ()), theirs.update_sketches.get(step, ()), _significant(sizes, clear)
         ),

@@ -14,9 +14,10 @@ from hotloop.transform import Plan, Stage, changes_settings
 from hotloop.trial import Curves
 from hotloop.verdict import Outcome, Verdict
 from hotloop.verify.clipping import differences_in_norms
-from hotloop.verify.coverage import covered, not_followed
+from hotloop.verify.coverage import covered, not_followed, sites
 from hotloop.verify.differences import differences_in_kind
 from hotloop.verify.distance import SAME, Distance, are_same, distance, farthest, mean_run
+from hotloop.verify.last_step import last_step, up_to
 from hotloop.verify.loss_band import loss_band
 from hotloop.verify.order import differences_in_order, draws_otherwise
 from hotloop.verify.saved import differences_in_values_of_saves, not_compared, not_repeated
@@ -37,25 +38,35 @@ _REPEATED = 1e-3
 
 @dataclass(frozen=True, kw_only=True)
 class GateResult:
-    """Verdicts of both gates, the curves behind them, and what a reader should know."""
+    """Verdicts of both gates, the curves behind them, what a reader should know, and which sites the plan reached."""
 
     verdicts: tuple[Verdict, ...]
     curves: Curves = field(default_factory=Curves)
     notes: tuple[str, ...] = ()
+    reached: str = ""
 
 
 class DriftGate:
-    """Checks plans against the untransformed workload; runs of the baseline are made once and kept."""
+    """Checks plans against the untransformed workload; runs of the baseline are made once and kept.
 
-    def __init__(self, workload: Workload, settings: Settings, *, steps: int = 30) -> None:
+    At least `steps` steps are compared, and more where the first end of an epoch, scheduler step, evaluation,
+    checkpoint or the program's own end come within `further_seconds` of plain training.
+    """
+
+    def __init__(
+        self, workload: Workload, settings: Settings, *, steps: int = 30, further_seconds: float = 0.0
+    ) -> None:
         self._workload = workload
         self._settings = settings
         self._steps = steps
+        self._further_seconds = further_seconds
+        self._last = 0 if further_seconds else steps
         self._kept: dict[ObservationSpec, Observation] = {}
 
     def prepare(self) -> None:
         """Run the baseline twice. Raises as workers do where the untransformed program itself does not train."""
         with contextlib.suppress(NotFollowed):  # `check` says so of each plan
+            self._find_last()
             self._baseline(self._spec(seed=0), self._unwatched())
 
     def check(self, plan: Plan) -> GateResult:
@@ -65,7 +76,17 @@ class DriftGate:
         except NotFollowed as error:
             return _inconclusive(str(error))
 
+    def _find_last(self) -> None:
+        """Run the untransformed program once, of which only losses are taken, to see where its events come."""
+        if self._last:
+            return
+        spec = replace(self._spec(seed=0), steps=self._steps, losses_only=True, further_seconds=self._further_seconds)
+        run = watch(self._workload, [(Plan(), spec)], self._settings)[0]
+        self._last = last_step(run, self._steps)
+        self._kept[self._unwatched()] = up_to(run, self._last)
+
     def _checked(self, plan: Plan) -> GateResult:
+        self._find_last()
         baseline = self._baseline(self._spec(seed=0))
         reason = self._too_little_seen(baseline) or not_followed(baseline)
         if reason is not None:
@@ -79,7 +100,7 @@ class DriftGate:
             return self._unpaired(plan, (*notes, _UNREPEATED))
         results = [self._paired(plan, seed) for seed in ((0,) if baseline.seeds_itself else (0, 1))]
         worst = next((result for result in results if not all(v.passed for v in result.verdicts)), results[0])
-        result = _with_coverage(replace(worst, notes=(*notes, *worst.notes)), covered(baseline))
+        result = _with_coverage(replace(worst, notes=(*notes, *worst.notes)), self._seen(baseline))
         unknown = not_compared(baseline)
         return _not_proven(result, unknown) if unknown is not None and _holds(result) else result
 
@@ -87,7 +108,13 @@ class DriftGate:
         self, *, seed: int, stream: int = 0, noise: tuple[float, int] = (0.0, 0), draws: Draws = "shared"
     ) -> ObservationSpec:
         return ObservationSpec(
-            steps=self._steps, seed=seed, stream=stream, noise=noise[0], noise_seed=noise[1], draws=draws
+            steps=self._last,
+            dense=self._steps,
+            seed=seed,
+            stream=stream,
+            noise=noise[0],
+            noise_seed=noise[1],
+            draws=draws,
         )
 
     def _unwatched(self, number: int = 0) -> ObservationSpec:
@@ -124,6 +151,9 @@ class DriftGate:
     def _paired(self, plan: Plan, seed: int) -> GateResult:
         """Step by step against the baseline, both drawing the same random numbers."""
         run = self._run(plan, self._spec(seed=seed))
+        return replace(self._judged(plan, seed, run), reached=sites(run))
+
+    def _judged(self, plan: Plan, seed: int, run: Observation) -> GateResult:
         baseline = self._baseline(self._spec(seed=seed))
         if not plan.at(Stage.STEP):  # a captured step calls no root
             order = differences_in_order(run, baseline, loads=bool(plan.at(Stage.DATA)))
@@ -250,8 +280,11 @@ class DriftGate:
         )
         curves = loss_band(runs[0], plain[0], plain, OWN_NOISE)
         note = f"{len(runs)} runs of each were compared"
-        result = GateResult(verdicts=(step, drift), curves=curves, notes=(*notes, note))
-        return _with_coverage(result, covered(plain[0]))
+        result = GateResult(verdicts=(step, drift), curves=curves, notes=(*notes, note), reached=sites(runs[0]))
+        return _with_coverage(result, self._seen(plain[0]))
+
+    def _seen(self, baseline: Observation) -> str:
+        return covered(baseline, seconds=self._further_seconds)
 
     def _too_little_seen(self, baseline: Observation) -> str | None:
         finite = int(np.isfinite(baseline.losses).sum())
@@ -298,11 +331,12 @@ def _refused(reason: str) -> GateResult:
 
 
 def _with_coverage(result: GateResult, seen: str) -> GateResult:
-    """The same result; where it passes, its first verdict says what it looked at."""
+    """The same result; where it passes, its first verdict says what it looked at, and what the plan reached."""
     first, *rest = result.verdicts
     if not first.passed or seen in first.message:
         return result
-    return replace(result, verdicts=(replace(first, message=f"{first.message}; {seen}"), *rest))
+    reached = f"; the plan acts: {result.reached}" if result.reached else ""
+    return replace(result, verdicts=(replace(first, message=f"{first.message}; {seen}{reached}"), *rest))
 
 
 def _holds(result: GateResult) -> bool:

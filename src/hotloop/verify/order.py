@@ -17,8 +17,8 @@ def differences_in_number(run: Observation, baseline: Observation) -> Iterator[s
     if len(run.optimizers) != len(baseline.optimizers):
         yield f"it trains with {len(run.optimizers)} optimizers in place of {len(baseline.optimizers)}"
     for index, (ours, theirs) in enumerate(zip(run.optimizers, baseline.optimizers, strict=False)):
-        if len(ours.updates) != len(theirs.updates) and len(run.losses) == len(baseline.losses):
-            yield f"optimizer {index} makes {len(ours.updates)} steps in place of {len(theirs.updates)}"
+        if ours.num_steps != theirs.num_steps and len(run.losses) == len(baseline.losses):
+            yield f"optimizer {index} makes {ours.num_steps} steps in place of {theirs.num_steps}"
     yield from _backward_passes(run, baseline)
     if len(run.losses) == len(baseline.losses):
         for event in ("scheduler step", "checkpoint"):

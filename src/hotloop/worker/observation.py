@@ -26,7 +26,7 @@ class NotFollowed(MeasurementError):
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerSteps:
-    """What one optimizer was seen to do; the first index is its own step.
+    """What one optimizer was seen to do; a row for each of its own steps, or for those in `recorded` of its `steps`.
 
     `gradients` (as the step met them) and `updates` are 2-norms by tensor (named in `names`); a gradient of -1 is no
     gradient at all. `moved` is the share of all elements that changed. The sketches are those of some steps, counted
@@ -39,6 +39,17 @@ class OptimizerSteps:
     moved: tuple[float, ...]
     gradient_sketches: Mapping[int, Rows] = field(default_factory=dict[int, Rows])
     update_sketches: Mapping[int, Rows] = field(default_factory=dict[int, Rows])
+    recorded: tuple[int, ...] = ()
+    steps: int = 0
+
+    @property
+    def num_steps(self) -> int:
+        """All its steps."""
+        return self.steps or len(self.updates)
+
+    def row_of(self, step: int) -> int:
+        """The row that belongs to a step."""
+        return self.recorded.index(step) if self.recorded else step - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +80,9 @@ class Observation:
     first tensor that each root got, `positions` checksums of the random generators. `graphs` counts what Dynamo
     compiled. `saves` are the objects given to torch.save and, where the program came to its own end, its final state;
     a run of which only losses were taken has no more than the numbers and texts in them. `clippings` are None where
-    steps are captured whole, and nobody sees them.
+    steps are captured whole, and nobody sees them. `first_events` are the steps after which a kind of event was first
+    met, and the run has `ended` by itself. `sites_changed` says how many models, optimizers and loaders each transform
+    reached.
     """
 
     losses: tuple[float, ...]
@@ -81,6 +94,7 @@ class Observation:
     optimizers: tuple[OptimizerSteps, ...] = ()
     buffer_names: tuple[str, ...] = ()
     buffers: Rows = ()
+    buffer_steps: tuple[int, ...] = ()
     settings: Mapping[tuple[str, str], tuple[tuple[int, Number], ...]] = field(
         default_factory=dict[tuple[str, str], tuple[tuple[int, Number], ...]]
     )
@@ -90,6 +104,9 @@ class Observation:
     events: Mapping[str, int] = field(default_factory=dict[str, int])
     saves: tuple[SavedObject, ...] = ()
     clippings: tuple[ClippedGradients, ...] | None = ()
+    first_events: Mapping[str, int] = field(default_factory=dict[str, int])
+    ended: bool = False
+    sites_changed: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def watch(workload: Workload, runs: Sequence[tuple[Plan, ObservationSpec]], settings: Settings) -> list[Observation]:
@@ -132,18 +149,18 @@ def _read(seen: Mapping[str, Any]) -> Observation:
         applied=seen["applied"],
         refused=seen["refused"],
         graphs=seen["graphs"],
-        **_read_program(seen["program"] or {"saves": seen["numbers_saved"]}),
+        ended=seen["ended"],
+        sites_changed=seen["sites_changed"],
+        **(_read_program(seen["program"]) if seen["program"] else _read_lightly(seen["lightly"])),
     )
 
 
 def _read_program(seen: Mapping[str, Any]) -> dict[str, Any]:
-    """What was seen beside losses; a run of which only those were taken has saves alone."""
-    if len(seen) == 1:
-        return {"saves": read_saves(seen["saves"])}
     return {
         "optimizers": tuple(map(_read_optimizer, seen["optimizers"])),
         "buffer_names": tuple(seen["buffer_names"]),
         "buffers": _rows(seen["buffers"]),
+        "buffer_steps": tuple(seen["buffer_steps"]),
         "settings": {
             (owner, name): tuple((step, value) for step, value in changes) for owner, name, changes in seen["settings"]
         },
@@ -159,6 +176,10 @@ def _read_program(seen: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _read_lightly(seen: Mapping[str, Any]) -> dict[str, Any]:
+    return {"saves": read_saves(seen["saves"]), "events": seen["events"], "first_events": seen["first_events"]}
+
+
 def _read_clipping(seen: Sequence[Any]) -> ClippedGradients:
     step, kind, limit, norm = seen
     return ClippedGradients(step=step, kind=kind, limit=limit, norm=norm)
@@ -168,6 +189,8 @@ def _read_optimizer(seen: Mapping[str, Any]) -> OptimizerSteps:
     width = len(seen["names"])
     return OptimizerSteps(
         names=tuple(seen["names"]),
+        steps=seen["steps"],
+        recorded=tuple(seen["recorded"]),
         gradients=_rows(seen["gradients"], width, -1.0),
         updates=_rows(seen["updates"], width, 0.0),
         moved=tuple(seen["moved"]),

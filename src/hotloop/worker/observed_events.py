@@ -14,10 +14,12 @@ KINDS = ("end of an epoch", "evaluation", "checkpoint", "scheduler step")
 
 
 class ObservedEvents:
-    """How often each kind of event was seen so far."""
+    """How often each kind of event was seen so far, and after which step first."""
 
     def __init__(self, *, step: Callable[[], int]) -> None:
         self.counts: Counter[str] = Counter()
+        self.first: dict[str, int] = {}
+        self._may_come = {"evaluation", "checkpoint"}
         self._step = step
 
     def follow(self) -> None:
@@ -27,20 +29,30 @@ class ObservedEvents:
         for kind in (lr_scheduler.LRScheduler, lr_scheduler.ReduceLROnPlateau):
             self._count_calls(kind, "step", "scheduler step")
 
+    @property
+    def has_met_all(self) -> bool:
+        """Whether each kind that may come has been seen: epochs end where there are loaders."""
+        return self._may_come <= self.first.keys()
+
     def root_called(self, module: nn.Module) -> None:
         """A root is called; without gradients or in evaluation mode that is an evaluation."""
         if not (module.training and torch.is_grad_enabled()):
-            self.counts["evaluation"] += 1
+            self._met("evaluation")
+
+    def _met(self, kind: str) -> None:
+        self.counts[kind] += 1
+        self.first.setdefault(kind, self._step())
 
     def _count_epochs(self) -> None:
         kind: Any = dataloader._BaseDataLoaderIter  # pyright: ignore[reportPrivateUsage]
         original = kind.__next__
 
         def following(iterator: Any) -> Any:
+            self._may_come.add("end of an epoch")
             try:
                 return original(iterator)
             except StopIteration:
-                self.counts["end of an epoch"] += 1
+                self._met("end of an epoch")
                 raise
 
         kind.__next__ = following
@@ -49,8 +61,9 @@ class ObservedEvents:
         original = getattr(owner, name)
 
         def counted(*args: Any, **kwargs: Any) -> Any:
+            self._may_come.add(event)
             if self._step():  # a scheduler makes a step of its own when it is built
-                self.counts[event] += 1
+                self._met(event)
             return original(*args, **kwargs)
 
         setattr(owner, name, functools.wraps(original)(counted))

@@ -20,8 +20,9 @@ from hotloop.worker.observed_tensors import NO_GRADIENT, can_be_followed, norm, 
 class ObservedOptimizers:
     """All optimizers of a program, in the order of their first steps.
 
-    `name_of` names a tensor by the module that holds it, or answers None. `before_any_step` is called where the first
-    step of an optimizer begins.
+    Tensors are looked at in the steps that are due, and sketched in those among them that are `sketched`. `name_of`
+    names a tensor by the module that holds it, or answers None. `before_any_step` is called where the first step of an
+    optimizer begins.
     """
 
     def __init__(
@@ -29,11 +30,13 @@ class ObservedOptimizers:
         sketched: frozenset[int],
         settings: SettingsLog,
         *,
+        is_due: Callable[[int], bool],
         name_of: Callable[[Tensor], str | None],
         before_any_step: Callable[[Optimizer], None],
     ) -> None:
         self.built: weakref.WeakSet[Optimizer] = weakref.WeakSet()
         self._sketched = sketched
+        self._is_due = is_due
         self._settings = settings
         self._name_of = name_of
         self._before_any_step = before_any_step
@@ -83,7 +86,7 @@ class ObservedOptimizers:
         record = self._records.get(optimizer)
         if record is None:
             self._before_any_step(optimizer)
-            record = _OptimizerRecord(f"optimizer {len(self._all)}", self._sketched, self._name_of)
+            record = _OptimizerRecord(f"optimizer {len(self._all)}", self._sketched, self._is_due, self._name_of)
             self._records[optimizer] = record
             self._all.append(record)
             weakref.finalize(optimizer, record.forget_tensors)
@@ -93,10 +96,18 @@ class ObservedOptimizers:
 class _OptimizerRecord:
     """One optimizer, step by step; the values of its tensors are kept from the end of one step to that of the next."""
 
-    def __init__(self, title: str, sketched: frozenset[int], name_of: Callable[[Tensor], str | None]) -> None:
+    def __init__(
+        self,
+        title: str,
+        sketched: frozenset[int],
+        is_due: Callable[[int], bool],
+        name_of: Callable[[Tensor], str | None],
+    ) -> None:
         self.title = title
         self.steps = 0
         self._sketched = sketched
+        self._is_due = is_due
+        self._recorded: list[int] = []
         self._name_of = name_of
         self._names: list[str] = []
         self._positions: dict[int, int] = {}
@@ -110,7 +121,7 @@ class _OptimizerRecord:
     @property
     def has_gradients(self) -> bool:
         """Whether the gradients of the step under way have been read, and there were any."""
-        return len(self._gradients) > self.steps and any(size != NO_GRADIENT for size in self._gradients[-1])
+        return len(self._gradients) > len(self._updates) and any(size != NO_GRADIENT for size in self._gradients[-1])
 
     def begin(self, optimizer: Optimizer) -> None:
         for group, index, tensor in _held(optimizer):
@@ -124,12 +135,14 @@ class _OptimizerRecord:
         return self._name_of(tensor) or f"{self.title}, group {group}, tensor {index}"
 
     def read_gradients(self, optimizer: Optimizer) -> None:
+        if not self._is_due(self.steps + 1):
+            return
         scale = getattr(optimizer, "grad_scale", None)  # of a GradScaler that leaves the division to a fused kernel
         found: list[Tensor | None] = [None] * len(self._names)
         for _, _, tensor in _held(optimizer):
             if id(tensor) in self._positions and tensor.grad is not None:
                 found[self._positions[id(tensor)]] = tensor.grad if scale is None else tensor.grad / scale
-        del self._gradients[self.steps :]
+        del self._gradients[len(self._updates) :]
         self._gradients.append([norm(gradient) for gradient in found])
         if self.steps + 1 in self._sketched:
             self._gradient_sketches[self.steps + 1] = [sketch(g, str(n)) for n, g in enumerate(found)]
@@ -137,11 +150,18 @@ class _OptimizerRecord:
     def end(self, optimizer: Optimizer) -> None:
         self.begin(optimizer)  # what the step itself has added
         self.steps += 1
+        if not (self._is_due(self.steps) or self._is_due(self.steps + 1)):
+            return
         updates: list[Tensor | None] = [None] * len(self._names)
         for group, index, tensor in _held(optimizer):
             self._names[self._positions[id(tensor)]] = self._name(group, index, tensor)  # a root may be known only now
             updates[self._positions[id(tensor)]] = tensor.detach() - self._before[id(tensor)]
             self._before[id(tensor)] = tensor.detach().clone()
+        if self._is_due(self.steps):
+            self._keep(updates)
+
+    def _keep(self, updates: list[Tensor | None]) -> None:
+        self._recorded.append(self.steps)
         self._updates.append([max(norm(update), 0.0) for update in updates])
         self._moved.append(share_not_zero([update for update in updates if update is not None]))
         if self.steps in self._sketched:
@@ -157,7 +177,9 @@ class _OptimizerRecord:
     def to_data(self) -> dict[str, Any]:
         return {
             "names": self._names,
-            "gradients": self._gradients[: self.steps],
+            "steps": self.steps,
+            "recorded": self._recorded,
+            "gradients": self._gradients[: len(self._updates)],
             "updates": self._updates,
             "moved": self._moved,
             "gradient_sketches": list(self._gradient_sketches.items()),

@@ -34,14 +34,17 @@ class ObservedProgram:
         self._names: dict[int, str] = {}
         self._settings = SettingsLog()
         self._module_settings = SettingsLog()
-        self._buffers = ObservedBuffers()
+        dense = spec.steps if spec.dense is None else spec.dense
+        sketched = _spread(dense) | _spread(spec.steps)
+        self._buffers = ObservedBuffers(is_due := lambda step: step <= dense or step in sketched)
         self._order = ObservedOrder()
         self._clipping = ObservedClipping(step=lambda: self.steps)
         self._events = ObservedEvents(step=lambda: self.steps)
         self._saves = ObservedSaves(step=lambda: self.steps)
         self._optimizers = ObservedOptimizers(
-            _spread(spec.steps),
+            sketched,
             self._settings,
+            is_due=is_due,
             name_of=lambda tensor: self._names.get(id(tensor)),
             before_any_step=self._before_any_step,
         )

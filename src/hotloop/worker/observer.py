@@ -22,8 +22,8 @@ from hotloop.worker.draws import modules_may_draw_apart, settle_draws, silence
 from hotloop.worker.losses import Losses
 from hotloop.worker.observed_entropy import seed_system_entropy
 from hotloop.worker.observed_errors import contained
+from hotloop.worker.observed_lightly import ObservedLightly
 from hotloop.worker.observed_program import ObservedProgram
-from hotloop.worker.observed_saves import ObservedSaves
 from hotloop.worker.spec import Channel, ObservationSpec
 from hotloop.workloads.started_plan import StartedPlan
 
@@ -48,13 +48,13 @@ class Observer:
             seed_system_entropy(watch.seed)
         self._notice_seeding()
         self._program = None
-        self._saves = ObservedSaves(step=lambda: self.steps, is_passive=True)
+        self._lightly = ObservedLightly(watch)
         if not watch.losses_only:
             hooked = not started.plan.at(Stage.STEP)
             self._program = ObservedProgram(watch, steps_are_hooked=hooked, fail=self._fail)
             self._program.follow()
         else:
-            self._saves.follow(self._fail)
+            self._lightly.follow(self._fail)
 
     @property
     def is_forked(self) -> bool:
@@ -81,6 +81,8 @@ class Observer:
         apart = modules_may_draw_apart()
         if self._program is not None and not self.is_forked:
             contained(self._program.before_call, self._fail)(module, args, kwargs, trains=apart)
+        elif not self.is_forked:
+            self._lightly.root_called(module)
         with self._own_stream() if apart else nullcontext():
             yield
 
@@ -101,17 +103,18 @@ class Observer:
         self.steps += 1
         if self._program is not None:
             contained(self._program.step, self._fail)(optimizer)
+        is_last = self.steps >= self._watch.steps if self._program is not None else self._lightly.step()
         self._channel.send({"event": "stepped", "steps": self.steps})
-        if self.steps >= self._watch.steps:
+        if is_last:
             self._finish()
 
     def finish(self) -> NoReturn:
         """The program has come to its own end: send what was seen and end the process."""
         if self._program is not None and not self.is_forked:
             contained(self._program.end, self._fail)()
-        self._finish()
+        self._finish(ended=True)
 
-    def _finish(self) -> NoReturn:
+    def _finish(self, *, ended: bool = False) -> NoReturn:
         if self.is_forked:
             os._exit(0)
         self._channel.send(
@@ -122,8 +125,10 @@ class Observer:
                 "seeds_itself": self._seeds_itself,
                 "applied": self.started.applied,
                 "refused": self.started.refused,
+                "ended": ended,
+                "sites_changed": self.started.sites_changed(),
                 "program": None if self._program is None else self._program.to_data(),
-                "numbers_saved": self._saves.to_data(),
+                "lightly": self._lightly.to_data(),
             }
         )
         os._exit(0)

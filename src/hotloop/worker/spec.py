@@ -26,6 +26,10 @@ class ObservationSpec:
     multiplied by 1 + `noise` * N(0, 1) before training begins, with the normal draws of `noise_seed`. `shift` changes
     the seeds that the program itself sets: other random numbers of the same law. With `losses_only` nothing else is
     looked at, so that such a run shows what watching changes.
+
+    Tensors are looked at in each of the first `dense` steps (None: in all) and in a few of those after them; losses,
+    settings and order in all. A run of which only losses are taken may go on for `further_seconds` of training, until
+    it has met one of each kind of event.
     """
 
     steps: int
@@ -36,6 +40,8 @@ class ObservationSpec:
     draws: Literal["shared", "own", "silent"] = "shared"
     shift: int = 0
     losses_only: bool = False
+    dense: int | None = None
+    further_seconds: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

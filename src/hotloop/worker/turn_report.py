@@ -15,8 +15,9 @@ class TurnReport:
     `wall`, `cpu` and `cuda` are seconds of each step, `losses` NaN where a step differentiated nothing. `steps` counts
     all steps so far, `children` the processes that it started, `program_threads` its Python threads beside the main
     one, `prefetched_steps` the batches that loaders may have ready ahead of the program. `not_applied` says of which
-    transforms nothing came, and why. `rss`, `cuda_allocated` and `cuda_reserved` are peaks in bytes. `ready_seconds`
-    passed between the start of the process and the moment when it was ready to train.
+    transforms nothing came, and why; `sites_changed` how many models, optimizers or loaders each one reached. `rss`,
+    `cuda_allocated` and `cuda_reserved` are peaks in bytes. `ready_seconds` passed between the start of the process and
+    the moment when it was ready to train.
     """
 
     wall: tuple[float, ...]
@@ -31,6 +32,7 @@ class TurnReport:
     roots: int
     optimizers: tuple[str, ...]
     not_applied: Mapping[str, str]
+    sites_changed: Mapping[str, str]
     rss: int
     cuda_allocated: int
     cuda_reserved: int

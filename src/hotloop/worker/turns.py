@@ -127,6 +127,7 @@ class Turns:
             "roots": self._roots,
             "optimizers": sorted(self._optimizers),
             "not_applied": self._started_plan.not_applied(),
+            "sites_changed": self._started_plan.sites_changed(),
             "rss": _peak_rss(self._process),
             "cuda_allocated": torch.cuda.max_memory_allocated() if self._cuda else 0,
             "cuda_reserved": torch.cuda.max_memory_reserved() if self._cuda else 0,
