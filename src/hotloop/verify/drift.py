@@ -21,7 +21,7 @@ from hotloop.verify.last_step import last_step, up_to
 from hotloop.verify.loss_band import loss_band
 from hotloop.verify.order import differences_in_order, draws_otherwise
 from hotloop.verify.saved import differences_in_values_of_saves, not_compared, not_repeated
-from hotloop.verify.tolerance import OWN_NOISE, Tolerance
+from hotloop.verify.tolerance import OWN_NOISE, Tolerance, is_reduced
 from hotloop.verify.verdicts import drift_verdict, step_verdict, unpaired_verdict
 from hotloop.worker.draws import Draws
 from hotloop.worker.observation import NotFollowed, Observation, watch
@@ -62,6 +62,7 @@ class DriftGate:
         self._further_seconds = further_seconds
         self._last = 0 if further_seconds else steps
         self._kept: dict[ObservationSpec, Observation] = {}
+        self._judged: dict[str, GateResult] = {}
 
     def prepare(self) -> None:
         """Run the baseline twice. Raises as workers do where the untransformed program itself does not train."""
@@ -72,7 +73,7 @@ class DriftGate:
     def check(self, plan: Plan) -> GateResult:
         """Whether `plan` trains the same model. Raises as workers do where it crashes."""
         try:
-            return self._checked(plan)
+            return self._checked_by_precision(plan)
         except NotFollowed as error:
             return _inconclusive(str(error))
 
@@ -84,6 +85,22 @@ class DriftGate:
         run = watch(self._workload, [(Plan(), spec)], self._settings)[0]
         self._last = last_step(run, self._steps)
         self._kept[self._unwatched()] = up_to(run, self._last)
+
+    def _checked_by_precision(self, plan: Plan) -> GateResult:
+        """What rounds finer than the whole plan is judged first and by itself, so that nothing hides behind bf16."""
+        finer = Plan(tuple(transform for transform in plan.transforms if not is_reduced(transform.roundoff)))
+        if not (finer.transforms and is_reduced(plan.roundoff)):
+            return self._judged_once(plan)
+        result = self._judged_once(finer)
+        if _holds(result):
+            return self._judged_once(plan)
+        return replace(result, notes=(*result.notes, f"judged in fp32, as {finer.short_title} alone"))
+
+    def _judged_once(self, plan: Plan) -> GateResult:
+        key = plan.to_toml()
+        if key not in self._judged:
+            self._judged[key] = self._checked(plan)
+        return self._judged[key]
 
     def _checked(self, plan: Plan) -> GateResult:
         self._find_last()

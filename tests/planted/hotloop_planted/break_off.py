@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from hotloop.transform import Stage, TransformBase
+from hotloop_planted.acted import acted
 
 
 class BreakOff(TransformBase):
@@ -25,6 +26,8 @@ class BreakOff(TransformBase):
 
         def after_step(*_: Any) -> None:
             made.append(None)
+            if len(made) == self.steps:
+                acted()
             if len(made) == self.steps and self.how == "program":
                 raise SystemExit(0)
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from hotloop.transform import OptimizerSite, Stage, TransformBase
+from hotloop_planted.acted import acted
 
 
 class DropEveryTenthStep(TransformBase):
@@ -18,6 +19,9 @@ class DropEveryTenthStep(TransformBase):
 
         def step(*args: Any, **kwargs: Any) -> Any:
             calls.append(None)
-            return None if len(calls) % 10 == 0 else original(*args, **kwargs)
+            if len(calls) % 10 == 0:
+                acted()
+                return None
+            return original(*args, **kwargs)
 
         site.kind.step = step

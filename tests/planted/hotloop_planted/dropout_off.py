@@ -5,6 +5,7 @@ from typing import Any, Literal
 from torch import nn
 
 from hotloop.transform import Stage, TransformBase
+from hotloop_planted.acted import acted
 
 
 class DropoutOff(TransformBase):
@@ -22,11 +23,15 @@ class DropoutOff(TransformBase):
             nn.functional.dropout = _pass
         for module in site.modules():
             if isinstance(module, nn.Dropout):
+                if module.p and self.how != "function":
+                    acted()
                 if self.how == "eval":
                     module.eval()
                 elif self.how == "rate":
                     module.p = 0.0
 
 
-def _pass(value: Any, *_: Any, **__: Any) -> Any:
+def _pass(value: Any, p: float = 0.5, training: bool = True, *_: Any, **__: Any) -> Any:
+    if p and training:
+        acted()
     return value

@@ -5,6 +5,7 @@ from typing import Literal
 from torch import nn
 
 from hotloop.transform import Stage, TransformBase
+from hotloop_planted.acted import acted
 
 
 class FreezeBatchNorm(TransformBase):
@@ -20,6 +21,7 @@ class FreezeBatchNorm(TransformBase):
         """Act on all batch-norm of one root."""
         for module in site.modules():
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                acted()
                 if self.how == "eval":
                     module.eval()
                 else:

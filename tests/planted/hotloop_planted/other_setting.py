@@ -1,32 +1,82 @@
 """One setting of an optimizer that is not the program's."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from torch.optim.lr_scheduler import LRScheduler
 
 from hotloop.transform import OptimizerSite, Stage, TransformBase
+from hotloop_planted.acted import acted
 
 
 class OtherSetting(TransformBase):
-    """Takes weight decay away, lowers or doubles the learning rate, or keeps schedulers from stepping."""
+    """Takes weight decay away, changes the learning rate, moments, eps, or keeps schedulers from stepping."""
 
-    how: Literal["weight_decay", "learning_rate", "learning_rate_doubled", "schedule"] = "weight_decay"
-
+    how: Literal[
+        "weight_decay", "learning_rate", "learning_rate_doubled", "schedule", "momentum", "second_moment",
+        "eps", "variant",
+    ] = "weight_decay"  # fmt: skip
     name = "other_setting"
     stage = Stage.OPTIMIZER
     roundoff = 2.0**-24
 
     def apply(self, site: OptimizerSite) -> None:
         """Change the defaults of one optimizer, or what all schedulers do once they are built."""
-        if self.how == "weight_decay":
-            site.defaults["weight_decay"] = 0.0
-        elif self.how == "schedule":
-            original = LRScheduler.step
-
-            def step(scheduler: LRScheduler, epoch: int | None = None) -> None:
-                if getattr(scheduler, "last_epoch", -1) < 0:
-                    original(scheduler, epoch)
-
-            LRScheduler.step = step
-        else:
+        before = dict(site.defaults)
+        if self.how == "schedule":
+            _stop_schedules()
+        elif self.how.startswith("learning_rate"):
             site.defaults["lr"] *= 0.99 if self.how == "learning_rate" else 2.0
+        else:
+            _CHANGES[self.how](site.defaults)
+        if before != site.defaults:
+            acted()
+
+
+def _stop_schedules() -> None:
+    original = LRScheduler.step
+
+    def step(scheduler: LRScheduler, epoch: int | None = None) -> None:
+        if getattr(scheduler, "last_epoch", -1) < 0:
+            original(scheduler, epoch)
+        else:
+            acted()
+
+    LRScheduler.step = step
+
+
+def _no_decay(defaults: dict[str, Any]) -> None:
+    if defaults.get("weight_decay"):
+        defaults["weight_decay"] = 0.0
+
+
+def _other_momentum(defaults: dict[str, Any]) -> None:
+    if defaults.get("momentum"):
+        defaults["momentum"] = 0.8
+    elif "betas" in defaults:
+        defaults["betas"] = (0.8, defaults["betas"][1])
+
+
+def _other_second_moment(defaults: dict[str, Any]) -> None:
+    if "betas" in defaults:
+        defaults["betas"] = (defaults["betas"][0], 0.95)
+
+
+def _other_eps(defaults: dict[str, Any]) -> None:
+    if "eps" in defaults:
+        defaults["eps"] = 1e-6
+
+
+def _other_variant(defaults: dict[str, Any]) -> None:
+    if "amsgrad" in defaults:
+        defaults["amsgrad"] = True
+    elif defaults.get("momentum"):
+        defaults["nesterov"] = True
+
+
+_CHANGES = {
+    "weight_decay": _no_decay,
+    "momentum": _other_momentum,
+    "second_moment": _other_second_moment,
+    "eps": _other_eps,
+    "variant": _other_variant,
+}

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from hotloop.transform import Stage, TransformBase
+from hotloop_planted.acted import acted
 
 
 class PureBF16(TransformBase):
@@ -17,6 +18,7 @@ class PureBF16(TransformBase):
 
     def apply(self, site: nn.Module) -> None:
         """Cast one root."""
+        acted()
         site.bfloat16()
         site.register_forward_pre_hook(lambda _module, inputs: tuple(_cast(value) for value in inputs))
         site.register_forward_hook(lambda _module, _inputs, output: output.float())

@@ -7,6 +7,7 @@ from torch import nn
 
 from hotloop.measurement import Environment
 from hotloop.transform import Promise, Stage
+from hotloop_planted.acted import acted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,7 @@ class ScaleGradients:
     def apply(self, site: nn.Module) -> None:
         """Hook every parameter."""
         for parameter in site.parameters():
+            acted()
             parameter.register_hook(lambda gradient: gradient * self.factor)
 
     def confirm(self) -> None:

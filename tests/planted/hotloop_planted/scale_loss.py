@@ -5,6 +5,7 @@ from typing import Any
 from torch.optim.optimizer import Optimizer, register_optimizer_step_pre_hook
 
 from hotloop.transform import Stage, TransformBase
+from hotloop_planted.acted import acted
 
 
 class ScaleLoss(TransformBase):
@@ -23,6 +24,7 @@ class ScaleLoss(TransformBase):
             for group in optimizer.param_groups:
                 for tensor in group["params"]:
                     if tensor.grad is not None:
+                        acted()
                         tensor.grad.mul_(self.factor)
 
         register_optimizer_step_pre_hook(scale)

@@ -5,6 +5,7 @@ from typing import Any
 from torch.optim.optimizer import Optimizer, register_optimizer_step_pre_hook
 
 from hotloop.transform import Stage, TransformBase
+from hotloop_planted.acted import acted
 
 
 class ScaleSecondOptimizer(TransformBase):
@@ -25,6 +26,7 @@ class ScaleSecondOptimizer(TransformBase):
             for group in optimizer.param_groups:
                 for tensor in group["params"]:
                     if optimizer is not first[0] and tensor.grad is not None:
+                        acted()
                         tensor.grad.mul_(self.factor)
 
         register_optimizer_step_pre_hook(scale)

@@ -7,6 +7,7 @@ from torch import nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from hotloop.transform import Stage, TransformBase
+from hotloop_planted.acted import acted
 
 
 class SkipParameter(TransformBase):
@@ -21,6 +22,7 @@ class SkipParameter(TransformBase):
     def apply(self, site: nn.Module) -> None:
         """Act on the last weight of more than one dimension."""
         weight = [parameter for parameter in site.parameters() if parameter.dim() > 1][-1]
+        acted()
         if self.how == "no_gradient":
             weight.requires_grad_(False)
         elif self.how == "zero_gradient":

@@ -5,6 +5,7 @@ from typing import Any
 from torch import nn
 
 from hotloop.transform import Stage, TransformBase
+from hotloop_planted.acted import acted
 
 
 class StaleInputs(TransformBase):
@@ -20,6 +21,9 @@ class StaleInputs(TransformBase):
 
         def late(_module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
             last.append(inputs)
-            return last.pop(0) if len(last) > 1 else inputs
+            if len(last) < 2:
+                return inputs
+            acted()
+            return last.pop(0)
 
         site.register_forward_pre_hook(late)
