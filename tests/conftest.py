@@ -1,10 +1,13 @@
 """What tests of many rooms need: a recorded machine, programs with their gates, and a third party's transforms."""
 
 import importlib
+import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -73,3 +76,19 @@ def program(name: str, *arguments: str) -> Workload:
 def program_fixture() -> Callable[..., Workload]:
     """One of the programs beside this file, by name."""
     return program
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """Runs a script of benchmarks/verify with some arguments, in a process of its own: the table that it writes."""
+
+    def run(script: str, *arguments: str) -> dict[str, Any]:
+        root, out = Path(__file__).resolve().parents[1], tmp_path / "table.json"
+        path = os.pathsep.join([str(root / "src"), os.environ.get("PYTHONPATH", "")])
+        call = [sys.executable, "-m", f"benchmarks.verify.{script}", "--out", str(out), *arguments]
+        env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path}
+        done = subprocess.run(call, cwd=root, env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr[-3000:]
+        return json.loads(out.read_text())
+
+    return run

