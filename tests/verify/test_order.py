@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import pytest
 from observations import make_observation
 
-from hotloop.verify.order import differences_in_order, draws_otherwise
+from hotloop.verify.order import differences_in_order, draws_otherwise, fetches_draw
 from hotloop.worker.observation import LoaderPass
 
 HERE = ((4.0, 1.0, 2.0),)
@@ -61,3 +63,10 @@ def test_loaders_that_fetch_other_samples_are_named(passes, words):
     baseline = observe(HERE, passes=(one_pass(11, 12), one_pass(12, 11)))
     (told,) = differences_in_order(observe(HERE, passes=passes), baseline, loads=True)
     assert words in told
+
+
+def test_other_inputs_are_explained_by_a_loader_that_draws_random_numbers_alone():
+    still = replace(one_pass(11, 12), draws=False)
+    assert fetches_draw(observe(HERE, passes=(still, one_pass(12, 11))))
+    assert not fetches_draw(observe(HERE, passes=(still,)))
+    assert not fetches_draw(observe(HERE))

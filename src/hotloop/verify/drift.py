@@ -19,7 +19,7 @@ from hotloop.verify.differences import differences_in_kind
 from hotloop.verify.distance import SAME, Distance, are_same, distance, farthest, mean_run
 from hotloop.verify.last_step import last_step, up_to
 from hotloop.verify.loss_band import loss_band
-from hotloop.verify.order import differences_in_order, draws_otherwise
+from hotloop.verify.order import differences_in_order, draws_otherwise, fetches_draw
 from hotloop.verify.saved import differences_in_values_of_saves, not_compared, not_repeated
 from hotloop.verify.tolerance import OWN_NOISE, Tolerance, is_reduced
 from hotloop.verify.verdicts import drift_verdict, step_verdict, unpaired_verdict
@@ -177,6 +177,8 @@ class DriftGate:
             if order:
                 return _refused("; ".join(order))
             if draws_otherwise(run, baseline):
+                if not fetches_draw(baseline):
+                    return _inconclusive(_UNEXPLAINED)
                 return self._unpaired(plan, (_OTHER_DRAWS,))
         result = self._compared(plan, run, seed, "shared")
         if (_holds(result) and not run.graphs) or not self._draws_random_numbers(seed):
@@ -322,6 +324,10 @@ _FROZEN = Verdict(
 _UNSEEDED = "the script seeds nothing: its timed runs see other numbers each time; verification seeded it, twice"
 _TOO_FEW_RUNS = Verdict(gate="drift", outcome=Outcome.INCONCLUSIVE, message="no run was made")
 _UNREPEATED = "the losses of two equal runs differ from the first step on"
+_UNEXPLAINED = (
+    "under the plan roots get other inputs, and no loader was seen to draw random numbers that would explain it: it is "
+    "a data set with a generator of its own, or these are other samples"
+)
 _OTHER_DRAWS = (
     "under the plan the program draws other random numbers of the same law (its loaders' workers draw their own), so "
     "single steps cannot be compared"

@@ -57,6 +57,11 @@ def draws_otherwise(run: Observation, baseline: Observation) -> bool:
     return _first_other_input(run, baseline) is not None
 
 
+def fetches_draw(baseline: Observation) -> bool:
+    """Whether a loader may draw random numbers while it fetches samples."""
+    return any(one.draws for one in baseline.passes)
+
+
 def _other_samples(run: Observation, baseline: Observation) -> str | None:
     """In words, where loaders fetch other samples: in number, in order, or no longer in another order each pass."""
     pairs = list(zip(run.passes, baseline.passes, strict=False))

@@ -64,10 +64,14 @@ class ClippedGradients:
 
 @dataclass(frozen=True, kw_only=True)
 class LoaderPass:
-    """One pass over a loader: for each batch its size, a checksum of its samples in order, and one without order."""
+    """One pass over a loader: for each batch its size, a checksum of its samples in order, and one without order.
+
+    `draws` says whether fetching samples draws random numbers; it may where workers fetch them.
+    """
 
     batches: tuple[tuple[int, int, int], ...]
     ended: bool
+    draws: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,7 +171,9 @@ def _read_program(seen: Mapping[str, Any]) -> dict[str, Any]:
         "inputs": tuple(map(_rows, seen["inputs"])),
         "positions": tuple(seen["positions"]),
         "passes": tuple(
-            LoaderPass(batches=tuple((b[0], b[1], b[2]) for b in one["batches"]), ended=one["ended"])
+            LoaderPass(
+                batches=tuple((b[0], b[1], b[2]) for b in one["batches"]), ended=one["ended"], draws=one["draws"]
+            )
             for one in seen["passes"]
         ),
         "events": seen["events"],

@@ -40,8 +40,10 @@ class ObservedOrder:
     def follow_loaders(self) -> None:
         """Have the samples of all loaders of this process recorded, in the order in which they are asked for."""
         kind: Any = dataloader._BaseDataLoaderIter  # pyright: ignore[reportPrivateUsage]
-        original, reset = kind._next_index, kind._reset
+        single: Any = dataloader._SingleProcessDataLoaderIter  # pyright: ignore[reportPrivateUsage]
+        original, reset, fetch = kind._next_index, kind._reset, single._next_data
         under_way: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDictionary()
+        asked: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
 
         def next_index(iterator: Any) -> Any:
             try:
@@ -52,17 +54,26 @@ class ObservedOrder:
                 raise
             found = under_way.get(iterator)
             if found is None or found["ended"]:
-                found = under_way[iterator] = {"batches": [], "ended": False}
+                found = under_way[iterator] = {"batches": [], "ended": False, "draws": not isinstance(iterator, single)}
                 self._passes.append(found)
             if len(found["batches"]) < _BATCHES_AT_MOST:
                 found["batches"].append(_batch(index))
+                asked[iterator] = _positions()
             return index
+
+        def next_data(iterator: Any) -> Any:
+            data = fetch(iterator)
+            found = under_way.get(iterator)
+            if found is not None and not found["draws"]:
+                found["draws"] = asked.get(iterator) != _positions()
+            return data
 
         def start_again(iterator: Any, *args: Any, **kwargs: Any) -> None:
             under_way.pop(iterator, None)  # persistent workers keep their iterator
             reset(iterator, *args, **kwargs)
 
         kind._next_index, kind._reset = next_index, start_again
+        single._next_data = next_data
 
     def to_data(self) -> dict[str, Any]:
         """What was seen."""
