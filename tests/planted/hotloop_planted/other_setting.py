@@ -3,6 +3,7 @@
 from typing import Any, Literal
 
 from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.optimizer import Optimizer, register_optimizer_step_pre_hook
 
 from hotloop.transform import OptimizerSite, Stage, TransformBase
 from hotloop_planted.acted import acted
@@ -28,8 +29,18 @@ class OtherSetting(TransformBase):
             site.defaults["lr"] *= 0.99 if self.how == "learning_rate" else 2.0
         else:
             _CHANGES[self.how](site.defaults)
-        if before != site.defaults:
+        _tell_when_used({key: value for key, value in site.defaults.items() if before.get(key) != value})
+
+
+def _tell_when_used(changed: dict[str, Any]) -> None:
+    """A schedule may have set what was changed to its own values before the first step."""
+
+    def before_step(optimizer: Optimizer, *_: Any) -> None:
+        if any(group.get(key) == value for group in optimizer.param_groups for key, value in changed.items()):
             acted()
+
+    if changed:
+        register_optimizer_step_pre_hook(before_step)
 
 
 def _stop_schedules() -> None:
