@@ -12,6 +12,7 @@ HotloopError
  |- MeasurementError     the engine could not take the samples it needs
  |- HistoryError         a history that cannot be opened or has another schema
  |- SourceError          a source file that cannot be linted: not Python, not text, not there
+ |- RevisionError        a git revision, or a repository, that cannot be compared
  |- EvidenceError        an evidence folder that is incomplete or damaged
  |- ConfigError          a config of `hotloop train` that cannot be read or run
  '- FitFailed            a run of `hotloop train` that did not end well
@@ -74,6 +75,10 @@ class HistoryError(HotloopError):
 
 class SourceError(HotloopError):
     """A source file that cannot be linted: not Python, not text, not there."""
+
+
+class RevisionError(HotloopError):
+    """A git revision that cannot be found or checked out, or a folder that is in no git repository."""
 
 
 class EvidenceError(HotloopError):

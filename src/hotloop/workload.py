@@ -20,13 +20,16 @@ if TYPE_CHECKING:
 class Script:
     """An unmodified training program: `path` as the user named it, its arguments, and the folder it runs in.
 
-    A program that is started as `python -m module` has the name of the module, and the path of its file.
+    A program that is started as `python -m module` has the name of the module, and the path of its file. `python` is
+    the interpreter that runs it (empty: the one that runs hotloop), with `import_paths` first on its path.
     """
 
     path: Path
     arguments: tuple[str, ...] = ()
     folder: Path
     module: str = ""
+    python: str = ""
+    import_paths: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -36,11 +39,16 @@ class Script:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """A function `build(seed) -> Job`: `file.py:function`, or the name of a registered workload."""
+    """A function `build(seed) -> Job`: `file.py:function`, or the name of a registered workload.
+
+    `python` and `import_paths` are those of a script.
+    """
 
     target: str
     seed: int = 0
     folder: Path
+    python: str = ""
+    import_paths: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:

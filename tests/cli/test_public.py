@@ -31,6 +31,20 @@ NAMES = [
 ]
 COMMANDS = {
     "diagnose": ["--budget", "--json", "--may-overwrite", "--module", "--out", "--steps", "arguments", "target"],
+    "guard": [
+        "--base",
+        "--base-python",
+        "--bisect",
+        "--budget",
+        "--calibrate",
+        "--head",
+        "--head-python",
+        "--json",
+        "--markdown",
+        "--settings",
+        "arguments",
+        "target",
+    ],
     "lint": [
         "--allow-list",
         "--fix",

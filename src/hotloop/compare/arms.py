@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
 from hotloop.compare.stretch import Stretch
@@ -20,17 +20,19 @@ _FEWEST_STEPS = 12
 
 
 class Arms:
-    """One worker for each plan, alive together.
+    """One worker for each arm, alive together; `workload_of` says what an arm runs, which is mostly the same for all.
 
     What ends an arm becomes its failure; what ends the baseline propagates.
     """
 
-    def __init__(self, workload: Workload, settings: Settings, stack: ExitStack, *, baseline: str) -> None:
+    def __init__(
+        self, workload_of: Callable[[str], Workload], settings: Settings, stack: ExitStack, *, baseline: str
+    ) -> None:
         self.workers: dict[str, Worker] = {}
         self.failures: dict[str, Verdict] = {}
         self.startup: dict[str, float] = {}
         self.program_steps: int | None = None
-        self._workload = workload
+        self._workload_of = workload_of
         self._settings = settings
         self._stack = stack
         self._started: list[Worker] = []
@@ -41,7 +43,7 @@ class Arms:
         """Start all workers; each runs up to the start barrier while the others start."""
         for arm, plan in plans.items():
             with self._failing(arm):
-                worker = self._stack.enter_context(Worker(self._workload, plan, self._settings))
+                worker = self._stack.enter_context(Worker(self._workload_of(arm), plan, self._settings))
                 self._started.append(worker)
                 self.workers[arm] = worker
         self._stack.callback(self._release)

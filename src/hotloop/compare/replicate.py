@@ -78,13 +78,21 @@ class Stretches:
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """What all replicates of a series have in common; `keep` is told of the blocks of each when it is through."""
+    """What all replicates of a series have in common; `keep` is told of the blocks of each when it is through.
+
+    All arms run `workload`, but for those that `workloads` names.
+    """
 
     workload: Workload
     settings: Settings
     baseline: str
     order: random.Random
     keep: Callable[[Block], None] = lambda block: None
+    workloads: Mapping[str, Workload] = field(default_factory=dict[str, Workload])
+
+    def workload_of(self, arm: str) -> Workload:
+        """What the process of an arm runs."""
+        return self.workloads.get(arm, self.workload)
 
 
 def run_replicate(setup: Setup, plans: Mapping[str, Plan], *, number: int, pace: Pace) -> Replicate:
@@ -126,7 +134,7 @@ def run_one_by_one(setup: Setup, plans: Mapping[str, Plan], *, number: int, pace
 def learn_memory(setup: Setup) -> None:
     """Run the baseline alone for its first steps, where it is not known yet what a worker takes."""
     with ExitStack() as stack:
-        arms = Arms(setup.workload, setup.settings, stack, baseline=setup.baseline)
+        arms = Arms(setup.workload_of, setup.settings, stack, baseline=setup.baseline)
         arms.start({setup.baseline: Plan()})
         with contextlib.suppress(EndedEarly):  # the replicate that follows says so better
             arms.warm_up()
@@ -152,7 +160,7 @@ def run_stretches(
     Raises as `run_replicate`.
     """
     with ExitStack() as stack:
-        arms = Arms(setup.workload, setup.settings, stack, baseline=setup.baseline)
+        arms = Arms(setup.workload_of, setup.settings, stack, baseline=setup.baseline)
         if together:
             arms.start(plans)
             arms.wait_at_barrier()
@@ -192,7 +200,7 @@ class _TooShort(EndedEarly):
 
 def _run(setup: Setup, plans: Mapping[str, Plan], *, number: int, pace: Pace) -> Replicate:
     with ExitStack() as stack:
-        arms = Arms(setup.workload, setup.settings, stack, baseline=setup.baseline)
+        arms = Arms(setup.workload_of, setup.settings, stack, baseline=setup.baseline)
         arms.start(plans)
         try:
             arms.warm_up()

@@ -1,4 +1,4 @@
-"""What a session of `tune` or `prove` shares: the machine, the budget, the records, and how workers are started."""
+"""What a session of `tune`, `prove`, `guard` shares: the machine, the budget, the records, how workers are started."""
 
 import functools
 import random
@@ -9,6 +9,7 @@ from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, Protocol
 
 from hotloop.compare.inference import MeasuredSpread
@@ -105,11 +106,17 @@ class Session:
         return max(0.0, self.options.budget - self.elapsed)
 
     def series(
-        self, title: str, arms: Mapping[str, Plan], *, baseline: str = BASELINE, clock: Clock | None = None
+        self,
+        title: str,
+        arms: Mapping[str, Plan],
+        *,
+        baseline: str = BASELINE,
+        clock: Clock | None = None,
+        workloads: Mapping[str, Workload] = MappingProxyType({}),
     ) -> ReplicateSeries:
         """Replicates of these arms, compared with `baseline`; their blocks are recorded under `title`.
 
-        `clock` takes the place of the session's.
+        `clock` takes the place of the session's; `workloads` are those of arms that run another than the session's.
         """
         setup = Setup(
             workload=self.workload,
@@ -117,6 +124,7 @@ class Session:
             baseline=baseline,
             order=self.order,
             keep=lambda block: self.recorder.block(title, block),
+            workloads=workloads,
         )
         return ReplicateSeries(setup, arms, clock=clock or self.clock)
 
@@ -172,7 +180,7 @@ class Session:
 
 @contextmanager
 def open_session(
-    verb: Literal["tune", "prove", "machine"], workload: Workload, options: Options, progress: Progress | None
+    verb: Literal["tune", "prove", "machine", "guard"], workload: Workload, options: Options, progress: Progress | None
 ) -> Generator[Session]:
     """A session with its records open; the folder of caches and scratch copies goes with it."""
     with ExitStack() as stack:

@@ -31,7 +31,7 @@ samples, on the machine it is run on.
 class Command:
     """The call that a session answers: `line` as it was typed, `options` as they were understood."""
 
-    verb: Literal["tune", "prove", "machine"]
+    verb: Literal["tune", "prove", "machine", "guard"]
     workload: Workload
     line: str
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])

@@ -19,7 +19,7 @@ from hotloop.records.documents import from_data, read_result, result_data, to_da
 from hotloop.trial import Result, Trial
 from hotloop.verdict import Outcome
 
-SessionKind = Literal["tune", "prove", "machine"]
+SessionKind = Literal["tune", "prove", "machine", "guard"]
 SessionState = Literal["running", "finished"]
 Noun = TypeVar("Noun")
 _SAMPLES = ("replicate", "round", "arm", "wall", "cpu", "cuda", "losses")

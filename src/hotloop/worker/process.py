@@ -21,6 +21,7 @@ from hotloop.measurement import Memory
 from hotloop.transform import Plan, Stage, compiles
 from hotloop.worker.admission import Admission
 from hotloop.worker.freezer import CgroupFreezer, SignalFreezer, make_cgroup_freezer
+from hotloop.worker.interpreter import interpreter, package_path
 from hotloop.worker.spec import Channel, ObservationSpec, WorkerSpec
 from hotloop.worker.turn_report import TurnReport
 from hotloop.worker.warden import remove_made
@@ -97,7 +98,7 @@ class Worker:
         self._rss = 0
         self._oom_kills = oom_kills()
         self._asked = 1  # steps after which it answers again
-        variables = self._variables()  # may refuse, so it comes before what would have to be taken away again
+        variables = self._variables(workload)  # may refuse, so it comes before what would have to be taken away again
         self._log = tempfile.TemporaryFile(mode="w+b")  # noqa: SIM115  # closed with the worker
         folders = [workload.folder]
         if isinstance(workload, Script):
@@ -108,7 +109,9 @@ class Worker:
         self._made = Made(settings.cache / MADE, self._scratch.folder.name)
         self._made.begin()
         cgroup = make_cgroup_freezer()
-        self._warden, self._control, self._channel = self._start(variables, program, cgroup)
+        self._warden, self._control, self._channel = self._start(
+            variables, (interpreter(workload), "-P", "-m", *program), cgroup
+        )
         self._freezer = cgroup or SignalFreezer(self._warden.pid)
         told = self._control.receive(timeout=60)
         if told is None:
@@ -149,14 +152,13 @@ class Worker:
         return max(self.settings.first_step_limit, extra)
 
     def _start(
-        self, variables: Mapping[str, str], program: tuple[str, ...], cgroup: CgroupFreezer | None
+        self, variables: Mapping[str, str], command: tuple[str, ...], cgroup: CgroupFreezer | None
     ) -> tuple["subprocess.Popen[bytes]", Channel, Channel]:
         """The warden, and our ends of its socket and of the worker's."""
         control, control_there = socket.socketpair()
         channel, channel_there = socket.socketpair()
         fds = (control_there.fileno(), channel_there.fileno())
-        module, *rest = program
-        worker = [sys.executable, "-P", "-m", module, str(fds[1]), *rest]
+        worker = [*command[:4], str(fds[1]), *command[4:]]
         freezer = ["", "", ""] if cgroup is None else [str(cgroup.procs), str(cgroup.control), cgroup.thawed]
         own = [str(fds[0]), str(self._scratch.folder), str(fds[1]), *freezer, str(self._made.list)]
         arguments = [str(_WARDEN), *own, *worker]
@@ -172,14 +174,14 @@ class Worker:
         channel_there.close()
         return warden, Channel(control), Channel(channel)
 
-    def _variables(self) -> dict[str, str]:
+    def _variables(self, workload: Workload) -> dict[str, str]:
         variables = {**os.environ, **self.settings.variables}
         variables["PYTHONDONTWRITEBYTECODE"] = "1"
         variables["PYTHONUNBUFFERED"] = "1"
         variables["TORCHINDUCTOR_CACHE_DIR"] = str(self.settings.cache / "inductor")
         variables["TRITON_CACHE_DIR"] = str(self.settings.cache / "triton")
-        package = str(Path(__file__).parents[2])
-        variables["PYTHONPATH"] = os.pathsep.join(filter(None, [variables.get("PYTHONPATH", ""), package]))
+        paths = [*workload.import_paths, variables.get("PYTHONPATH", ""), package_path(workload, self.settings.cache)]
+        variables["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
         for transform in self.plan.at(Stage.LAUNCH):
             transform.apply(variables)
         return variables

@@ -93,14 +93,14 @@ def workload_data(workload: Workload) -> dict[str, Any]:
 
 def read_workload(data: Mapping[str, Any]) -> Workload:
     """The inverse of `workload_data`."""
+    place: dict[str, Any] = {
+        "folder": Path(data["folder"]),
+        "python": data.get("python", ""),
+        "import_paths": tuple(data.get("import_paths", ())),
+    }
     if data["kind"] == "recipe":
-        return Recipe(target=data["target"], seed=data["seed"], folder=Path(data["folder"]))
-    return Script(
-        path=Path(data["path"]),
-        arguments=tuple(data["arguments"]),
-        folder=Path(data["folder"]),
-        module=data.get("module", ""),
-    )
+        return Recipe(target=data["target"], seed=data["seed"], **place)
+    return Script(path=Path(data["path"]), arguments=tuple(data["arguments"]), module=data.get("module", ""), **place)
 
 
 def _texts(data: Mapping[str, Any]) -> dict[str, Any]:

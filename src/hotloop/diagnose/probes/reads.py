@@ -1,7 +1,5 @@
 """Host reads: where the host waits for a tensor's value or a size that depends on it, by line and count a step."""
 
-import linecache
-import re
 from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -12,6 +10,7 @@ import torch
 
 from hotloop.diagnose.call_sites import SourceLine
 from hotloop.diagnose.dispatch_observer import median_seconds
+from hotloop.diagnose.distinct_reads import DistinctReads
 from hotloop.diagnose.host_reads import CURES, code_of
 from hotloop.diagnose.line_events import LineEvents, frequent
 from hotloop.diagnose.phase_times import PhaseTimes
@@ -23,7 +22,6 @@ from hotloop.finding import Finding
 
 _FREQUENT = 0.5
 _REPEATS = 20
-_TO_HOST_BY_NAME = re.compile(r"""\bto\(\s*(?:device\s*=\s*)?(?:torch\.device\()?\s*['"]cpu['"]""")
 
 
 @dataclass(kw_only=True)
@@ -44,7 +42,7 @@ class HostReadProbe(Probe):
         super().__init__(context)
         self._modes = ReadModes(context, self._note)
         self._lines: dict[SourceLine, _Reads] = {}
-        self._copied: tuple[SourceLine, int] | None = None
+        self._distinct = DistinctReads()
 
     @contextmanager
     def active(self) -> Generator[None]:
@@ -73,13 +71,9 @@ class HostReadProbe(Probe):
         )
 
     def _note(self, read: SeenRead) -> None:
-        kind, at, tensor = read.kind, read.site.source, read.call.tensor
-        is_on_host = tensor is not None and tensor.device.type == "cpu"
-        if kind == "to(cpu)" and is_on_host and not _TO_HOST_BY_NAME.search(linecache.getline(at.path, at.line)):
-            return  # .to(device) on a machine where that is the host: nothing is read anywhere
-        if kind in ("numpy", "tolist", "array") and self._copied == (at, id(tensor)):
-            return  # the copy to the host was the read; this one only looks at it
-        self._copied = (at, id(tensor)) if kind in ("cpu", "to(cpu)") else None
+        kind, at = read.kind, read.site.source
+        if not self._distinct.counts(read):
+            return
         reads = self._lines.setdefault(at, _Reads())
         reads.add(kind, self.steps, read.seconds)
         reads.codes[code_of(kind, read.site)] += 1

@@ -1,0 +1,32 @@
+"""The interpreter that a workload runs under, and how hotloop is found there."""
+
+import sys
+from pathlib import Path
+
+import psutil
+
+from hotloop.workload import Workload
+
+_PACKAGE = Path(__file__).parents[1]
+
+
+def interpreter(workload: Workload) -> str:
+    """Path of the Python that runs the workload."""
+    return workload.python or sys.executable
+
+
+def package_path(workload: Workload, folder: Path) -> str:
+    """What to add to PYTHONPATH for a worker to find hotloop.
+
+    The folder that hotloop was imported from may hold a torch of its own, which another interpreter must not find
+    before its own: that one gets a folder inside `folder` with links to hotloop and psutil alone.
+    """
+    if not workload.python:
+        return str(_PACKAGE.parent)
+    links = folder / "packages"
+    links.mkdir(parents=True, exist_ok=True)
+    for package in (_PACKAGE, Path(str(psutil.__file__)).parent):
+        link = links / package.name
+        if not link.is_symlink():
+            link.symlink_to(package)
+    return str(links)
