@@ -134,8 +134,9 @@ class CountingRun:
         return DispatchObserver(self._context, self._count)
 
     def _count(self, func: Any, _args: Any, _kwargs: Any, _result: Any, _seconds: float) -> None:
-        if not self._context.fetch_depth:
-            self._operators[str(getattr(func, "overloadpacket", func)).removeprefix("aten.")] += 1
+        name = str(getattr(func, "overloadpacket", func)).removeprefix("aten.")
+        if not self._context.fetch_depth and not name.startswith("profiler."):
+            self._operators[name] += 1
 
 
 def _file(module: Any) -> str:

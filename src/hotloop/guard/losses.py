@@ -20,29 +20,29 @@ _FEWEST = 3
 
 
 def compare_losses(
-    base: Workload, head: Workload, settings: GuardSettings, worker: Settings, say: Callable[[str], None]
+    workloads: tuple[Workload, Workload], settings: GuardSettings, worker: Settings, is_late: Callable[[], bool]
 ) -> Metric:
-    """Equal losses of the first seed decide; else further seeds, until the difference is decided or all are used.
+    """Equal losses of the first seed decide; else two more seeds at a time, until the difference is decided.
 
-    Raises as workers do.
+    It ends as well when all seeds are used, or when it `is_late`. Raises as workers do.
     """
     curves: list[tuple[Sequence[float], Sequence[float]]] = []
     found = unknown("loss", "nothing was run")
-    for seed in range(settings.seeds):
-        spec = ObservationSpec(steps=settings.steps, seed=seed, shift=seed, losses_only=True)
-        ours, theirs = (_losses(workload, spec, worker) for workload in (base, head))
-        curves.append((ours, theirs))
+    while len(curves) < settings.seeds and not (curves and is_late()):
+        seeds = range(len(curves), min(settings.seeds, len(curves) + 2)) if curves else range(1)
+        ours, theirs = (_losses(workload, seeds, settings.steps, worker) for workload in workloads)
+        curves += zip(ours, theirs, strict=True)
         found = judge_losses(curves, settings.limits["loss"])
         if found.verdict is not Outcome.INCONCLUSIVE:
-            return found
-        say(f"losses of {len(curves)} seeds compared")
+            break
     return found
 
 
-def _losses(workload: Workload, spec: ObservationSpec, worker: Settings) -> Sequence[float]:
-    """A step that differentiated nothing has none; a loss that is NaN stays."""
-    (seen,) = watch(workload, [(Plan(), spec)], worker)
-    return [loss for loss, each in zip(seen.losses, seen.each_loss, strict=True) if each]
+def _losses(workload: Workload, seeds: Sequence[int], steps: int, worker: Settings) -> list[Sequence[float]]:
+    """Losses by step for each seed; a step that differentiated nothing has none, a loss that is NaN stays."""
+    specs = [ObservationSpec(steps=steps, seed=seed, shift=seed, losses_only=True) for seed in seeds]
+    observations = watch(workload, [(Plan(), spec) for spec in specs], worker)
+    return [[loss for loss, each in zip(seen.losses, seen.each_loss, strict=True) if each] for seen in observations]
 
 
 def judge_losses(curves: Sequence[tuple[Sequence[float], Sequence[float]]], limit: Limit) -> Metric:
