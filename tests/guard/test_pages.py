@@ -35,7 +35,7 @@ def report(cpu_machine, tmp_path):
         low=1.08,
         high=1.12,
         verdict=Outcome.FAIL,
-        message="worse | so",
+        message="so | so",
     )
     return GuardReport(
         verdict=Outcome.FAIL,

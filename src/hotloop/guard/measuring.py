@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from hotloop.errors import MeasurementError, ProtectedFile, WorkloadError
+from hotloop.errors import MeasurementError, NeverStepped, ProtectedFile, WorkloadError
 from hotloop.guard.compiling import RUNS, compile_metric
 from hotloop.guard.counts import Counts, count, count_metrics, worse_counts
 from hotloop.guard.leaks import check_imports
@@ -72,10 +72,10 @@ class Measuring:
             return Found.nothing(f"the base cannot be run: {error}", self._settings)
         try:
             self._count_head()
+        except (NeverStepped, MeasurementError) as error:  # a machine under load is as slow
+            return Found.nothing(f"the head cannot be measured: {error}", self._settings)
         except (WorkloadError, ProtectedFile) as error:
             return Found.nothing(f"the base runs and the head does not: {error}", self._settings, Outcome.FAIL)
-        except MeasurementError as error:
-            return Found.nothing(f"the head cannot be measured: {error}", self._settings)
         timed = Timed()
         try:
             found += self._counted()
