@@ -15,6 +15,8 @@ HotloopError
  |- RevisionError        a git revision, or a repository, that cannot be compared
  |- EvidenceError        an evidence folder that is incomplete or damaged
  |- ConfigError          a config of `hotloop train` that cannot be read or run
+ |- MatrixError          a matrix of `hotloop bench` that cannot be read
+ |- TrackerError         a tracker that is not there or takes nothing
  '- FitFailed            a run of `hotloop train` that did not end well
 
 A message has three parts: what was given, what is allowed, what to do.
@@ -87,6 +89,14 @@ class EvidenceError(HotloopError):
 
 class ConfigError(HotloopError):
     """A config of `hotloop train` that cannot be read or run."""
+
+
+class MatrixError(HotloopError):
+    """A matrix of `hotloop bench` that cannot be read."""
+
+
+class TrackerError(HotloopError):
+    """A tracker that is not there or takes nothing."""
 
 
 class FitFailed(HotloopError):

@@ -30,6 +30,20 @@ NAMES = [
     "prove",
 ]
 COMMANDS = {
+    "bench": [
+        "--converge",
+        "--history",
+        "--json",
+        "--module",
+        "--out",
+        "--plan",
+        "--profile",
+        "--replicates",
+        "--steps",
+        "--target",
+        "arguments",
+        "target",
+    ],
     "diagnose": ["--budget", "--json", "--may-overwrite", "--module", "--out", "--steps", "arguments", "target"],
     "guard": [
         "--base",

@@ -30,6 +30,9 @@ CASES = {
     "guard --base HEAD --calibrate 2 train.py": ["--calibrate", "3"],
     "report nowhere": ["nowhere", "give an evidence folder or a result.json"],
     "report other.json": ["schema", "measure again"],
+    "bench nowhere.toml": ["nowhere.toml", "give the path of a TOML file"],
+    "bench other.toml": ["other.toml is no matrix", "tool: not a key here", "replicates"],
+    "bench train.py --profile": ["--profile", "give --out"],
     "list planets": ["'planets'", "kinds are"],
     "tune train.py --steps 2": ["--steps", "greater than or equal to 6"],
 }

@@ -19,7 +19,7 @@ from hotloop.records.documents import from_data, read_result, result_data, to_da
 from hotloop.trial import Result, Trial
 from hotloop.verdict import Outcome
 
-SessionKind = Literal["tune", "prove", "machine", "guard"]
+SessionKind = Literal["tune", "prove", "machine", "guard", "bench"]
 SessionState = Literal["running", "finished"]
 Noun = TypeVar("Noun")
 _SAMPLES = ("replicate", "round", "arm", "wall", "cpu", "cuda", "losses")
@@ -71,12 +71,14 @@ class History(AbstractContextManager["History"]):
 
     def finish(self, session: int, result: Result) -> None:
         """Keep the result, and call the session finished."""
-        row = {
-            "state": "finished",
-            "verdict": result.verdict.value,
-            "speedup": None if result.speedup is None else result.speedup.ratio,
-            "result": result_data(result),
-        }
+        speedup = None if result.speedup is None else result.speedup.ratio
+        self.finish_with(session, result.verdict, result_data(result), speedup=speedup)
+
+    def finish_with(
+        self, session: int, verdict: Outcome, document: Mapping[str, Any], *, speedup: float | None = None
+    ) -> None:
+        """Keep the document that a session of another kind ended with, and call it finished."""
+        row = {"state": "finished", "verdict": verdict.value, "speedup": speedup, "result": document}
         with explained(self._engine, "write"), self._engine.begin() as connection:
             done = connection.execute(update(sessions).where(sessions.c.id == session).values(**_storable(row)))
         if not done.rowcount:
@@ -97,6 +99,14 @@ class History(AbstractContextManager["History"]):
 
     def result(self, session: int) -> Result:
         """What a session found. Raises HistoryError where it never finished."""
+        document = self.document(session)
+        try:
+            return read_result(document)
+        except EvidenceError as error:
+            raise self._damaged(f"the result of session {session}", error) from error
+
+    def document(self, session: int) -> dict[str, Any]:
+        """The document that a session of any kind ended with. Raises HistoryError where it never finished."""
         with explained(self._engine, "read"), self._engine.connect() as connection:
             row = connection.execute(select(sessions.c.result).where(sessions.c.id == session)).one_or_none()
         if row is None:
@@ -104,10 +114,7 @@ class History(AbstractContextManager["History"]):
         if row.result is None:
             advice = "wait for it, or measure again where it was killed"
             raise HistoryError(f"session {session} has no result; only a finished session has one; {advice}")
-        try:
-            return read_result(row.result)
-        except EvidenceError as error:
-            raise self._damaged(f"the result of session {session}", error) from error
+        return row.result
 
     def blocks(self, session: int) -> dict[str, tuple[Block, ...]]:
         """Blocks of a session by comparison, in the order in which they were taken; nothing of an unknown session."""
