@@ -72,6 +72,18 @@ COMMANDS = {
         "--write",
         "paths",
     ],
+    "history": [
+        "--dry-run",
+        "--history",
+        "--import",
+        "--json",
+        "--keep",
+        "--machine",
+        "--out",
+        "--since",
+        "--verb",
+        "--workload",
+    ],
     "list": ["--json", "kind"],
     "machine": ["--budget", "--history", "--json", "--module", "target"],
     "prove": [

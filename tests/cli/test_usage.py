@@ -33,6 +33,10 @@ CASES = {
     "bench nowhere.toml": ["nowhere.toml", "give the path of a TOML file"],
     "bench other.toml": ["other.toml is no matrix", "tool: not a key here", "replicates"],
     "bench train.py --profile": ["--profile", "give --out"],
+    "history --since yesterday": ["'yesterday'", "30d, 12h or 2026-01-31"],
+    "history --dry-run": ["--dry-run is for --keep", "give --keep DAYS"],
+    "history --out all.xlsx": ["all.xlsx", ".jsonl, .csv, .parquet"],
+    "history --import nowhere.csv": ["nowhere.csv", "give a file that hotloop history --out wrote"],
     "list planets": ["'planets'", "kinds are"],
     "tune train.py --steps 2": ["--steps", "greater than or equal to 6"],
 }

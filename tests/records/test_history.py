@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, event, text
+from sqlalchemy.exc import OperationalError
 
 from hotloop.errors import HistoryError
 from hotloop.measurement import Block, Environment
@@ -146,6 +147,43 @@ def test_another_schema_version_is_refused(history_url: str, version: int) -> No
         HistoryError, match=f"has schema {version}; this hotloop reads 2; read it with the hotloop that"
     ):
         open_history(history_url)
+
+
+def test_a_history_of_a_newer_schema_is_left_untouched(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    open_history(f"sqlite:///{path}").close()
+    _change(f"sqlite:///{path}", "UPDATE schema_version SET version = 99")
+    before = path.read_bytes()
+    with pytest.raises(HistoryError, match="has schema 99; this hotloop reads 2"):
+        open_history(f"sqlite:///{path}")
+    assert path.read_bytes() == before
+    assert not list(tmp_path.glob("*.damaged*"))
+
+
+def test_a_damaged_file_is_said_to_be_damaged_and_a_copy_is_kept_once(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    open_history(f"sqlite:///{path}").close()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:4096] + b"\xff" * (len(whole) - 4096))
+    damaged = path.read_bytes()
+    for _ in range(2):
+        with pytest.raises(HistoryError, match=r"the file is damaged and a copy is kept as .*history\.db\.damaged-"):
+            open_history(f"sqlite:///{path}")
+    (copy,) = tmp_path.glob("history.db.damaged-*")
+    assert copy.read_bytes() == damaged
+
+
+def test_a_database_that_goes_away_in_the_middle_is_a_clear_error(history: History, session: int, block: Block) -> None:
+    history.add_block(session, "compile", block)
+
+    @event.listens_for(history.engine, "before_cursor_execute")
+    def gone(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        raise OperationalError(statement, {}, Exception("server closed the connection unexpectedly"))
+
+    with pytest.raises(HistoryError, match=r"cannot write history .*: server closed the connection unexpectedly"):
+        history.add_block(session, "compile", block)
+    event.remove(history.engine, "before_cursor_execute", gone)
+    assert len(history.blocks(session)["compile"]) == 1
 
 
 def test_tables_of_another_program_are_left_alone(history_url: str) -> None:

@@ -9,7 +9,7 @@ import traceback
 
 import typer
 
-from hotloop.cli import bench, diagnose, guard, lint, listing, machine, prove, report, run, train, tune
+from hotloop.cli import bench, diagnose, guard, history, lint, listing, machine, prove, report, run, train, tune
 from hotloop.errors import HotloopError, WorkloadCrashed
 
 # In the order in which they are listed: the command, and the example that its help begins with.
@@ -21,6 +21,7 @@ _COMMANDS = (
     ("guard", guard.guard, "hotloop guard --base origin/main train.py -- --epochs 3"),
     ("run", run.run, "hotloop run train.py --plan out/plan.toml -- --epochs 3"),
     ("bench", bench.bench, "hotloop bench matrix.toml --out out --profile"),
+    ("history", history.history, "hotloop history --workload train.py --out history.html"),
     ("machine", machine.machine, "hotloop machine --budget 60s"),
     ("report", report.report, "hotloop report out/evidence --out report.html"),
     ("train", train.train, "hotloop train experiment.yaml --out runs"),

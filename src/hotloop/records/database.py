@@ -2,9 +2,11 @@
 
 import os
 import re
+import shutil
 import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from hotloop.errors import HistoryError
 
 SCHEMA = 2
 """Version of the tables. 1: the first. 2: of a block, `race` is `comparison` and `pair` is `replicate`."""
+_DAMAGED = ("malformed", "not a database", "disk I/O error")  # as SQLite says it
 _UPGRADES = {
     1: (
         "ALTER TABLE blocks RENAME COLUMN race TO comparison",
@@ -104,9 +107,24 @@ def explained(engine: sa.Engine, action: str) -> Generator[None]:
         yield
     except SQLAlchemyError as error:
         reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+        kept = _copy_of_damaged(engine, reason)
         raise HistoryError(
-            f"cannot {action} history {engine.url!r}: {reason}; allowed is {_ALLOWED}; {_READS}"
+            f"cannot {action} history {engine.url!r}: {reason}; {kept}allowed is {_ALLOWED}; {_READS}"
         ) from error
+
+
+def _copy_of_damaged(engine: sa.Engine, reason: str) -> str:
+    """Keeps a copy of an SQLite file that is damaged, and says where; a copy of the same bytes is kept once."""
+    path = Path(engine.url.database or "")
+    if not any(word in reason for word in _DAMAGED) or engine.dialect.name != "sqlite" or not path.is_file():
+        return ""
+    copy = path.with_name(f"{path.name}.damaged-{sha256(path.read_bytes()).hexdigest()[:8]}")
+    try:
+        if not copy.exists():
+            shutil.copyfile(path, copy)
+    except OSError as refused:
+        return f"the file is damaged, and no copy of it could be kept ({refused.strerror}); "
+    return f"the file is damaged and a copy is kept as {copy}: move it away to begin anew; "
 
 
 def _engine(url: str) -> sa.Engine:

@@ -84,8 +84,13 @@ class History(AbstractContextManager["History"]):
         if not done.rowcount:
             raise self._unknown(session)
 
-    def sessions(self, limit: int = 50) -> list[SessionRow]:
-        """The newest sessions, newest first, at most `limit`."""
+    @property
+    def engine(self) -> Engine:
+        """The database, for who reads or writes whole sessions."""
+        return self._engine
+
+    def sessions(self, limit: int | None = 50) -> list[SessionRow]:
+        """The newest sessions, newest first, at most `limit`; all where that is None."""
         columns = [column for column in sessions.c if column is not sessions.c.result]
         query = select(*columns).order_by(sessions.c.id.desc()).limit(limit)
         with explained(self._engine, "read"), self._engine.connect() as connection:
