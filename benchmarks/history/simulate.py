@@ -1,6 +1,6 @@
 """How often a change is told where there is none, and how often exactly the three that were planted.
 
-`python benchmarks/history/simulate.py [SERIES]`. Series of 200 commits with 1.5 % noise: Gaussian, autocorrelated (AR(1),
+`python benchmarks/history/simulate.py [SERIES]`. 200 commits each, with 1.5 % noise: Gaussian, autocorrelated (AR(1),
 0.3), and with 5 % outliers of 15 %. The planted changes are +8 %, -6 % and +5 %; one counts as found within three
 commits of its place.
 """

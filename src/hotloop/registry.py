@@ -21,6 +21,7 @@ _FOLDERS = {
     "rewards": "hotloop.train.rewards",
     "models": "hotloop.models",
     "probes": "hotloop.diagnose.probes",
+    "trackers": "hotloop.records.trackers",
 }
 
 

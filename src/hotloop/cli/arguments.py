@@ -44,4 +44,7 @@ MayOverwrite = Annotated[
     list[str] | None,
     typer.Option(metavar="GLOB", help="Files that trials may write: they get a private copy; yours stays as it is."),
 ]
+Track = Annotated[
+    list[str] | None, typer.Option(metavar="NAME", help="Tell a tracker how it ended: wandb, mlflow, tensorboard.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else on stdout.")]

@@ -1,6 +1,7 @@
 """`hotloop bench`: the absolute picture of models or of a workload on this machine."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -20,11 +21,11 @@ def bench(
     plan: Annotated[list[Path] | None, typer.Option(help="Measure the workload under this plan (TOML) too.")] = None,
     replicates: Annotated[int, typer.Option(min=1, help="Fresh processes for a row of a workload.")] = 3,
     steps: Annotated[int, typer.Option(min=3, help="Steps to time in each, at least.")] = 30,
-    converge: Annotated[int, typer.Option(min=0, help="Steps to follow the loss for.")] = 100,
     target_loss: Annotated[float | None, typer.Option("--target", help="Loss to come down to.")] = None,
     profile: Annotated[bool, typer.Option("--profile", help="Trace the slowest row; needs --out.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder for bench.json, bench.html and trace.json.")] = None,
     history: shared.History = None,
+    track: shared.Track = None,
     as_json: shared.Json = False,
 ) -> None:
     """Measure latency, throughput, memory, loading, compiling and convergence, each row in fresh processes."""
@@ -35,17 +36,22 @@ def bench(
     from hotloop.bench.measure import outcome, run_benchmark
     from hotloop.bench.rows import rows_of_matrix, rows_of_workload
     from hotloop.records.history import open_history
+    from hotloop.records.tracking import check_trackers, run_of_benchmark
+    from hotloop.records.tracking import track as tell
     from hotloop.workload import parse_workload
 
+    trackers = shared.parse_names(track or [])
+    check_trackers(trackers)
     if target.endswith(".toml"):
         rows = rows_of_matrix(Path(target))
     else:
         workload = parse_workload(target, tuple(arguments or ()), is_module=module)
-        asked = Asked(steps=steps, converge=converge)
+        asked = Asked(steps=steps)
         rows = rows_of_workload(workload, plan or [], asked=asked, replicates=replicates, target=target_loss)
     with open_history(history) as opened:  # before anything is measured: one that cannot be used says so now
         line = shared.command_line()
         found = keep(run_benchmark(rows, command=line, profile_into=out if profile else None, say=_say), opened)
+    found = replace(found, notes=(*found.notes, *tell(trackers, run_of_benchmark(found.to_data()))))
     document = found.to_data()
     files: list[str] = []
     if out is not None:

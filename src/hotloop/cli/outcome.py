@@ -1,5 +1,6 @@
 """What every measuring command does with its result: files, one document or one summary on stdout, and a code."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -12,8 +13,21 @@ from hotloop.trial import Result
 from hotloop.whole_file import write_whole
 
 
-def leave(result: Result, *, as_json: bool, out: Path | None, plan_out: Path | None = None) -> NoReturn:
-    """Write what was asked for, print, and exit with the verdict's code."""
+def leave(
+    result: Result,
+    *,
+    as_json: bool,
+    out: Path | None,
+    plan_out: Path | None = None,
+    verb: str = "",
+    track: tuple[str, ...] = (),
+) -> NoReturn:
+    """Tell trackers, write what was asked for, print, and exit with the verdict's code."""
+    if track:
+        from hotloop.records.tracking import run_of_result
+        from hotloop.records.tracking import track as tell
+
+        result = replace(result, notes=(*result.notes, *tell(track, run_of_result(result, verb=verb))))
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         write_text(out / "result.json", result_json(result))

@@ -27,6 +27,7 @@ def prove(
     out: shared.Out = None,
     history: shared.History = None,
     may_overwrite: shared.MayOverwrite = None,
+    track: shared.Track = None,
     as_json: shared.Json = False,
 ) -> None:
     """Prove one plan on one script, or repeat the proof of an evidence folder."""
@@ -39,7 +40,10 @@ def prove(
     from hotloop.cli.progress import LiveProgress
     from hotloop.proof.prove import prove as judge
     from hotloop.proof.session import Options
+    from hotloop.records.tracking import check_trackers
 
+    trackers = shared.parse_names(track or [])
+    check_trackers(trackers)
     options = Options(
         budget=shared.parse_budget(budget),
         steps=steps,
@@ -50,7 +54,7 @@ def prove(
     )
     with LiveProgress(budget=options.budget) as progress:
         result = judge(workload, chosen, options=options, progress=progress)
-    leave(result, as_json=as_json, out=out)
+    leave(result, as_json=as_json, out=out, verb="prove", track=trackers)
 
 
 def _replayed(folder: Path) -> tuple[Workload, Plan]:

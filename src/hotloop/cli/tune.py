@@ -21,6 +21,7 @@ def tune(
     out: shared.Out = None,
     history: shared.History = None,
     may_overwrite: shared.MayOverwrite = None,
+    track: shared.Track = None,
     as_json: shared.Json = False,
 ) -> None:
     """Find a faster plan for an unmodified training script, and prove it."""
@@ -29,8 +30,11 @@ def tune(
     workload = parse_workload(target, tuple(arguments or ()), is_module=module)
     from hotloop.cli.progress import LiveProgress
     from hotloop.proof.session import Options
+    from hotloop.records.tracking import check_trackers
     from hotloop.tune.find_plan import find_plan
 
+    trackers = shared.parse_names(track or [])
+    check_trackers(trackers)
     options = Options(
         budget=shared.parse_budget(budget),
         steps=steps,
@@ -43,4 +47,4 @@ def tune(
     )
     with LiveProgress(budget=options.budget) as progress:
         result = find_plan(workload, options=options, progress=progress)
-    leave(result, as_json=as_json, out=out, plan_out=plan_out)
+    leave(result, as_json=as_json, out=out, plan_out=plan_out, verb="tune", track=trackers)
