@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from hotloop.history.changes import find_changes
-from hotloop.history.series import Point, Series
+from hotloop.history.series import FigureSeries, Point
 
 PLANTED = {50: 1.08, 110: 0.94, 160: 1.05}
 COMMITS, NOISE = 200, 0.015
@@ -37,7 +37,7 @@ def series(values):
         Point(session=number, started=start + timedelta(days=number), revision="", value=float(value))
         for number, value in enumerate(values)
     )
-    return Series(machine="", workload="", metric="step_time", points=tuple(points))
+    return FigureSeries(machine="", workload="", metric="step_time", points=tuple(points))
 
 
 def rates(kind, seeds):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from hotloop.history.series import Point, Series
+from hotloop.history.series import FigureSeries, Point
 from hotloop.measurement import Environment
 from hotloop.records.database import sessions
 from hotloop.records.history import History, open_history
@@ -31,13 +31,13 @@ def step_times(seed: int, *, planted: bool = True, count: int = 200, noise: floa
     return values
 
 
-def series_of(values: Sequence[float]) -> Series:
+def series_of(values: Sequence[float]) -> FigureSeries:
     """A series of these values, a session a day."""
     points = (
         Point(session=number, started=START + timedelta(days=number), revision=f"c{number}", value=value)
         for number, value in enumerate(values)
     )
-    return Series(machine="Example 9000, 2 cores", workload="train.py", metric="step_time", points=tuple(points))
+    return FigureSeries(machine="Example 9000, 2 cores", workload="train.py", metric="step_time", points=tuple(points))
 
 
 @pytest.fixture

@@ -49,6 +49,9 @@ RACE_OF_SCHEMA_1 = Allowed(
     pattern=r"\brace\b", why="the name in documents and tables of schema 1", files=("records/*",)
 )
 GATE_OF_A_VERDICT = Allowed(pattern=r"\bgate=", why="the verification that a verdict is of")
+DRY_RUN_OPTION = Allowed(
+    pattern=r"--dry-run\b", why="the usual option of commands that remove things", files=("cli/history.py",)
+)
 EXIT_STACK = Allowed(pattern=r"\bstack\.\w+\(|ExitStack\(\) as stack", why="contextlib's")
 
 OLD_WORDS: tuple[OldWord, ...] = (
@@ -82,7 +85,7 @@ OLD_WORDS: tuple[OldWord, ...] = (
     OldWord(say="reference, tolerance", pattern=word("yardstick", "yardsticks")),
     OldWord(say="checkpoint", pattern=word("snapshot", "snapshots")),
     OldWord(say="host sync, wait", pattern=word("stall", "stalls", "stalled")),
-    OldWord(say="warmup", pattern=r"(?i)\bburn[ -]in\b|\bdry[ -]run\b"),
+    OldWord(say="warmup", pattern=r"(?i)\bburn[ -]in\b|\bdry[ -]run\b", allowed=(DRY_RUN_OPTION,)),
     OldWord(say="batch", pattern=r"(?i)mini-?batch"),
     OldWord(
         say="start barrier",

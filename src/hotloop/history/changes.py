@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from hotloop.errors import HistoryError
-from hotloop.history.series import Series
+from hotloop.history.series import FigureSeries
 
 LEAST_EFFECT = 0.01
 """The smallest relative change that is told."""
@@ -36,7 +36,7 @@ class Change:
         return self.after / self.before
 
 
-def find_changes(series: Series, *, least_effect: float = LEAST_EFFECT) -> list[Change]:
+def find_changes(series: FigureSeries, *, least_effect: float = LEAST_EFFECT) -> list[Change]:
     """Changes of level, oldest first; none in a series of fewer than ten points, or with figures that are not positive.
 
     Exact segmentation (PELT) of the logarithms, scaled by the spread between neighbours. A segment has five points at

@@ -7,7 +7,7 @@ from typing import Any
 from hotloop.errors import HistoryError
 from hotloop.history.changes import find_changes
 from hotloop.history.chosen import Chosen
-from hotloop.history.series import Series, machine_kind, read_series
+from hotloop.history.series import FigureSeries, machine_kind, read_series
 from hotloop.records.documents import to_data
 from hotloop.records.history import History, SessionRow
 
@@ -48,7 +48,7 @@ def _session(row: SessionRow) -> dict[str, Any]:
     }
 
 
-def _series(one: Series, changes: Sequence[Any]) -> dict[str, Any]:
+def _series(one: FigureSeries, changes: Sequence[Any]) -> dict[str, Any]:
     points = [{**asdict(point), "started": point.started.isoformat()} for point in one.points]
     return {
         "machine": one.machine,

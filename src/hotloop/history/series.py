@@ -23,7 +23,7 @@ class Point:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Series:
+class FigureSeries:
     """Points in the order in which they were taken."""
 
     machine: str
@@ -43,7 +43,7 @@ def machine_kind(environment: Environment) -> str:
     return f"{environment.cpu}, {len(environment.cores)} cores{gpus}"
 
 
-def read_series(history: History, rows: Iterable[SessionRow], *, metric: str | None = None) -> list[Series]:
+def read_series(history: History, rows: Iterable[SessionRow], *, metric: str | None = None) -> list[FigureSeries]:
     """Every series that finished sessions among `rows` make, those of one metric alone if it is named."""
     found: dict[tuple[str, str, str], list[Point]] = {}
     for row in sorted(rows, key=lambda row: (row.started, row.id)):
@@ -54,7 +54,7 @@ def read_series(history: History, rows: Iterable[SessionRow], *, metric: str | N
                 point = Point(session=row.id, started=row.started, revision=row.environment.git_revision, value=value)
                 found.setdefault((machine_kind(row.environment), workload, name), []).append(point)
     return [
-        Series(machine=machine, workload=workload, metric=name, points=tuple(points))
+        FigureSeries(machine=machine, workload=workload, metric=name, points=tuple(points))
         for (machine, workload, name), points in sorted(found.items())
     ]
 
