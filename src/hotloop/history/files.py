@@ -14,7 +14,7 @@ from hotloop.whole_file import whole_file
 
 _TEXTS = ("started", "kind", "workload", "command", "state", "verdict")
 _DOCUMENTS = ("environment", "result", "trials", "blocks")
-_NAMES = (*COLUMNS, "trials", "blocks")
+_NAMES: tuple[str, ...] = (*COLUMNS, "trials", "blocks")
 Record = Mapping[str, Any]
 
 
