@@ -43,10 +43,13 @@ class Promise(StrEnum):
 
 @dataclasses.dataclass(kw_only=True)
 class OptimizerSite:
-    """An optimizer about to be built: its class, and its default options, which a transform may change in place."""
+    """An optimizer about to be built: its class, its default options, which a transform may change in place, and what
+    it will update, as far as the program has said so.
+    """
 
     kind: type
     defaults: dict[str, Any]
+    parameters: tuple[Any, ...] = ()
 
 
 class Transform(Protocol):

@@ -16,6 +16,27 @@ def test_the_fused_flag_survives_a_checkpoint_of_the_plain_run(under, mlp):
     assert not any(group["foreach"] for group in optimizer.param_groups)
 
 
+@pytest.mark.parametrize("how", ["tensors", "generator", "groups", "named"])
+def test_complex_parameters_refuse_fused_however_they_are_given(under, how):
+    weight, spectrum = torch.zeros(2, requires_grad=True), torch.zeros(2, dtype=torch.cfloat, requires_grad=True)
+    given = {
+        "tensors": [weight, spectrum],
+        "generator": (tensor for tensor in (weight, spectrum)),
+        "groups": [{"params": [weight]}, {"params": spectrum}],
+        "named": [("weight", weight), ("spectrum", spectrum)],
+    }[how]
+    started, hooks = under(FusedOptimizer())
+    with hooks:
+        optimizer = torch.optim.Adam(given)
+        plain = torch.optim.Adam(tensor for tensor in [weight])
+    assert not any(group["fused"] for group in optimizer.param_groups)
+    assert sum(len(group["params"]) for group in optimizer.param_groups) == 2
+    assert plain.param_groups[0]["fused"]
+    assert started.sites_changed() == {
+        "fused_optimizer": "1 of 2 optimizers (1: some parameters are complex, for which torch has no fused Adam)"
+    }
+
+
 class OwnStep(torch.optim.SGD):
     """Does not look at the flags that its base class knows."""
 

@@ -39,6 +39,8 @@ class FusedOptimizer(TransformBase):
             raise NotApplicable(f"the program itself asks for a {asked[0]} {site.kind.__name__}")
         if site.defaults.get("differentiable"):
             raise NotApplicable(f"a differentiable {site.kind.__name__} cannot be {self.implementation}")
+        if self.implementation == "fused" and any(getattr(part, "is_complex", bool)() for part in site.parameters):
+            raise NotApplicable(f"some parameters are complex, for which torch has no fused {site.kind.__name__}")
         if _has_own_step(site.kind):
             raise NotApplicable(f"{site.kind.__name__} has a step of its own, which does not look at the flag")
         site.defaults.update(

@@ -6,7 +6,7 @@ optimizers and loaders are built costs nothing in a step, so that an untouched p
 
 import inspect
 import weakref
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any, Protocol
 
@@ -124,7 +124,9 @@ def _optimizers_built(started: StartedPlan, callbacks: Callbacks) -> Generator[N
     def init(self: Optimizer, params: Any, defaults: dict[str, Any]) -> None:
         callbacks.before_training()
         plain = dict(defaults)
-        started.visit(Stage.OPTIMIZER, OptimizerSite(kind=type(self), defaults=defaults))
+        params = list(params) if isinstance(params, Iterator) else params  # what is looked at must not be used up
+        site = OptimizerSite(kind=type(self), defaults=defaults, parameters=tuple(_held(params)))
+        started.visit(Stage.OPTIMIZER, site)
         original(self, params, defaults)
         if is_changed:
             self.register_load_state_dict_post_hook(lambda optimizer: _restore_flags(optimizer, defaults))
@@ -132,6 +134,16 @@ def _optimizers_built(started: StartedPlan, callbacks: Callbacks) -> Generator[N
 
     with patched(Optimizer, "__init__", init):
         yield
+
+
+def _held(params: Any) -> Iterator[Any]:
+    """The tensors in what an optimizer is built with: tensors, named ones, or groups of them."""
+    for one in params if isinstance(params, Iterable) and not isinstance(params, Tensor) else ():
+        if isinstance(one, dict):
+            held = one.get("params")
+            yield from (held,) if isinstance(held, Tensor) else _held(held) if isinstance(held, (list, tuple)) else ()
+        else:
+            yield one[1] if isinstance(one, tuple) and len(one) == 2 else one
 
 
 def _restore_flags(optimizer: Optimizer, defaults: dict[str, Any]) -> None:

@@ -89,11 +89,15 @@ def start(plan: Plan) -> StartedPlan:
     return started
 
 
+def _site_of(job: Job, group: dict[str, Any]) -> OptimizerSite:
+    return OptimizerSite(kind=type(job.optimizer), defaults=group, parameters=tuple(group["params"]))
+
+
 def start_with_job(plan: Plan, job: Job) -> StartedPlan:
     """Start a plan on a job that is built already; each of its parameter groups is one optimizer site."""
     started = start(plan)
     for group in job.optimizer.param_groups:
-        started.visit(Stage.OPTIMIZER, OptimizerSite(kind=type(job.optimizer), defaults=group))
+        started.visit(Stage.OPTIMIZER, _site_of(job, group))
     started.visit(Stage.MODULE, job.model)
     started.visit(Stage.STEP, job)
     return started
