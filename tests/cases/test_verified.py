@@ -34,6 +34,7 @@ SOUND = [
 ]
 MORE_SOUND = [
     (("complex.py",), 12, NOTHING),
+    (("lazy.py",), 12, AUTOCAST),
     (("kfold.py",), 90, AUTOCAST),
     (("init_after_call.py",), 12, AUTOCAST),
     (("checkpointing.py",), 12, EAGER_GRAPH),
@@ -130,7 +131,7 @@ def test_a_verdict_says_what_was_seen_and_what_was_not_reached(gate):
     message = result.verdicts[0].message
     assert "seen: 22 steps, 1 optimizer, 10 tensors, 2 ends of epochs" in message
     assert "2 scheduler steps" in message
-    assert "not reached: checkpoint; the plan acts: nothing on 1 of 1 model" in message
+    assert "not reached: checkpoint; the plan acts: nothing on 2 of 2 models" in message
 
 
 @pytest.mark.slow

@@ -48,7 +48,7 @@ def step_verdict(
 def _limits(noise: Distance, tolerance: Tolerance) -> dict[str, float]:
     floors = {
         "loss": tolerance.floor,
-        "gradients": tolerance.floor,
+        "gradients": tolerance.gradients,
         "updates": tolerance.update_floor,
         "placement": tolerance.update_floor,
         "buffers": tolerance.buffers,
