@@ -62,7 +62,7 @@ class DriftGate:
         self._further_seconds = further_seconds
         self._last = 0 if further_seconds else steps
         self._kept: dict[ObservationSpec, Observation] = {}
-        self._judged: dict[str, GateResult] = {}
+        self._results: dict[str, GateResult] = {}
 
     def prepare(self) -> None:
         """Run the baseline twice. Raises as workers do where the untransformed program itself does not train."""
@@ -98,9 +98,9 @@ class DriftGate:
 
     def _judged_once(self, plan: Plan) -> GateResult:
         key = plan.to_toml()
-        if key not in self._judged:
-            self._judged[key] = self._checked(plan)
-        return self._judged[key]
+        if key not in self._results:
+            self._results[key] = self._checked(plan)
+        return self._results[key]
 
     def _checked(self, plan: Plan) -> GateResult:
         self._find_last()
