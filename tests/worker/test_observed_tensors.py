@@ -2,7 +2,7 @@ import math
 
 import torch
 
-from hotloop.worker.observed_tensors import NO_GRADIENT, can_be_followed, norm, sketch
+from hotloop.worker.observed_tensors import NO_GRADIENT, can_be_followed, norm, share_short, sketch
 
 
 def product(one, other):
@@ -50,3 +50,13 @@ def test_a_lazy_parameter_cannot_be_followed_before_it_is_materialized():
     assert not can_be_followed(torch.nn.LazyLinear(3).weight)
     assert not can_be_followed(torch.ones(2, dtype=torch.long))
     assert can_be_followed(torch.ones(2, dtype=torch.cfloat))
+
+
+def test_elements_that_sixteen_bits_hold_are_counted_whatever_their_format():
+    draw = torch.Generator().manual_seed(0)
+    exact = torch.randn(1000, generator=draw)
+    assert share_short(exact) < 0.05
+    assert share_short(torch.cat([exact.bfloat16().float(), torch.zeros(5)])) == 1.0
+    assert share_short(exact.half().float()) == 1.0
+    assert share_short(torch.view_as_complex(exact.bfloat16().float().view(500, 2))) == 1.0
+    assert share_short(torch.zeros(30)) == share_short(torch.ones(3)) == share_short(None) == 0.0

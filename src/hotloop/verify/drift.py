@@ -17,6 +17,7 @@ from hotloop.verify.clipping import differences_in_norms
 from hotloop.verify.coverage import covered, not_followed, sites
 from hotloop.verify.differences import differences_in_kind
 from hotloop.verify.distance import SAME, Distance, are_same, distance, farthest, mean_run
+from hotloop.verify.gradient_digits import differences_in_digits
 from hotloop.verify.gradient_norms import differences_in_gradient_norms
 from hotloop.verify.last_step import last_step, up_to
 from hotloop.verify.loss_band import loss_band
@@ -222,7 +223,8 @@ class DriftGate:
         left_out = not_repeated(self._kept[self._unwatched()], self._kept[self._spec(seed=0)])
         saved = differences_in_values_of_saves(run, baseline, noisy, tolerance, left_out=left_out)
         lengths = differences_in_gradient_norms(run, baseline, noisy, tolerance)
-        others = [*differences_in_norms(run, baseline, noisy, tolerance), *lengths, *saved]
+        digits = () if is_reduced(plan.roundoff) else differences_in_digits(run, baseline)
+        others = [*digits, *differences_in_norms(run, baseline, noisy, tolerance), *lengths, *saved]
         return step_verdict(run, baseline, distances, tolerance, declared=_declared(plan), others=others)
 
     def _draws_random_numbers(self, seed: int) -> bool:

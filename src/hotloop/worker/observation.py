@@ -41,6 +41,7 @@ class OptimizerSteps:
     update_sketches: Mapping[int, Rows] = field(default_factory=dict[int, Rows])
     recorded: tuple[int, ...] = ()
     steps: int = 0
+    short: Mapping[int, Sequence[float]] = field(default_factory=dict[int, Sequence[float]])
 
     @property
     def num_steps(self) -> int:
@@ -200,6 +201,7 @@ def _read_optimizer(seen: Mapping[str, Any]) -> OptimizerSteps:
         gradients=_rows(seen["gradients"], width, -1.0),
         updates=_rows(seen["updates"], width, 0.0),
         moved=tuple(seen["moved"]),
+        short=dict(seen["short"]),
         gradient_sketches={step: _rows(rows) for step, rows in seen["gradient_sketches"]},
         update_sketches={step: _rows(rows) for step, rows in seen["update_sketches"]},
     )

@@ -14,7 +14,7 @@ from torch.optim.optimizer import (
 
 from hotloop.worker.observed_errors import Fail, contained
 from hotloop.worker.observed_settings import SettingsLog, group_settings
-from hotloop.worker.observed_tensors import NO_GRADIENT, can_be_followed, norm, share_not_zero, sketch
+from hotloop.worker.observed_tensors import NO_GRADIENT, can_be_followed, norm, share_not_zero, share_short, sketch
 
 
 class ObservedOptimizers:
@@ -115,6 +115,7 @@ class _OptimizerRecord:
         self._gradients: list[list[float]] = []
         self._updates: list[list[float]] = []
         self._moved: list[float] = []
+        self._short: dict[int, list[float]] = {}
         self._gradient_sketches: dict[int, list[list[float]]] = {}
         self._update_sketches: dict[int, list[list[float]]] = {}
 
@@ -146,6 +147,7 @@ class _OptimizerRecord:
         self._gradients.append([norm(gradient) for gradient in found])
         if self.steps + 1 in self._sketched:
             self._gradient_sketches[self.steps + 1] = [sketch(g, str(n)) for n, g in enumerate(found)]
+            self._short[self.steps + 1] = [share_short(gradient) for gradient in found]
 
     def end(self, optimizer: Optimizer) -> None:
         self.begin(optimizer)  # what the step itself has added
@@ -182,6 +184,7 @@ class _OptimizerRecord:
             "gradients": self._gradients[: len(self._updates)],
             "updates": self._updates,
             "moved": self._moved,
+            "short": list(self._short.items()),
             "gradient_sketches": list(self._gradient_sketches.items()),
             "update_sketches": list(self._update_sketches.items()),
         }

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 SKETCH = 16
+_FEW = 8
 NO_GRADIENT = -1.0  # in place of a norm: no gradient at all is not the same as a zero one
 
 
@@ -37,6 +38,19 @@ def share_not_zero(tensors: Sequence[Tensor]) -> float:
     """The share of all elements that are not zero."""
     elements = sum(tensor.numel() for tensor in tensors)
     return sum(int(tensor.count_nonzero()) for tensor in tensors) / max(elements, 1)
+
+
+def share_short(tensor: Tensor | None) -> float:
+    """The share of its elements but zeros that bf16 or fp16 can hold, whichever is larger; 0 where there are few."""
+    if tensor is None or tensor.is_sparse:
+        return 0.0
+    elements = _elements(tensor)
+    elements = elements[elements != 0]
+    if len(elements) < _FEW:
+        return 0.0
+    return max(
+        (elements.to(dtype).double() == elements).double().mean().item() for dtype in (torch.bfloat16, torch.float16)
+    )
 
 
 def can_be_followed(tensor: Tensor) -> bool:
