@@ -12,7 +12,7 @@ from hotloop.verify.saved import (
     not_repeated,
 )
 from hotloop.verify.tolerance import FP32
-from hotloop.worker.saved_object import SavedLeaf, SavedObject
+from hotloop.worker.saved_object import FINAL_STATE, SavedLeaf, SavedObject
 
 
 def make(*, digest=1, step=4, optimizers=None, **leaves):
@@ -81,3 +81,18 @@ def test_many_differences_are_counted():
 def test_what_nobody_can_look_into_is_named(kind):
     told = not_compared(make(a=SavedLeaf(kind=kind)))
     assert told == (None if kind == "float" else "['a'] of save 1, after step 4, cannot be compared: Odd")
+
+
+def final(**owners):
+    """A run with the final state of these owners, each with one leaf."""
+    leaves = {f"['{owner}']['weight']": leaf for owner, leaf in owners.items()}
+    saved = SavedObject(title=FINAL_STATE, step=9, digest=hash(tuple(owners)), leaves=leaves)
+    return replace(make_run(), saves=(saved,))
+
+
+def test_an_object_that_only_one_run_still_held_at_its_end_tells_nothing():
+    one, two = final(model=tensor(1.0, 2.0)), final(model=tensor(1.0, 2.0), optimizer=tensor(3.0, 4.0))
+    assert list(differences_in_kind_of_saves(two, one)) == list(differences_in_kind_of_saves(one, two)) == []
+    other = final(model=tensor(1.0, 2.0, kind="bfloat16 (2,)"), optimizer=tensor(3.0, 4.0))
+    (told,) = differences_in_kind_of_saves(other, one)
+    assert told.endswith("holds ['model']['weight'] as bfloat16 (2,) in place of float32 (2,)")

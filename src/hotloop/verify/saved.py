@@ -2,12 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from hotloop.verify.tolerance import Tolerance
 from hotloop.worker.observation import Observation
-from hotloop.worker.saved_object import SavedLeaf, SavedObject
+from hotloop.worker.saved_object import FINAL_STATE, SavedLeaf, SavedObject
 
 _TOLD = 3
 _EQUAL = 1e-6
@@ -22,12 +23,27 @@ def differences_in_kind_of_saves(run: Observation, baseline: Observation) -> Ite
         if ours.step != theirs.step:
             yield f"{theirs.title} comes after step {ours.step} in place of {theirs.step}"
             return
-        if ours.digest != theirs.digest:
-            yield f"{theirs.title}, after step {theirs.step}, {_other_kinds(ours, theirs)}"
+        if ours.digest != theirs.digest and (other := _other_kinds(*_of_shared_owners(ours, theirs))):
+            yield f"{theirs.title}, after step {theirs.step}, {other}"
             return
 
 
+def _of_shared_owners(ours: SavedObject, theirs: SavedObject) -> tuple[SavedObject, SavedObject]:
+    """The final state of what lived to the end in both runs: when an object dies is no matter of training."""
+    if theirs.title != FINAL_STATE or ours.title != FINAL_STATE:
+        return ours, theirs
+    shared = {_owner(path) for path in ours.leaves} & {_owner(path) for path in theirs.leaves}
+    kept = ({path: leaf for path, leaf in one.leaves.items() if _owner(path) in shared} for one in (ours, theirs))
+    mine, other = (replace(one, leaves=leaves) for one, leaves in zip((ours, theirs), kept, strict=True))
+    return mine, other
+
+
+def _owner(path: str) -> str:
+    return path.partition("]")[0]
+
+
 def _other_kinds(ours: SavedObject, theirs: SavedObject) -> str:
+    """The first difference, in words; empty where all that both hold of a final state is of equal kinds."""
     missing = [path for path in theirs.leaves if path not in ours.leaves]
     added = [path for path in ours.leaves if path not in theirs.leaves]
     if missing or added:
@@ -35,7 +51,7 @@ def _other_kinds(ours: SavedObject, theirs: SavedObject) -> str:
     changed = (path for path, leaf in theirs.leaves.items() if ours.leaves[path].kind != leaf.kind)
     path = next(changed, None)
     if path is None:
-        return "holds other keys, types or shapes"
+        return "" if theirs.title == FINAL_STATE else "holds other keys, types or shapes"
     return f"holds {path} as {ours.leaves[path].kind} in place of {theirs.leaves[path].kind}"
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from hotloop.worker.object_leaves import leaves_of, plain_leaves_of, start_sketch
 from hotloop.worker.observed_errors import Fail, contained
 from hotloop.worker.observed_tensors import can_be_followed
-from hotloop.worker.saved_object import SavedLeaf, SavedObject
+from hotloop.worker.saved_object import FINAL_STATE, SavedLeaf, SavedObject
 
 _KEPT_WHOLE = 16  # saves whose leaves are kept: of later ones only which leaves there were
 
@@ -45,7 +45,7 @@ class ObservedSaves:
 
     def keep_final(self, states: Mapping[str, Any]) -> None:
         """The program has come to its own end: how each module and optimizer was left."""
-        self._keep("the final state", leaves_of(dict(states), self._starts))
+        self._keep(FINAL_STATE, leaves_of(dict(states), self._starts))
 
     def _keep_saved(self, obj: Any) -> None:
         leaves = plain_leaves_of(obj) if self._is_passive else leaves_of(obj, self._starts)
@@ -53,7 +53,7 @@ class ObservedSaves:
 
     def _keep(self, title: str, leaves: Mapping[str, SavedLeaf]) -> None:
         digest = zlib.crc32(repr([(path, leaf.kind) for path, leaf in sorted(leaves.items())]).encode())
-        kept = leaves if len(self._saves) < _KEPT_WHOLE or not title.startswith("save") else {}
+        kept = leaves if len(self._saves) < _KEPT_WHOLE or title == FINAL_STATE else {}
         self._saves.append(SavedObject(title=title, step=self._step(), digest=digest, leaves=kept))
 
     def to_data(self) -> list[dict[str, Any]]:

@@ -37,6 +37,9 @@ class SavedLeaf:
         return SavedLeaf(kind=kind, group=group, sketch=tuple(sketch), number=number, text=text)
 
 
+FINAL_STATE = "the final state"
+
+
 @dataclass(frozen=True, kw_only=True)
 class SavedObject:
     """One object given to torch.save after `step` steps, or the final state; its leaves by the path that leads to them.
