@@ -224,8 +224,10 @@ class DriftGate:
         saved = differences_in_values_of_saves(run, baseline, noisy, tolerance, left_out=left_out)
         lengths = differences_in_gradient_norms(run, baseline, noisy, tolerance)
         digits = () if is_reduced(plan.roundoff) else differences_in_digits(run, baseline)
-        others = [*digits, *differences_in_norms(run, baseline, noisy, tolerance), *lengths, *saved]
-        return step_verdict(run, baseline, distances, tolerance, declared=_declared(plan), others=others)
+        others = [*digits, *differences_in_norms(run, baseline, noisy, tolerance), *saved]
+        return step_verdict(
+            run, baseline, distances, tolerance, declared=_declared(plan), others=others, lengths=lengths
+        )
 
     def _draws_random_numbers(self, seed: int) -> bool:
         """Whether another stream for its modules (dropout) changes the baseline's losses."""

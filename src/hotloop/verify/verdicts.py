@@ -23,11 +23,12 @@ def step_verdict(
     *,
     declared: Collection[str] = (),
     others: Sequence[str] = (),
+    lengths: Sequence[str] = (),
 ) -> Verdict:
     """Whether the steps do what the baseline's do, and no further from it than its noise allows.
 
     `distances` are those of the run and of the noise, `declared` the settings that the plan says it changes, `others`
-    differences that were found elsewhere, each of which is a reason to refuse.
+    differences that were found elsewhere, `lengths` those of gradients, each of which is a reason to refuse.
     """
     found, noise = distances
     kinds = [*differences_in_kind(run, baseline, declared=declared), *others]
@@ -41,8 +42,10 @@ def step_verdict(
         for name, limit in limits.items()
         if name in _ALWAYS_TOLD or name in over
     )
-    outcome = Outcome.FAIL if over else Outcome.PASS
-    return Verdict(gate="step", outcome=outcome, message=f"first step: {figures}", numbers=numbers)
+    outcome = Outcome.FAIL if over or lengths else Outcome.PASS
+    return Verdict(
+        gate="step", outcome=outcome, message="; ".join([f"first step: {figures}", *lengths]), numbers=numbers
+    )
 
 
 def _limits(noise: Distance, tolerance: Tolerance) -> dict[str, float]:

@@ -26,6 +26,6 @@ class OtherClipping(TransformBase):
             return original(parameters, 10.0 * max_norm, *args, **kwargs)
 
         def none(parameters: Any, max_norm: float, *args: Any, **kwargs: Any) -> torch.Tensor:
-            return clip_grad.get_total_norm([p.grad for p in parameters if p.grad is not None])
+            return nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
 
         nn.utils.clip_grad_norm_ = clip_grad.clip_grad_norm_ = larger if self.how == "larger" else none
