@@ -115,6 +115,7 @@ def test_a_sound_plan_goes_through_on_more_programs(gate, program, steps, table)
     check_accepted(gate(program, steps), [table])
 
 
+@pytest.mark.slow  # a minute each; the quick part of test_planted_faults.py plants many at once
 @pytest.mark.parametrize(("program", "steps", "tables", "words"), FAULTS)
 def test_a_planted_fault_is_refused_by_name(gate, program, steps, tables, words):
     check_refused(gate(program, steps), tables, words)
