@@ -10,13 +10,12 @@ Writes benchmarks/results/<machine>/false_claims.json with every interval.
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from background_load import background_load
 from simulate import machine
 
 import hotloop
@@ -33,25 +32,6 @@ PROGRAMS = (
     "benchmarks/proof/waiting_loader.py --workers 2",
     "benchmarks/proof/decoding_loader.py --workers 1",
 )
-BURSTS = """
-import time
-while True:
-    end = time.time() + 0.7
-    while time.time() < end:
-        sum(range(1000))
-    time.sleep(0.5)
-"""
-
-
-@contextmanager
-def background_load(*, is_on):
-    process = subprocess.Popen([sys.executable, "-c", BURSTS]) if is_on else None
-    try:
-        yield
-    finally:
-        if process is not None:
-            process.kill()
-            process.wait()
 
 
 def run_once(number: int, budget: float) -> dict:

@@ -16,7 +16,6 @@ import gzip
 import json
 import math
 import random
-import re
 import shutil
 import statistics
 import subprocess
@@ -24,17 +23,20 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
 from scipy import stats
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "compare"))
+from background_load import background_load
+from simulate import machine
+
 from hotloop.guard.compare_revisions import compare_revisions
 from hotloop.guard.limits import GuardSettings
 from hotloop.guard.request import Request
-from hotloop.machine.environment import cores, cpu_model, foreign_cores, record_environment
+from hotloop.machine.environment import foreign_cores, record_environment
 from hotloop.measurement import Clock
 from hotloop.proof.session import Options
 from hotloop.records.documents import to_data
@@ -45,25 +47,6 @@ ROOT = Path(__file__).parents[2]
 EXAMPLE, STEP, BATCH = "tabular_mlp.py", "            optimizer.step()\n", 64
 PERCENTS = (5.0, 10.0, 20.0)
 ALPHA = 0.05
-BURSTS = """
-import time
-while True:
-    end = time.time() + 0.7
-    while time.time() < end:
-        sum(range(1000))
-    time.sleep(0.5)
-"""
-
-
-@contextmanager
-def background_load(*, is_on):
-    process = subprocess.Popen([sys.executable, "-c", BURSTS]) if is_on else None
-    try:
-        yield
-    finally:
-        if process is not None:
-            process.kill()
-            process.wait()
 
 
 def products_for(percent: float, *, turns: int = 60, steps: int = 20) -> tuple[int, dict]:
@@ -193,8 +176,7 @@ def main() -> None:
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
-    name = re.sub(r"[^a-z0-9]+", "-", f"{cpu_model()[0]} {len(cores())} cores".lower()).strip("-")
-    out = given.out or ROOT / "benchmarks" / "results" / name / "guard"
+    out = given.out or ROOT / "benchmarks" / "results" / machine() / "guard"
     (out / "samples").mkdir(parents=True, exist_ok=True)
     path = out / "pull_requests.json"
     stored = json.loads(path.read_text(encoding="utf-8")) if given.resume and path.exists() else {}
