@@ -4,7 +4,6 @@ import json
 import random
 import statistics
 import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,14 +14,14 @@ from hotloop.bench.convergence import convergence
 from hotloop.bench.figure import Figure
 from hotloop.bench.rows import BenchPlan, RowSpec
 from hotloop.errors import MeasurementError, NotApplicable, ProtectedFile, WorkloadError
-from hotloop.machine.environment import record_environment
+from hotloop.machine.environment import CONTENDED, record_environment
+from hotloop.proof.session_folder import session_folder
 from hotloop.transform import compiles
 from hotloop.verdict import Outcome
 from hotloop.whole_file import write_whole
 from hotloop.worker.process import Settings, Worker
 
 _PROCESS = "hotloop.bench.process"
-_CONTENDED = 0.3
 _TRACE = "trace.json"
 Say = Callable[[str], None]
 
@@ -52,11 +51,11 @@ def run_benchmark(
     A row that cannot be measured says why in its `failure`; where none can, the first failure is raised.
     """
     environment = record_environment(tuple(sys.argv), plan.rows[0].workload.folder)
-    with tempfile.TemporaryDirectory(prefix="hotloop-session-") as folder:
+    with session_folder() as folder:
         busy = environment.foreign_cores
-        is_contended = busy >= _CONTENDED and not environment.has_cuda
+        is_contended = busy >= CONTENDED and not environment.has_cuda
         rows = [
-            _row(spec, Path(folder, str(number)), environment.cores, is_contended=is_contended)
+            _row(spec, folder / str(number), environment.cores, is_contended=is_contended)
             for number, spec in enumerate(plan.rows)
         ]
         order = random.Random(0)

@@ -9,14 +9,13 @@ from typing import Any
 
 from hotloop.diagnose.diagnosis import Diagnosis, read_finding
 from hotloop.errors import MeasurementError
-from hotloop.machine.environment import record_environment
+from hotloop.machine.environment import CONTENDED, record_environment
 from hotloop.measurement import Environment
 from hotloop.transform import Plan
 from hotloop.worker.process import Settings, Worker
 from hotloop.workload import Workload
 
 _PROCESS = "hotloop.diagnose.probe_process"
-_CONTENDED = 0.3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +36,7 @@ def trace(workload: Workload, options: TraceOptions, *, may_overwrite: tuple[str
     with tempfile.TemporaryDirectory(prefix="hotloop-session-") as folder:
         settings = Settings(
             folder=Path(folder),
-            variables={"OMP_NUM_THREADS": "1"} if environment.foreign_cores >= _CONTENDED else {},
+            variables={"OMP_NUM_THREADS": "1"} if environment.foreign_cores >= CONTENDED else {},
             cores=environment.cores,
             may_overwrite=may_overwrite,
             first_step_limit=max(60.0, options.budget),

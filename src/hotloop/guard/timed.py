@@ -15,6 +15,7 @@ from hotloop.guard.limits import TIMED, GuardSettings
 from hotloop.guard.metric import Metric, Quantity, judge_comparison
 from hotloop.guard.units import mebibytes, per_second, seconds
 from hotloop.measurement import Clock, Interval
+from hotloop.proof.confirm import PATIENCE
 from hotloop.proof.session import Session
 from hotloop.proof.two_ways import PLAN, TwoWays
 from hotloop.transform import Plan
@@ -54,7 +55,7 @@ def measure_timed(session: Session, head: Workload, settings: GuardSettings, *, 
         is_late = deadline - session.elapsed < last
         if replicates >= MINIMUM_REPLICATES and (not undecided or is_late or replicates >= MAXIMUM_REPLICATES):
             break
-        if session.elapsed > 2.5 * session.options.budget:  # too slow for three: what is open stays open
+        if session.elapsed > PATIENCE * session.options.budget:  # too slow for three: what is open stays open
             break
     return Timed(
         metrics=tuple(metrics),

@@ -12,11 +12,10 @@ from typing import Any, NoReturn
 
 from hotloop.guard.repository import Repository
 from hotloop.guard.side import Side
-from hotloop.proof.session_folder import session_folder
+from hotloop.proof.session_folder import PREFIX, session_folder
 
 HERE = "HEAD"
 _NEVER_LINKED = (".venv", "venv", "node_modules", "__pycache__", ".tox", ".mypy_cache", ".ruff_cache", ".pytest_cache")
-_OURS = "hotloop-session-"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,5 +145,5 @@ def _ended_by_raising() -> Generator[None]:
 def _remove_orphans(repository: Repository) -> None:
     """Forget the work trees of a guard that was killed; `session_folder` removes their files."""
     for tree in repository.trees():
-        if tree.parent.name.startswith(_OURS) and not tree.exists():
+        if tree.parent.name.startswith(PREFIX) and not tree.exists():
             repository.remove_tree(tree)

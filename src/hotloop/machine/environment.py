@@ -64,6 +64,10 @@ def record_environment(argv: Sequence[str], folder: Path) -> Environment:
     )
 
 
+CONTENDED = 0.3
+"""So many cores kept busy by others, and threads that spin collapse: one thread each, and CPU time, are compared."""
+
+
 def foreign_cores(interval: float = 0.3) -> float:
     """How many cores processes outside our own tree keep busy, seen over `interval` seconds; 0 where idle."""
     start, system, own = time.perf_counter(), _system_seconds(), _own_seconds()

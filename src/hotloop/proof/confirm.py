@@ -13,7 +13,9 @@ from hotloop.proof.two_ways import PLAN, TwoWays
 from hotloop.transform import Plan
 from hotloop.verdict import Verdict
 
-_PATIENCE = 2.5
+PATIENCE = 2.5
+"""Budgets after which a program that takes too long for three replicates leaves its claim open."""
+
 _SHARP = 1.10
 _SHARP_REPLICATES = 6
 
@@ -85,7 +87,7 @@ def confirm(session: Session, plan: Plan, *, title: str, seconds: float) -> Conf
             break
         if deadline - session.elapsed < last and quoted.replicates >= MINIMUM_REPLICATES:
             break
-        if session.elapsed > _PATIENCE * session.options.budget:  # too slow for three: the claim stays open
+        if session.elapsed > PATIENCE * session.options.budget:  # too slow for three: the claim stays open
             break
         session.progress.say(f"{title}: replicate {quoted.replicates} done, {speed_so_far(quoted)}")
     for note in both.notes():

@@ -16,7 +16,7 @@ from hotloop.compare.inference import MeasuredSpread
 from hotloop.compare.replicate import Setup
 from hotloop.compare.series import BASELINE, ReplicateSeries
 from hotloop.errors import NotApplicable
-from hotloop.machine.environment import foreign_cores, record_environment
+from hotloop.machine.environment import CONTENDED, foreign_cores, record_environment
 from hotloop.measurement import Clock, Environment
 from hotloop.proof.amdahl import AmdahlLimits
 from hotloop.proof.session_folder import session_folder
@@ -31,7 +31,6 @@ from hotloop.worker.process import Settings
 from hotloop.workload import Recipe, Workload
 from hotloop.workloads.protect import MADE, left_behind
 
-_CONTENDED = 0.3
 _FURTHER, _SHARE_OF_BUDGET = 5.0, 0.03  # seconds of training beyond `steps` in which verification looks for events
 
 
@@ -150,7 +149,7 @@ class Session:
     def watch_load(self) -> None:
         """Beside other load, threads that spin collapse: then all workers get one thread, and CPU time is compared."""
         busy = foreign_cores()
-        if busy < _CONTENDED or self.settings.variables.get("OMP_NUM_THREADS") == "1":
+        if busy < CONTENDED or self.settings.variables.get("OMP_NUM_THREADS") == "1":
             return
         self.settings = replace(self.settings, variables={**self.settings.variables, "OMP_NUM_THREADS": "1"})
         if not self.environment.has_cuda:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-_PREFIX = "hotloop-session-"
+PREFIX = "hotloop-session-"
 _OWNER = "owner"
 
 
@@ -16,7 +16,7 @@ _OWNER = "owner"
 def session_folder() -> Generator[Path]:
     """A fresh folder, removed at the end; folders whose process was killed before it could do so are removed first."""
     _remove_orphans(Path(tempfile.gettempdir()))
-    with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder:
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
         (Path(folder) / _OWNER).write_text(_identity(psutil.Process()), encoding="utf-8")
         yield Path(folder)
 
@@ -27,7 +27,7 @@ def _identity(process: psutil.Process) -> str:
 
 
 def _remove_orphans(temporary: Path) -> None:
-    for owner in temporary.glob(f"{_PREFIX}*/{_OWNER}"):
+    for owner in temporary.glob(f"{PREFIX}*/{_OWNER}"):
         try:
             identity = owner.read_text(encoding="utf-8")
             alive = identity == _identity(psutil.Process(int(identity.split()[0])))
