@@ -1,5 +1,6 @@
 """What each allocator puts into the environment of a process."""
 
+import os
 import subprocess
 import sys
 
@@ -10,7 +11,11 @@ from hotloop.machine.installed import find_allocators
 from hotloop.transforms import allocator
 from hotloop.transforms.allocator import Allocator
 
-LIBRARIES = {"tcmalloc": "/lib/libtcmalloc_minimal.so.4", "jemalloc": "/lib/libjemalloc.so.2"}
+LIBRARIES = {
+    "tcmalloc": "/lib/libtcmalloc_minimal.so.4",
+    "jemalloc": "/lib/libjemalloc.so.2",
+    "mimalloc": "/site-packages/cmeel.prefix/lib/libmimalloc.so.3",
+}
 
 
 @pytest.fixture
@@ -35,6 +40,27 @@ def test_jemalloc_keeps_what_is_freed_and_the_users_settings_come_last():
     assert site["MALLOC_CONF"] == "dirty_decay_ms:-1,muzzy_decay_ms:-1,thp:always,dirty_decay_ms:500"
 
 
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize(("before", "after"), [({}, "-1"), ({"MIMALLOC_PURGE_DELAY": "10"}, "10")])
+def test_mimalloc_keeps_what_is_freed_unless_its_variable_says_otherwise(before, after):
+    site = dict(before)
+    Allocator(library="mimalloc").apply(site)
+
+    assert site["LD_PRELOAD"] == "/site-packages/cmeel.prefix/lib/libmimalloc.so.3"
+    assert site["MIMALLOC_PURGE_DELAY"] == after
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux preloads")
+def test_mimalloc_needs_no_root_and_is_really_the_processs_allocator():
+    site = dict(os.environ)
+    Allocator(library="mimalloc").apply(site)
+    code = "from hotloop.transforms.allocator import Allocator; Allocator(library='mimalloc').confirm()"
+    done = subprocess.run([sys.executable, "-c", code], env=site, capture_output=True, text=True, check=True)
+
+    assert "cmeel.prefix" in site["LD_PRELOAD"]
+    assert done.stderr == ""  # it warns there of a variable that it does not know
+
+
 def test_glibc_is_only_tuned_and_keeps_other_tunables():
     site = {"GLIBC_TUNABLES": "glibc.rtld.nns=4"}
     Allocator(library="glibc").apply(site)
@@ -45,7 +71,7 @@ def test_glibc_is_only_tuned_and_keeps_other_tunables():
 
 def test_a_library_that_went_away_is_said(monkeypatch):
     monkeypatch.setattr(allocator, "find_allocators", dict)
-    with pytest.raises(NotApplicable, match="install libjemalloc2 or jemalloc"):
+    with pytest.raises(NotApplicable, match="install the system package libjemalloc2 or jemalloc"):
         Allocator(library="jemalloc").apply({})
 
 

@@ -69,19 +69,24 @@ def measure_timed(session: Session, head: Workload, settings: GuardSettings, *, 
 def two_ways(session: Session, workloads: Mapping[str, Workload], settings: GuardSettings) -> TwoWays:
     """Base, base again, and the candidate: the same plan for all, another workload for some.
 
-    tcmalloc is that plan where it can be had: equal processes then differ by a tenth of what they do under glibc's.
+    tcmalloc is that plan, or else mimalloc: equal processes then differ by a tenth of what they do under glibc's.
     """
-    plan = Plan.from_data([{"name": "allocator", "library": "tcmalloc"}])
-    if settings.allocator == "system" or session.applicability(plan.transforms[0]) is not None:
-        plan = Plan()
-    else:
-        session.note("both sides were timed under tcmalloc, which makes equal processes differ less")
+    plan = Plan() if settings.allocator == "system" else _steady_allocator(session)
     arms: dict[str, Plan] = dict.fromkeys((BASELINE, AGAIN, PLAN), plan)
     return TwoWays(
         lockstep=session.series("guard", arms, workloads=workloads),
         stretches=session.series("guard, uninterrupted", arms, workloads=workloads),
         changes_loading=False,
     )
+
+
+def _steady_allocator(session: Session) -> Plan:
+    for library in ("tcmalloc", "mimalloc"):
+        plan = Plan.from_data([{"name": "allocator", "library": library}])
+        if session.applicability(plan.transforms[0]) is None:
+            session.note(f"both sides were timed under {library}, which makes equal processes differ less")
+            return plan
+    return Plan()
 
 
 def log_ratios(name: str, both: TwoWays) -> list[float]:

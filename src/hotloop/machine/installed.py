@@ -14,7 +14,9 @@ from pathlib import Path
 _ALLOCATORS = {
     "tcmalloc": ("libtcmalloc_minimal.so.4", "libtcmalloc.so.4"),
     "jemalloc": ("libjemalloc.so.2",),
+    "mimalloc": ("libmimalloc.so.3", "libmimalloc.so.2"),
 }
+_WHEEL = Path("cmeel.prefix", "lib")  # where the wheel cmeel-mimalloc puts its library, inside site-packages
 _TIMEOUT = 10.0
 
 
@@ -89,7 +91,9 @@ def _find_library(files: tuple[str, ...], cache: Mapping[str, list[Path]]) -> st
     own = _elf_kind(Path(sys.executable))
     roots = [Path(root) for root in ("/usr/local/lib", "/usr/lib", "/usr/lib64", "/lib", "/lib64")]
     parts = ("", sysconfig.get_config_var("MULTIARCH") or "")
-    folders = [Path(sys.prefix) / "lib", *(root / part for root in roots for part in parts)]
+    packages = dict.fromkeys(Path(sysconfig.get_path(kind)) for kind in ("purelib", "platlib"))
+    folders = [folder / _WHEEL for folder in packages]
+    folders += [Path(sys.prefix) / "lib", *(root / part for root in roots for part in parts)]
     for file in files:
         for path in (*cache.get(file, []), *(folder / file for folder in folders)):
             if _elf_kind(path) == own != b"":

@@ -1,4 +1,4 @@
-"""Another memory allocator for the process: tcmalloc, jemalloc, or glibc's own with larger thresholds."""
+"""Another memory allocator for the process: tcmalloc, jemalloc, mimalloc, or glibc's with larger thresholds."""
 
 import os
 from pathlib import Path
@@ -14,16 +14,21 @@ _TUNABLES = "glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=
 # By default jemalloc gives freed pages back after seconds, and a training step asks for them again: 8,000 page faults a
 # step on a small ResNet. They are kept here, and huge pages asked for.
 _JEMALLOC = "dirty_decay_ms:-1,muzzy_decay_ms:-1,thp:always"
-_PACKAGES = {"tcmalloc": "libtcmalloc-minimal4 or gperftools", "jemalloc": "libjemalloc2 or jemalloc"}
+_PURGE = "MIMALLOC_PURGE_DELAY"  # -1: freed memory is kept instead of being given back after some milliseconds
+_PACKAGES = {
+    "tcmalloc": "the system package libtcmalloc-minimal4 or gperftools",
+    "jemalloc": "the system package libjemalloc2 or jemalloc",
+    "mimalloc": "the wheel cmeel-mimalloc from PyPI",
+}
 
 
 class Allocator(TransformBase):
     """Preloads `library`, or for "glibc" sets its malloc tunables. Changes no arithmetic.
 
-    jemalloc is told to keep freed memory; what MALLOC_CONF already says comes last and wins.
+    jemalloc and mimalloc are told to keep freed memory; what MALLOC_CONF or MIMALLOC_PURGE_DELAY already say wins.
     """
 
-    library: Literal["tcmalloc", "jemalloc", "glibc"] = "tcmalloc"
+    library: Literal["tcmalloc", "jemalloc", "mimalloc", "glibc"] = "tcmalloc"
 
     name = "allocator"
     stage = Stage.LAUNCH
@@ -36,7 +41,7 @@ class Allocator(TransformBase):
     @classmethod
     def candidates(cls, environment: Environment) -> tuple[Self, ...]:
         """Every library, tcmalloc first: it is worth most, and makes all later comparisons less noisy."""
-        return (cls(library="tcmalloc"), cls(library="jemalloc"), cls(library="glibc"))
+        return tuple(cls(library=library) for library in ("tcmalloc", "jemalloc", "mimalloc", "glibc"))
 
     def check(self, environment: Environment) -> None:
         """The library must be installed, and the process must not already preload one."""
@@ -46,9 +51,7 @@ class Allocator(TransformBase):
             if not environment.platform.startswith("Linux"):
                 raise NotApplicable(f"glibc's tunables need Linux with glibc, this is {environment.platform}")
         elif self.library not in environment.allocators:
-            raise NotApplicable(
-                f"{self.library} is not installed; install the system package {_PACKAGES[self.library]} and tune again"
-            )
+            raise NotApplicable(f"{self.library} is not installed; install {_PACKAGES[self.library]} and tune again")
 
     def apply(self, site: dict[str, str]) -> None:
         """Set the environment variables of the process."""
@@ -61,6 +64,8 @@ class Allocator(TransformBase):
         site["LD_PRELOAD"] = " ".join(filter(None, [path, site.get("LD_PRELOAD")]))
         if self.library == "jemalloc":
             site["MALLOC_CONF"] = ",".join(filter(None, [_JEMALLOC, site.get("MALLOC_CONF")]))
+        elif self.library == "mimalloc":
+            site.setdefault(_PURGE, "-1")
 
     def confirm(self) -> None:
         """The library must be mapped into this process."""
