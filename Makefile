@@ -17,10 +17,11 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $(STAMP)
 
+# "Not proven" (1) and "could not tell" (3) are answers, and on a noisy machine the right ones; 2 is a failure.
 demo: setup
 	rm -rf out/demo
-	$(BIN)/hotloop tune examples/digits_cnn.py --budget 4m --out out/demo; code=$$?; \
-	  echo "page: out/demo/report.html   plan: out/demo/plan.toml"; exit $$code
+	$(BIN)/hotloop tune examples/digits_cnn.py --budget 5m --out out/demo; code=$$?; \
+	  case $$code in 0|1|3) echo "page: out/demo/report.html   plan: out/demo/plan.toml";; *) exit $$code;; esac
 
 test: setup
 	./check
