@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.verify.forked import forked_workers
 from hotloop.measurement import Environment
 from hotloop.verify.drift import DriftGate
 from hotloop.worker.process import Settings
@@ -53,6 +54,13 @@ def planted() -> Iterator[None]:
         yield
     for name in [name for name in sys.modules if name.startswith("hotloop_planted")]:
         del sys.modules[name]
+
+
+@pytest.fixture(scope="module")
+def forked() -> Iterator[None]:
+    """Watched runs are forked from this process: what they import takes twenty times as long as a run."""
+    with forked_workers():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from hotloop.verify.drift import DriftGate
 from hotloop.worker.process import Settings
 from hotloop.workload import parse_workload
 
-pytestmark = pytest.mark.usefixtures("planted")
+pytestmark = pytest.mark.usefixtures("planted", "forked")
 
 BY_EPOCH = ("usual.py", "--n", "1910", "--sched", "step")  # 30 batches an epoch
 

@@ -10,7 +10,7 @@ from hotloop.verify.drift import DriftGate
 from hotloop.worker.process import Settings
 from hotloop.workload import parse_workload
 
-pytestmark = pytest.mark.usefixtures("planted")
+pytestmark = pytest.mark.usefixtures("planted", "forked")
 
 FUSED, AUTOCAST = {"name": "fused_optimizer"}, {"name": "autocast"}
 OTHER = {"name": "other_saves"}

@@ -5,7 +5,7 @@ import pytest
 from hotloop.transform import Plan
 from hotloop.verdict import Outcome, worst
 
-pytestmark = pytest.mark.usefixtures("planted")
+pytestmark = pytest.mark.usefixtures("planted", "forked")
 
 DROPPED = "dropout no longer drops|drops out 0 in place of|runs in evaluation mode"
 FAULTS = [
