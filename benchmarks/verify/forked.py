@@ -77,7 +77,8 @@ class ForkedWorker:
         folders = [workload.folder]
         if isinstance(workload, Script):
             folders.append((workload.folder / workload.path).parent)
-        scratch = make_scratch(tuple(folders), may_overwrite=settings.may_overwrite)
+        sources = settings.folder / "sources"
+        scratch = make_scratch(tuple(folders), sources=sources, may_overwrite=settings.may_overwrite)
         self._mirror = scratch.folder
         self._log = tempfile.TemporaryFile(mode="w+b")  # noqa: SIM115  # closed with the worker
         settings.cache.mkdir(parents=True, exist_ok=True)
