@@ -86,6 +86,7 @@ COMMANDS = {
     ],
     "list": ["--json", "kind"],
     "machine": ["--budget", "--history", "--json", "--module", "target"],
+    "memory": ["--card", "--json", "--may-overwrite", "--module", "arguments", "target"],
     "prove": [
         "--budget",
         "--history",

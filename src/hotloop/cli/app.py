@@ -9,13 +9,28 @@ import traceback
 
 import typer
 
-from hotloop.cli import bench, diagnose, guard, history, lint, listing, machine, prove, report, run, train, tune
+from hotloop.cli import (
+    bench,
+    diagnose,
+    guard,
+    history,
+    lint,
+    listing,
+    machine,
+    memory,
+    prove,
+    report,
+    run,
+    train,
+    tune,
+)
 from hotloop.errors import HotloopError, WorkloadCrashed
 
 # In the order in which they are listed: the command, and the example that its help begins with.
 _COMMANDS = (
     ("tune", tune.tune, "hotloop tune train.py --budget 10m --out out -- --epochs 3"),
     ("diagnose", diagnose.diagnose, "hotloop diagnose train.py -- --epochs 3"),
+    ("memory", memory.memory, "hotloop memory train.py --card H100 -- --batch-size 64"),
     ("lint", lint.lint, "hotloop lint src"),
     ("prove", prove.prove, "hotloop prove train.py --plan out/plan.toml -- --epochs 3"),
     ("guard", guard.guard, "hotloop guard --base origin/main train.py -- --epochs 3"),

@@ -1,9 +1,10 @@
 """One comparison under way: counts first, which decide without noise, then replicates, then losses."""
 
+import time
 from dataclasses import dataclass, field
 
 from hotloop.errors import MeasurementError, NeverStepped, ProtectedFile, WorkloadError
-from hotloop.guard.compiling import RUNS, compile_metric
+from hotloop.guard.compiling import MOST_RUNS, RUNS, compile_metric
 from hotloop.guard.counts import Counts, count, count_metrics, worse_counts
 from hotloop.guard.leaks import check_imports
 from hotloop.guard.limits import TIMED, GuardSettings
@@ -15,6 +16,7 @@ from hotloop.proof.session import Session
 from hotloop.verdict import Outcome, worst
 from hotloop.workload import Workload
 
+_SHARE_OF_COMPILING = 0.5  # of what is left of the budget
 _SHARE_OF_REPLICATES = 0.8  # of what is left of the budget; losses come after them
 _CANNOT_RUN = (WorkloadError, ProtectedFile, MeasurementError)
 
@@ -62,10 +64,12 @@ class Measuring:
         self._settings = settings
         self._base: list[Counts] = []
         self._head: list[Counts] = []
+        self._pair_seconds = 0.0
 
     def measure(self) -> Found:
         """All wanted metrics. A side that cannot run ends it: INCONCLUSIVE for the base, FAIL for the head."""
         found: list[Metric] = []
+        began = time.monotonic()
         try:
             self._count("base")
         except _CANNOT_RUN as error:
@@ -76,6 +80,7 @@ class Measuring:
             return Found.nothing(f"the head cannot be measured: {error}", self._settings)
         except (WorkloadError, ProtectedFile) as error:
             return Found.nothing(f"the base runs and the head does not: {error}", self._settings, Outcome.FAIL)
+        self._pair_seconds = time.monotonic() - began
         timed = Timed()
         try:
             found += self._counted()
@@ -127,7 +132,7 @@ class Measuring:
         is_timed = "compile_time" in settings.metrics
         compiles = is_timed and bool(self._base[0].compile_seconds or self._head[0].compile_seconds)
         is_doubtful = bool(worse_counts(self._base[0], self._head[0], settings))
-        for _ in range(RUNS - 1 if compiles else int(is_doubtful)):
+        for _ in range(self._runs_of_compiling() - 1 if compiles else int(is_doubtful)):
             self._count("base")
             self._count("head")
         limit = settings.limits["compile_time"]
@@ -135,6 +140,11 @@ class Measuring:
             *count_metrics(self._base, self._head, settings),
             *([compile_metric(self._base, self._head, limit)] if is_timed else []),
         ]
+
+    def _runs_of_compiling(self) -> int:
+        """Fixed before the second is made: to stop where the figures please would claim what is not there."""
+        in_time = _SHARE_OF_COMPILING * self._session.left / max(self._pair_seconds, 1e-3)
+        return min(MOST_RUNS, max(RUNS, 1 + int(in_time)))
 
     def _timed(self) -> Timed:
         if not any(name in self._settings.metrics for name in TIMED):

@@ -99,9 +99,7 @@ def _judged(session: Session, aa: Sequence[Estimate]) -> MachineCheck:
 def _advice(environment: Environment, *, quiet: bool) -> list[str]:
     advice: list[str] = []
     if not quiet and not environment.allocators.keys() & {"tcmalloc", "mimalloc"}:
-        advice.append(
-            "neither tcmalloc nor mimalloc is installed; either cuts this noise to a tenth on most machines"
-        )
+        advice.append("neither tcmalloc nor mimalloc is installed; either cuts this noise to a tenth on most machines")
     if environment.governor not in ("performance", "unknown"):
         advice.append(f"the CPU governor is {environment.governor!r}; 'performance' holds the clock still")
     if not environment.compiler:

@@ -1,0 +1,33 @@
+"""Cards by name, and sizes of memory as people write them."""
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from hotloop.errors import WorkloadError
+
+_UNITS = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+# What the driver shows as total, rounded down to whole GiB.
+CARDS: Mapping[str, int] = MappingProxyType(
+    {
+        "T4": 14 * 2**30,
+        "L4": 22 * 2**30,
+        "RTX 4090": 23 * 2**30,
+        "RTX 5090": 31 * 2**30,
+        "A100 40GB": 39 * 2**30,
+        "A100 80GB": 79 * 2**30,
+        "H100": 79 * 2**30,
+        "H200": 139 * 2**30,
+    }
+)
+
+
+def parse_card(text: str) -> tuple[str, int]:
+    """Name and bytes of a card that is known by name, or of a size such as "24GiB". Raises WorkloadError."""
+    for name, capacity in CARDS.items():
+        if name.lower() == text.strip().lower():
+            return name, capacity
+    found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kmg]i?b|b)\s*", text, re.IGNORECASE)
+    if found is None or not float(found[1]):
+        raise WorkloadError(f"got card {text!r}; give a size such as 24GiB, or one of: {', '.join(CARDS)}")
+    return text.strip(), int(float(found[1]) * _UNITS[found[2].lower()])
