@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from hotloop.workload import Loss as Loss
     from hotloop.workload import Recipe as Recipe
     from hotloop.workload import Script as Script
+    from hotloop.workloads.own_loop import apply as apply
+    from hotloop.workloads.own_loop import compile_step as compile_step
 
 _HOME = {
     "Environment": "hotloop.measurement",
@@ -38,6 +40,8 @@ _HOME = {
     "Transform": "hotloop.transform",
     "Trial": "hotloop.trial",
     "Verdict": "hotloop.verdict",
+    "apply": "hotloop.workloads.own_loop",
+    "compile_step": "hotloop.workloads.own_loop",
     "find_plan": "hotloop.tune.find_plan",
     "load_plan": "hotloop.transform",
     "prove": "hotloop.proof.prove",
@@ -56,6 +60,8 @@ __all__ = [
     "Transform",
     "Trial",
     "Verdict",
+    "apply",
+    "compile_step",
     "find_plan",
     "load_plan",
     "prove",

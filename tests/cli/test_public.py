@@ -25,6 +25,8 @@ NAMES = [
     "Transform",
     "Trial",
     "Verdict",
+    "apply",
+    "compile_step",
     "find_plan",
     "load_plan",
     "prove",

@@ -4,11 +4,14 @@ What is timed, verified, diagnosed and trained for real starts here, so that all
 """
 
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hotloop.errors import NotApplicable
 from hotloop.transform import OptimizerSite, Plan, Stage
 from hotloop.workload import Job
+
+if TYPE_CHECKING:
+    from torch.optim.optimizer import Optimizer
 
 _SITES = {Stage.DATA: "loader", Stage.OPTIMIZER: "optimizer", Stage.MODULE: "model"}
 _NEVER_MET = "the program never showed it a site (no DataLoader, no optimizer, no root module with parameters)"
@@ -89,15 +92,19 @@ def start(plan: Plan) -> StartedPlan:
     return started
 
 
-def _site_of(job: Job, group: dict[str, Any]) -> OptimizerSite:
-    return OptimizerSite(kind=type(job.optimizer), defaults=group, parameters=tuple(group["params"]))
+def optimizer_sites(optimizer: "Optimizer") -> list[OptimizerSite]:
+    """An optimizer that is built already, as one site for each of its parameter groups."""
+    kind = type(optimizer)
+    return [
+        OptimizerSite(kind=kind, defaults=group, parameters=tuple(group["params"])) for group in optimizer.param_groups
+    ]
 
 
 def start_with_job(plan: Plan, job: Job) -> StartedPlan:
     """Start a plan on a job that is built already; each of its parameter groups is one optimizer site."""
     started = start(plan)
-    for group in job.optimizer.param_groups:
-        started.visit(Stage.OPTIMIZER, _site_of(job, group))
+    for site in optimizer_sites(job.optimizer):
+        started.visit(Stage.OPTIMIZER, site)
     started.visit(Stage.MODULE, job.model)
     started.visit(Stage.STEP, job)
     return started
