@@ -9,6 +9,7 @@ import typer
 from hotloop.cli import arguments as shared
 
 if TYPE_CHECKING:
+    from hotloop.history.chosen import Chosen
     from hotloop.records.history import History
 
 
@@ -19,7 +20,10 @@ def history(
     since: Annotated[str | None, typer.Option(help="Only newer sessions: 30d, 12h, 2026-01-31.")] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="The page (.html), or these sessions (.jsonl, .csv, .parquet)."),
+        typer.Option(
+            metavar="FILE",
+            help="A page (.html), sessions (.jsonl, .csv, .parquet), or series for apache-otava (.yaml).",
+        ),
     ] = None,
     import_: Annotated[
         Path | None, typer.Option("--import", metavar="FILE", help="Add the sessions of such a file.")
@@ -41,6 +45,9 @@ def history(
     with open_history(url) as opened:
         if import_ is not None or keep is not None:
             _change(opened, import_, keep, dry_run=dry_run)
+            return
+        if out is not None and out.suffix == ".yaml":
+            _export_series(opened, chosen, out)
             return
         if out is not None and out.suffix != ".html":
             from hotloop.history.files import write_sessions
@@ -65,6 +72,14 @@ def history(
     from hotloop.report.history_page import history_text
 
     Console().print(history_text(document))
+
+
+def _export_series(opened: "History", chosen: "Chosen", path: Path) -> None:
+    from hotloop.history.otava import write_otava
+    from hotloop.history.series import read_series
+
+    names = write_otava(read_series(opened, chosen.sessions(opened)), path)
+    typer.echo(f"wrote {len(names)} series beside {path}")
 
 
 def _change(opened: "History", file: Path | None, keep: int | None, *, dry_run: bool) -> None:
