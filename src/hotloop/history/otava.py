@@ -18,7 +18,7 @@ _HIGHER_IS_BETTER = ("throughput", "speedup")
 def write_otava(series: Sequence[FigureSeries], path: Path) -> list[str]:
     """Write a configuration to `path` and one CSV file beside it for each series; the names of its tests, in order.
 
-    `otava --config-file PATH analyze NAME` looks for changes by another method than `hotloop history`. Each file is
+    `OTAVA_CONFIG=PATH otava analyze NAME` looks for changes by another method than `hotloop history`. Each file is
     written whole; a configuration that is there already is refused with HistoryError.
     """
     if path.exists():
