@@ -46,6 +46,7 @@ COMMANDS = {
         "arguments",
         "target",
     ],
+    "cache": ["--json", "--module", "--most", "--out", "--plan", "action", "arguments", "target"],
     "diagnose": ["--budget", "--json", "--may-overwrite", "--module", "--out", "--steps", "arguments", "target"],
     "guard": [
         "--base",

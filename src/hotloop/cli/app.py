@@ -11,6 +11,7 @@ import typer
 
 from hotloop.cli import (
     bench,
+    cache,
     diagnose,
     guard,
     history,
@@ -36,6 +37,7 @@ _COMMANDS = (
     ("guard", guard.guard, "hotloop guard --base origin/main train.py -- --epochs 3"),
     ("run", run.run, "hotloop run train.py --plan out/plan.toml -- --epochs 3"),
     ("bench", bench.bench, "hotloop bench matrix.toml --out out --profile"),
+    ("cache", cache.cache, "hotloop cache warm train.py --plan out/plan.toml -- --epochs 3"),
     ("history", history.history, "hotloop history --workload train.py --out history.html"),
     ("machine", machine.machine, "hotloop machine --budget 60s"),
     ("report", report.report, "hotloop report out/evidence --out report.html"),

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
+from hotloop.deploy.compiled_code import find_compiled
 from hotloop.errors import NotApplicable
 from hotloop.transform import Plan, Stage
 from hotloop.worker.spec import read_workload, workload_data
@@ -26,6 +27,9 @@ def launch(workload: Workload, plan: Plan, *, proof: Path, is_strict: bool = Fal
     variables = dict(os.environ)
     for transform in plan.at(Stage.LAUNCH):
         transform.apply(variables)
+    said = find_compiled(workload, plan, variables)
+    if said:
+        sys.stderr.write(f"hotloop: {said}\n")
     spec: dict[str, Any] = {"workload": workload_data(workload), "plan": plan.to_data(), "proof": str(proof.resolve())}
     spec["is_strict"] = is_strict
     arguments = [sys.executable, "-P", "-m", "hotloop.deploy.launch", json.dumps(spec)]

@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 
 from hotloop.errors import HotloopError
+from hotloop.machine.cache_folder import cache_folder
 from hotloop.machine.installed import find_compiler
 
 SOURCES = ("native.cpp", "passes.h", "rows.h", "simd.h")
@@ -29,14 +30,6 @@ class BuildError(HotloopError):
     """The kernels cannot be compiled here; the message says why and what to do."""
 
 
-def cache_folder() -> Path:
-    """Where built libraries are kept: $HOTLOOP_CACHE, else hotloop/ in $XDG_CACHE_HOME or ~/.cache."""
-    chosen = os.environ.get("HOTLOOP_CACHE")
-    if chosen:
-        return Path(chosen) / "kernels"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hotloop" / "kernels"
-
-
 def built_library(
     sources: tuple[str, ...] = SOURCES, *, compiler: str | None = None, folder: Path | None = None
 ) -> Path:
@@ -44,7 +37,7 @@ def built_library(
 
     Raises BuildError where there is no compiler, it fails, or the folder cannot be written.
     """
-    folder = folder or cache_folder()
+    folder = folder or cache_folder("kernels")
     compiler = compiler or find_compiler(os.environ)
     if not compiler:
         raise BuildError("no C++ compiler found; looked for $CXX, g++, c++ and clang++: install g++")

@@ -1,12 +1,11 @@
 """Cards by name, and sizes of memory as people write them."""
 
-import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from hotloop.errors import WorkloadError
+from hotloop.machine.sizes import parse_size
 
-_UNITS = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 # What the driver shows as total, rounded down to whole GiB.
 CARDS: Mapping[str, int] = MappingProxyType(
     {
@@ -27,7 +26,7 @@ def parse_card(text: str) -> tuple[str, int]:
     for name, capacity in CARDS.items():
         if name.lower() == text.strip().lower():
             return name, capacity
-    found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kmg]i?b|b)\s*", text, re.IGNORECASE)
-    if found is None or not float(found[1]):
-        raise WorkloadError(f"got card {text!r}; give a size such as 24GiB, or one of: {', '.join(CARDS)}")
-    return text.strip(), int(float(found[1]) * _UNITS[found[2].lower()])
+    try:
+        return text.strip(), parse_size(text)
+    except ValueError:
+        raise WorkloadError(f"got card {text!r}; give a size such as 24GiB, or one of: {', '.join(CARDS)}") from None

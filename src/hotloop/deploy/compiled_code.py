@@ -1,0 +1,91 @@
+"""Compiled code of a workload under a plan: made ahead by a short run, and found again when training starts."""
+
+import contextlib
+import hashlib
+import tempfile
+from collections.abc import MutableMapping
+from pathlib import Path
+
+from hotloop.compile.bundle import BundleError, BundleKey, Manifest, load_bundle, save_bundle
+from hotloop.compile.bundle_folder import bundle_folder, work_folder
+from hotloop.errors import WorkloadError
+from hotloop.machine.environment import record_environment
+from hotloop.transform import Plan, compiles
+from hotloop.worker.process import EndedEarly, Settings, Worker
+from hotloop.workload import Script, Workload
+
+STEPS = 6
+_VARIABLES = {"TORCHINDUCTOR_CACHE_DIR": "inductor", "TRITON_CACHE_DIR": "triton"}
+
+
+def bundle_key(workload: Workload, plan: Plan) -> BundleKey:
+    """What the compiled code of this workload under this plan depends on, here and now.
+
+    The arguments of a script are left out, so that the number of epochs makes no other bundle; where they make another
+    network, inductor does not find its graphs in the bundle and compiles them.
+    """
+    environment = record_environment((), workload.folder)
+    return BundleKey(
+        workload=str(workload.path) if isinstance(workload, Script) else workload.target,
+        source=_source(workload),
+        plan=plan.title,
+        torch=environment.torch,
+        compiler=environment.compiler,
+        cpu=" ".join((environment.cpu, *environment.cpu_flags)),
+        gpus=environment.gpus,
+        threads=environment.threads,
+    )
+
+
+def warm(workload: Workload, plan: Plan, *, steps: int = STEPS, limit: float = 1800.0) -> Manifest:
+    """Run the program for some steps under the plan and keep what was compiled, in place of an older bundle.
+
+    Raises BundleError where the plan compiles nothing, and as workers do where the program does not run.
+    """
+    if not any(map(compiles, plan.transforms)):
+        raise BundleError(f"the plan {plan.title or '(empty)'!r} compiles nothing, so that there is nothing to warm")
+    key = bundle_key(workload, plan)
+    with tempfile.TemporaryDirectory(prefix="hotloop-session-") as folder:
+        settings = Settings(folder=Path(folder), first_step_limit=limit, turn_limit=limit)
+        with Worker(workload, plan, settings) as worker:
+            worker.wait_at_barrier()
+            with contextlib.suppress(EndedEarly):  # it has compiled what it needs
+                worker.turn(steps, limit=limit)
+        tree = Path(folder, "tree")
+        tree.mkdir()
+        for name in _VARIABLES.values():
+            if (settings.cache / name).is_dir():
+                (settings.cache / name).rename(tree / name)
+        return save_bundle(key, tree, bundle_folder() / key.digest)
+
+
+def find_compiled(workload: Workload, plan: Plan, variables: MutableMapping[str, str]) -> str:
+    """Point the caches of a process that is about to start at a copy of the bundle, if there is one.
+
+    What it says to the user: which bundle is used, why one that is there is not, or nothing. Users who name a cache
+    folder of their own keeps it. The copy is removed by the first later call that finds its process gone.
+    """
+    if not any(map(compiles, plan.transforms)) or any(name in variables for name in _VARIABLES):
+        return ""
+    key = bundle_key(workload, plan)
+    folder = bundle_folder() / key.digest
+    if not folder.is_dir():
+        return ""
+    try:
+        work = work_folder(folder)
+        manifest = load_bundle(folder, key, work)
+    except (BundleError, OSError) as error:
+        return f"the compiled code that was kept is not used, everything is compiled anew: {error}"
+    for name, place in _VARIABLES.items():
+        variables[name] = str(work / place)
+    return f"compiled code of {manifest.made[:16]} is used ({len(manifest.files)} files)"
+
+
+def _source(workload: Workload) -> str:
+    path = workload.path if isinstance(workload, Script) else Path(workload.target.partition(":")[0])
+    try:
+        return hashlib.sha256((workload.folder / path).read_bytes()).hexdigest()
+    except OSError as error:
+        if path.suffix == ".py":
+            raise WorkloadError(f"cannot read {workload.folder / path}: {error.strerror}") from error
+        return ""
