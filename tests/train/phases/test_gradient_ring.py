@@ -1,11 +1,12 @@
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hotloop.train.phases.gradient_ring import GradientRing
 
 
+@settings(deadline=None)
 @given(st.integers(1, 6), st.integers(1, 20), st.integers(0, 100))
 def test_combines_the_last_gradients_whatever_row_they_are_in(capacity, num, seed) -> None:
     generator = torch.Generator().manual_seed(seed)

@@ -3,7 +3,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hotloop.train import TrainingPhase
@@ -37,6 +37,7 @@ def test_defect_15_a_divergence_names_where_it_began() -> None:
     assert history([1.0] * 30 + [2.0] * 20).detect_anomalies(20)[-1].step == 30
 
 
+@settings(deadline=None)
 @given(st.integers(2, 60), st.floats(-100, 100))
 def test_defect_15_a_flat_loss_never_converges(window, loss) -> None:
     assert not history([loss] * 60).is_converging(window, 0.01)
@@ -47,6 +48,7 @@ def test_an_odd_window_leaves_its_middle_out() -> None:
     assert history([2.0, 2.0, 9.0, 1.0, 1.0]).is_converging(5, 0.4)
 
 
+@settings(deadline=None)
 @given(st.integers(3, 10))
 def test_defect_15_a_small_window_can_report_a_spike(window) -> None:
     losses = [1.0 + 0.01 * (-1) ** i for i in range(30)]

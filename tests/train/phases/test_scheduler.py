@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hotloop.errors import PhaseError
@@ -148,6 +148,7 @@ def test_rising_losses_never_lengthen_predict() -> None:
     assert scheduler.lengths.predict == 4
 
 
+@settings(deadline=None)
 @given(
     st.integers(1, 60),
     st.integers(0, 120),
@@ -239,6 +240,7 @@ def test_suspended_steps_are_full() -> None:
     assert letters(run(scheduler, 9)) == "FFFFFPPCP"
 
 
+@settings(deadline=None)
 @given(st.integers(1, 40), st.integers(1, 9), st.integers(0, 9), st.integers(1, 5), st.booleans())
 def test_a_state_taken_anywhere_goes_on_with_the_same_phases(steps, full, predict, every, is_legacy) -> None:
     mode = "legacy" if is_legacy else "deterministic"
