@@ -245,6 +245,25 @@ def test_the_guard_goes_back_to_full_under_noise_and_predicts_ever_less() -> Non
     assert stats.backward_ratio < 1.03
 
 
+def test_gradients_that_would_be_forgotten_are_not_even_copied() -> None:
+    model = network()
+    trainer = trainer_of(model, predictor="momentum")
+    signs = iter([1.0, -1.0] * 200)
+
+    def closure():
+        loss = next(signs) * model[0].weight.sum()
+        loss.backward()
+        return loss
+
+    kept = []
+    for _ in range(40):
+        trainer.step(closure)
+        kept.append(trainer.predictor.store.steps[-1])
+    assert trainer.get_stats().predict_steps == 0
+    idle = [step for step, last in enumerate(kept) if last != step]
+    assert len(idle) > 20
+
+
 def test_nan_gradients_are_never_predicted_from() -> None:
     model = network()
     trainer = trainer_of(model)

@@ -54,8 +54,8 @@ class GradientPredictor:
             self._call = predictor
         else:
             raise ValueError(f"predictor: got {predictor!r}; give a name, a Predictor, or a function")
-        capacity = num_gradients if self._predictor is None else self._predictor.num_gradients
-        self.store = store or GradientRing(size, capacity=capacity, device=device)
+        self.num_gradients = num_gradients if self._predictor is None else self._predictor.num_gradients
+        self.store = store or GradientRing(size, capacity=self.num_gradients, device=device)
         self._size = size
         self._predicted = torch.zeros(size, device=device)
         self._residual_gain = residual_gain

@@ -96,6 +96,11 @@ class PhaseScheduler:
         self._suspended_until = self.total_step + int(self._is_open) + steps
 
     @property
+    def num_suspended_steps(self) -> int:
+        """Steps from the open one on that are surely FULL because of `suspend`; 0 where nothing is suspended."""
+        return max(0, self._suspended_until - self.total_step)
+
+    @property
     def is_last_before_predict(self) -> bool:
         """Whether the step after the open one may be the first of a PREDICT phase."""
         is_ready = self.phase is _FULL and self.phase_step + 1 >= self.lengths.full and self.lengths.predict > 0

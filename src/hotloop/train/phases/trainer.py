@@ -97,11 +97,14 @@ class PhaseTrainer:
     def record_full_gradients(self, gradients: Mapping[str, Tensor] | None = None) -> None:
         """Keep the true gradients of this step: those of the parameters, or the ones given by name.
 
+        Nothing is done where the guard has suspended prediction for so long that they would be forgotten unused.
         Raises PhaseError in PREDICT, and where no parameter has a gradient.
         """
         info = self._open_step()
         if not info.needs_backward:
             raise PhaseError("a PREDICT step has no true gradients to record; call get_predicted_gradients")
+        if self.scheduler.num_suspended_steps > self.predictor.num_gradients:
+            return
         if gradients is None:
             self._gradients.gather(self._flat)
         else:
