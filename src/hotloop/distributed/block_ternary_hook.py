@@ -16,7 +16,7 @@ class BlockTernaryHook:
     Each rank keeps what its message left out and adds it to its next gradient; a bucket that DDP makes anew begins
     without. All ranks decode the same messages in the same order, so they stay equal to the last bit. Trits cannot be
     summed on the way: each rank receives the messages of all others, while a ring all-reduce costs the same whatever
-    their number. Raises NotApplicable for one rank, and where float16 would send no more bytes (from 19 ranks on).
+    their number. Raises NotApplicable for one rank, and where float16 would send no more bytes (from 20 ranks on).
     """
 
     def __init__(
@@ -78,7 +78,7 @@ def check_world_size(ranks: int, *, block: int = 256) -> None:
     if gathered >= reduced:
         raise NotApplicable(
             f"with {ranks} ranks each receives {gathered:.1f} bits a number by gathering trits, and {reduced:.1f} by a "
-            f"ring all-reduce in float16: block-ternary gradients win below {2 * _FP16_BITS / bits:.0f} ranks; use "
+            f"ring all-reduce in float16: block-ternary gradients win up to {int(2 * _FP16_BITS / bits)} ranks; use "
             "torch's fp16_compress_hook, or exchange trits between nodes alone"
         )
 
