@@ -39,10 +39,10 @@ class PhaseTrainer:
     `apply_correction`) or `get_predicted_gradients`, steps the optimizer, and calls `end_step`.
 
     With `guard` predictions are held against the true gradient at each CORRECT and at the last FULL step before a
-    PREDICT, and a cosine under `config.min_correlation` sends the run back to FULL for a time that doubles; these
-    steps read two numbers from the device, others none. A true gradient that holds NaN or infinity is not kept where
-    a `scaler` is given: its loss must be scaled by the caller, and predicted steps leave the scale alone. `store` keeps
-    the gradients and `gradient_sum` those of one accumulated step; both are float32 where left out.
+    PREDICT, and a cosine under `config.min_correlation` sends the run back to FULL for a time that doubles. A check
+    reads two numbers from the device; no other step reads any, but for a `scaler`'s. With a `scaler` the caller scales
+    the loss, a true gradient that holds NaN or infinity is not kept, and predicted steps leave the scale alone.
+    `store` keeps the gradients and `gradient_sum` those of one accumulated step; both are float32 where left out.
     """
 
     def __init__(
