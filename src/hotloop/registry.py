@@ -22,6 +22,7 @@ _FOLDERS = {
     "models": "hotloop.models",
     "probes": "hotloop.diagnose.probes",
     "trackers": "hotloop.records.trackers",
+    "predictors": "hotloop.train.phases.predictors",
 }
 
 

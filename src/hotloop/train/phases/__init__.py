@@ -1,0 +1,1 @@
+"""Phase training: true gradients for some steps, predicted ones for others, and checks of the predictions between."""
