@@ -17,6 +17,7 @@ _FOLDERS = {
     "transforms": "hotloop.transforms",
     "rules": "hotloop.lint.rules.*",  # a folder for each family
     "workloads": "hotloop.workloads.recipes",
+    "environments": "hotloop.workloads.environments",
     "strategies": "hotloop.train.strategies",
     "rewards": "hotloop.train.rewards",
     "models": "hotloop.models",

@@ -61,7 +61,7 @@ class ActorCritic(nn.Module, ABC):
         legal_BA = checked_mask(legal_mask, batch=len(outputs), num_actions=outputs.shape[1])
         choose = self.distribution.mode if deterministic else self.distribution.sample
         actions = choose(outputs, legal_BA)
-        return actions, self.distribution.evaluate(outputs, actions, legal_BA)[0], value.float().flatten()
+        return actions, self.distribution.log_probs(outputs, actions, legal_BA), value.float().flatten()
 
     def evaluate_actions(
         self, obs: Tensor, actions: Tensor, legal_mask: Tensor | None = None

@@ -24,6 +24,10 @@ class ActionDistribution(Protocol):
         """The likeliest action of each row."""
         ...
 
+    def log_probs(self, outputs: Tensor, actions: Tensor, legal_BA: Tensor | None) -> Tensor:
+        """Log-probabilities of the actions, (B,)."""
+        ...
+
     def evaluate(self, outputs: Tensor, actions: Tensor, legal_BA: Tensor | None) -> tuple[Tensor, Tensor]:
         """Log-probabilities of the actions and entropies, (B,) each."""
         ...
@@ -39,6 +43,9 @@ class MaskedCategorical:
 
     def mode(self, outputs: Tensor, legal_BA: Tensor | None) -> Tensor:
         return fill_illegal(outputs, legal_BA).argmax(dim=1)
+
+    def log_probs(self, outputs: Tensor, actions: Tensor, legal_BA: Tensor | None) -> Tensor:
+        return torch.log_softmax(fill_illegal(outputs, legal_BA), dim=1).gather(1, actions[:, None]).squeeze(1)
 
     def evaluate(self, outputs: Tensor, actions: Tensor, legal_BA: Tensor | None) -> tuple[Tensor, Tensor]:
         log_probs_BA = torch.log_softmax(fill_illegal(outputs, legal_BA), dim=1)
@@ -58,6 +65,9 @@ class DiagonalGaussian:
 
     def mode(self, outputs: Tensor, legal_BA: Tensor | None) -> Tensor:
         return _mean_and_log_std(outputs)[0]
+
+    def log_probs(self, outputs: Tensor, actions: Tensor, legal_BA: Tensor | None) -> Tensor:
+        return self.evaluate(outputs, actions, legal_BA)[0]
 
     def evaluate(self, outputs: Tensor, actions: Tensor, legal_BA: Tensor | None) -> tuple[Tensor, Tensor]:
         mean_BD, log_std_BD = _mean_and_log_std(outputs)
