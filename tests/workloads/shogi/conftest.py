@@ -20,7 +20,7 @@ STARTS = (
     "4k4/9/9/9/9/9/9/9/4K4 b 2R2B4G4S4N4L18P 1",
     "4k4/9/9/9/9/9/9/9/4K4 w 2r2b4g4s4n4l18p 1",
     "l6nl/5+P1gk/2np1S3/p1p4Pp/3P2Sp1/1PPb2P1P/P5GS1/R8/LN4bKL w RGgsn5p 1",
-    "3+N+L+RK2/2+P+S+B4/3+P5/9/4G4/4g4/5+p3/4+b+s+p2/2k+r+l+n3 b 2G2S2N2L7P2s6p 300",
+    "3+N+L+RK2/2+P+S+B4/3+P5/9/4G4/4g4/5+p3/4+b+s+p2/2k+r+l+n3 b 2G2N2L7P6p 300",
 )
 
 

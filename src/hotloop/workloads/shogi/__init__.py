@@ -4,7 +4,9 @@ from hotloop.workloads.shogi.actions import ActionEncoding, action_encoding
 from hotloop.workloads.shogi.ending import EndReason
 from hotloop.workloads.shogi.game_record import GameRecord, record_from_usi
 from hotloop.workloads.shogi.shogi_error import IllegalAction, ShogiError
-from hotloop.workloads.shogi.vector_shogi import ShogiInfos, VectorShogi
+from hotloop.workloads.shogi.shogi_infos import ShogiInfos
+from hotloop.workloads.shogi.vector_shogi import VectorShogi
+from hotloop.workloads.shogi.vector_state import ShogiState
 
 __all__ = [
     "ActionEncoding",
@@ -13,6 +15,7 @@ __all__ = [
     "IllegalAction",
     "ShogiError",
     "ShogiInfos",
+    "ShogiState",
     "VectorShogi",
     "action_encoding",
     "record_from_usi",

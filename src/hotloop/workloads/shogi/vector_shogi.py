@@ -1,7 +1,6 @@
 """Many games of shogi side by side, for a policy that plays both sides of each."""
 
 from collections.abc import Sequence
-from typing import TypedDict
 
 import numpy as np
 import torch
@@ -10,36 +9,17 @@ from torch import Tensor
 
 from hotloop.workloads.shogi.actions import action_encoding
 from hotloop.workloads.shogi.declaration import POINTS_NEEDED
-from hotloop.workloads.shogi.ending import Endings, EndReason, judge
-from hotloop.workloads.shogi.engine import INITIAL_SFEN
+from hotloop.workloads.shogi.ending import Endings, EndReason, EndRules
 from hotloop.workloads.shogi.game import Game
 from hotloop.workloads.shogi.game_record import GameRecord, record_from_usi, record_of
 from hotloop.workloads.shogi.legal_actions import LegalActions
-from hotloop.workloads.shogi.planes import PLANE_COUNTS, write_planes
+from hotloop.workloads.shogi.openings import games_over, opened_game
+from hotloop.workloads.shogi.planes import write_planes
 from hotloop.workloads.shogi.positions import Positions
 from hotloop.workloads.shogi.shogi_error import IllegalAction, ShogiError
+from hotloop.workloads.shogi.shogi_infos import ShogiInfos
 from hotloop.workloads.shogi.squares import NUM_SQUARES
-
-
-class ShogiInfos(TypedDict):
-    """What a step tells besides; tensors on the CPU, of N rows, one a game.
-
-    `terminal_observations` (N, C, 9, 9), float32: the last positions of games that have just ended, before the next
-    game began, as the side sees them that would be to move (`terminal_side_to_move`); other rows mean nothing.
-    `movers`: who moved; `side_to_move`: whose view the returned observation is; 0 Black, 1 White, int8.
-    `reasons`: EndReason, int8; `winners`: 0 Black, 1 White, -1 nobody, int8; `plies`: moves of the game, this one
-    included, int64. `games`: the records of the games that have just ended, by row.
-    """
-
-    terminal_observations: Tensor
-    terminal_side_to_move: Tensor
-    movers: Tensor
-    side_to_move: Tensor
-    reasons: Tensor
-    winners: Tensor
-    plies: Tensor
-    games: dict[int, GameRecord]
-
+from hotloop.workloads.shogi.vector_state import ShogiState, VectorSettings, check_settings, load_state, save_state
 
 Step = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, ShogiInfos]
 
@@ -48,8 +28,8 @@ class VectorShogi:
     """N games; every step plays one move in each, and a game that has ended begins anew.
 
     Observations are float32 of shape (N, 46 or 50, 9, 9), masks bool of shape (N, num_actions); both from the view of
-    the side to move. All tensors that are returned live on the CPU, in pinned memory where there is CUDA, and the next
-    call writes over them: copy what is to be kept. The same seed and actions give the same games.
+    the side to move. They are the same tensors at every call, on the CPU, pinned where there is CUDA: the next call
+    writes over them, so copy what is to be kept. The same seed and actions give the same games.
     """
 
     def __init__(
@@ -69,11 +49,17 @@ class VectorShogi:
         Black and White need to win by declaration; None leaves that rule out. Raises ShogiError for other values, and
         where rsshogi is not installed.
         """
-        _check(num_envs, num_planes, max_plies, random_plies)
         self._encoding = action_encoding(actions)
-        self._max_plies = max_plies
-        self._random_plies = random_plies
-        self._declaration_points = declaration_points
+        self._settings = VectorSettings(
+            num_envs=num_envs,
+            actions=actions,
+            num_planes=num_planes,
+            max_plies=max_plies,
+            random_plies=random_plies,
+            declaration_points=declaration_points,
+        )
+        check_settings(self._settings)
+        self._rules = EndRules(max_plies=max_plies, declaration_points=declaration_points)
         self._generator = np.random.default_rng(seed)
         self.num_envs = num_envs
         self.num_actions = self._encoding.num_actions
@@ -117,7 +103,7 @@ class VectorShogi:
         positions = self._positions
         movers = positions.arrays.sides.copy()
         positions.play(self._encoding.decode(chosen, movers))
-        endings = judge(positions, max_plies=self._max_plies, declaration_points=self._declaration_points)
+        endings = self._rules.judge(positions)
         plies = positions.plies.copy()
         ended = np.flatnonzero(endings.reasons)
         games = self._begun_anew(ended, endings)
@@ -164,6 +150,23 @@ class VectorShogi:
         """The USI move that an action is in a game. Raises ShogiError where it is none."""
         return self._encoding.to_usi(action, self._positions.games[index].side)
 
+    def state_dict(self) -> ShogiState:
+        """All that the next steps depend on, in tensors, text and numbers, safe to load with `weights_only=True`.
+
+        Positions are kept as starts and moves, so that what has stood before is kept too.
+        """
+        return save_state(self._settings, self._positions.games, self._generator)
+
+    def load_state_dict(self, state: ShogiState) -> tuple[Tensor, Tensor]:
+        """Go on exactly where `state` was taken; observations and masks.
+
+        Raises ShogiError where it is of another version or other settings, or damaged; then nothing has changed.
+        """
+        games, generator = load_state(state, self._settings)
+        shown = self._taken_up(games)
+        self._generator = generator
+        return shown
+
     def _checked(self, actions: Tensor | NDArray[np.int64] | Sequence[int]) -> NDArray[np.int64]:
         given = actions.cpu().numpy() if isinstance(actions, Tensor) else np.asarray(actions)
         if given.shape != (self.num_envs,) or given.dtype.kind not in "iu":
@@ -195,29 +198,12 @@ class VectorShogi:
         return games
 
     def _opened(self) -> Game:
-        """A new game after its random moves; where these would end it, others are drawn."""
-        num_plies = int(self._generator.integers(0, self._random_plies + 1))
-        while True:
-            game = Game(INITIAL_SFEN)
-            for _ in range(num_plies):
-                if game.legal:
-                    game.play(game.legal_packed()[int(self._generator.integers(0, len(game.legal)))])
-            if not self._over([game]):
-                return game
-
-    def _over(self, games: Sequence[Game]) -> list[str]:
-        """Why games are over, in the words of their reasons; only for those that are."""
-        endings = judge(Positions(games), max_plies=self._max_plies, declaration_points=self._declaration_points)
-        return [
-            f"{game.sfen()!r} ({EndReason(reason).name.lower()})"
-            for game, reason in zip(games, endings.reasons.tolist(), strict=True)
-            if reason
-        ]
+        return opened_game(self._settings["random_plies"], self._generator, self._rules)
 
     def _taken_up(self, games: Sequence[Game]) -> tuple[Tensor, Tensor]:
         if len(games) != self.num_envs:
             raise ShogiError(f"got {len(games)} positions for {self.num_envs} games; give one for each")
-        over = self._over(games)
+        over = games_over(games, self._rules)
         if over:
             raise ShogiError(f"the game is over in {', '.join(over)}; give positions in which it goes on")
         for row, game in enumerate(games):
@@ -244,12 +230,3 @@ class VectorShogi:
 
 def _int8(values: NDArray[np.int64]) -> Tensor:
     return torch.from_numpy(values.astype(np.int8))
-
-
-def _check(num_envs: int, num_planes: int, max_plies: int, random_plies: int) -> None:
-    if num_envs < 1:
-        raise ShogiError(f"got {num_envs} games; ask for at least one")
-    if num_planes not in PLANE_COUNTS:
-        raise ShogiError(f"got {num_planes} planes; choose one of {', '.join(map(str, PLANE_COUNTS))}")
-    if not 0 <= random_plies < max_plies:
-        raise ShogiError(f"got max_plies {max_plies} and random_plies {random_plies}; 0 <= random_plies < max_plies")
