@@ -67,7 +67,9 @@ def evaluate_policy(config: PPORunConfig, model: nn.Module, folder: RunFolder) -
 def _earlier(
     config: PPORunConfig, probe: VectorEnvironment, folder: RunFolder, call: NetworkCall, device: Any
 ) -> list[Player]:
-    kept = all_kept(folder)[-config.evaluation.opponents :] if config.evaluation.opponents else []
+    last = config.ppo.num_updates(build_environment(config).num_envs)
+    kept = [(update, path) for update, path in all_kept(folder) if update < last]
+    kept = kept[-config.evaluation.opponents :] if config.evaluation.opponents else []
     players: list[Player] = []
     for update, path in kept:
         earlier = build_model(config.model, probe, seed=config.seed).to(device)
