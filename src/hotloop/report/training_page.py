@@ -27,6 +27,8 @@ _CURVES = {
     "learning_rate": "learning rate",
 }
 
+_PHASES = {"reward": "forward and loss", "rollout": "rest of the rollout"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class CurvePlot:
@@ -43,14 +45,17 @@ class CurvePlot:
 def training_page(document: Mapping[str, Any]) -> str:
     """The whole page as HTML, from {"title", "metrics" (as in metrics.json), "replay" (or None)}."""
     metrics, replay = document["metrics"], document["replay"]
-    history = metrics["history"]
+    history, phases = metrics["history"], metrics["phases"]
     curves = [plot_curve(history, name, meaning) for name, meaning in _CURVES.items()]
     boards = [board_view(shown, index) for index, shown in enumerate(replay["positions"])] if replay else []
     context = {
         "title": document["title"],
         "metrics": metrics,
         "curves": [curve for curve in curves if curve is not None],
-        "phases": [(name, duration(seconds)) for name, seconds in metrics["phases"].items()],
+        "phases": [
+            (_PHASES.get(name, name), f"{duration(seconds)} ({seconds / max(sum(phases.values()), 1e-9):.0%})")
+            for name, seconds in phases.items()
+        ],
         "matches": metrics["evaluation"].get("matches", []),
         "elo": metrics["evaluation"].get("elo", {}),
         "returns": metrics["evaluation"] if "episode_return" in metrics["evaluation"] else None,

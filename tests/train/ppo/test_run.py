@@ -81,7 +81,7 @@ def test_the_better_action_is_learned():
     assert run.history[-1].steps == 4000
     actions, _, _ = model.get_action_and_value(torch.randn(20, 3), deterministic=True)
     assert actions.eq(2).all()
-    assert set(run.phases) >= {"rollout", "backward", "optimizer"}
+    assert set(run.phases) >= {"acting", "environment", "rollout", "backward", "optimizer"}
 
 
 @pytest.mark.parametrize("make", [mlp, NormNet])
@@ -148,6 +148,25 @@ def test_rollouts_and_updates_run_in_one_precision():
     run = train_ppo(Noting(), Bandit(), PPOOptions(**SMALL, amp="bfloat16", old_log_probs="recomputed"), seed=0)
     assert seen == {(False, torch.bfloat16), (True, torch.bfloat16)}
     assert all(math.isfinite(update.loss) for update in run.history)
+
+
+def test_weights_in_channels_last_learn_the_same():
+    class Board(Bandit):
+        def __init__(self):
+            super().__init__()
+            self.observation_shape = (2, 9, 9)
+
+        def _draw(self):
+            return torch.randn(self.num_envs, 2, 9, 9, generator=self.generator), None
+
+    losses = []
+    for memory_format in ("contiguous", "channels_last"):
+        torch.manual_seed(0)
+        model = models.create("resnet", input_channels=2, num_actions=4, depth=1, width=4)
+        options = PPOOptions(**SMALL, memory_format=memory_format)
+        losses.append(train_ppo(model, Board(), options, seed=0).history[0].loss)
+    assert model.blocks[0].conv1.weight.is_contiguous(memory_format=torch.channels_last)
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 
 def test_batch_norm_follows_the_rollouts_between_updates():

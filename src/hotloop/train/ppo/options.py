@@ -24,11 +24,11 @@ class PPOOptions:
     divergence from the rollout exceeds it; that reads one number a pass. `value_clip` keeps values within `clip` of
     those of the rollout.
 
-    `amp` is the precision of the model in rollouts and updates alike. With `old_log_probs` "recomputed" the
-    log-probabilities of the rollout are computed again in the batches of the first pass, so that its first ratios are
-    exactly 1; with "rollout" they may differ by rounding, as batches of other sizes do. Batch norm uses its running
-    statistics in rollouts and updates; after each update they move by `statistics_momentum` towards those of the
-    rollout. `compile` compiles the model in place, with that mode.
+    `amp` is the precision of the model in rollouts and updates alike, `memory_format` that of its weights. With
+    `old_log_probs` "recomputed" the log-probabilities of the rollout are computed again in the batches of the first
+    pass, so that its first ratios are exactly 1; with "rollout" they may differ by rounding, as batches of other sizes
+    do. Batch norm uses its running statistics in rollouts and updates; after each update they move by
+    `statistics_momentum` towards those of the rollout. `compile` compiles the model in place, with that mode.
     """
 
     total_steps: Count = 500_000
@@ -54,6 +54,7 @@ class PPOOptions:
     weight_decay: NotNegative = 0.0
     clip_norm: Limit = 0.5
     amp: HalfPrecision | None = None
+    memory_format: Literal["contiguous", "channels_last"] = "contiguous"
     old_log_probs: Literal["rollout", "recomputed"] = "rollout"
     statistics_momentum: Annotated[float, Field(gt=0.0, le=1.0)] = 0.1
     nonfinite: Nonfinite = "stop"

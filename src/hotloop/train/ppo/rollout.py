@@ -13,6 +13,7 @@ from hotloop.train.ppo.buffer import RolloutBuffer
 from hotloop.train.ppo.environment import VectorEnvironment
 from hotloop.train.ppo.episode_log import EpisodeLog
 from hotloop.train.ppo.network_call import NetworkCall
+from hotloop.train.stopwatch import NoStopwatch, Stopwatch
 
 # N environments, E ended episodes
 
@@ -32,9 +33,11 @@ class Rollout:
         distribution: ActionDistribution,
         call: NetworkCall,
         device: torch.device,
+        stopwatch: Stopwatch | None = None,
     ) -> None:
         self._model, self._environment = model, environment
         self._distribution, self._call, self._device = distribution, call, device
+        self._mark = (stopwatch or NoStopwatch()).mark
         self.log = EpisodeLog(environment.num_envs, alternates=environment.alternates)
         observations, legal = environment.reset()
         self._now = (observations.clone(), None if legal is None else legal.clone())
@@ -78,7 +81,10 @@ class Rollout:
         outputs, values_N = self._call(self._model, seen)
         actions = self._distribution.sample(outputs, allowed)
         self.buffer.add(actions, self._distribution.log_probs(outputs, actions, allowed), values_N)
-        after, after_legal, rewards_N, terminated_N, truncated_N, infos = self._environment.step(actions.cpu())
+        chosen = actions.cpu()
+        self._mark("acting")
+        after, after_legal, rewards_N, terminated_N, truncated_N, infos = self._environment.step(chosen)
+        self._mark("environment")
         # An episode that terminated has no value after it, whether or not it was also cut off.
         cut_N = truncated_N & ~terminated_N
         if bool(cut_N.any()):

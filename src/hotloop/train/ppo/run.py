@@ -38,7 +38,11 @@ class PPOUpdate:
 
 @dataclass(frozen=True, kw_only=True)
 class PPORun:
-    """A finished run; `seconds` is its wall time, of this process alone, `phases` where that went."""
+    """A finished run; `seconds` is its wall time, of this process alone, `phases` where that went.
+
+    Phases: acting (the network in rollouts) and environment; rollout (what is left of it: the buffer, the values after
+    it, the advantages); reward (forward and loss), backward and optimizer of the update.
+    """
 
     history: tuple[PPOUpdate, ...]
     seconds: float
@@ -67,6 +71,8 @@ def train_ppo(
     if seed is not None:
         torch.manual_seed(seed)
     model.to(target)
+    if options.memory_format == "channels_last":
+        model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     if options.compile is not None:
         model.compile(mode=options.compile)
     updates = options.updates(environment.num_envs)
@@ -90,6 +96,7 @@ def train_ppo(
             distribution=distribution,
             call=call,
             device=target,
+            stopwatch=stopwatch,
         ),
         strategy,
         NormStatistics(model, call),
