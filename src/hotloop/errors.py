@@ -2,6 +2,7 @@
 
 HotloopError
  |- RegistryError        a name that nothing is registered under
+ |- ModelError           a model that cannot be registered or built
  |- PlanError            a plan that cannot be read or built
  |- NotApplicable        a transform that has nothing to do on this workload or machine
  |- WorkloadError        a script or recipe that cannot be trained
@@ -30,6 +31,10 @@ class HotloopError(Exception):
 
 class RegistryError(HotloopError):
     """A name that nothing is registered under."""
+
+
+class ModelError(HotloopError):
+    """A class that keeps no protocol of models, or options that a model cannot take."""
 
 
 class PlanError(HotloopError):

@@ -17,9 +17,11 @@ _FOLDERS = {
     "transforms": "hotloop.transforms",
     "rules": "hotloop.lint.rules.*",  # a folder for each family
     "workloads": "hotloop.workloads.recipes",
+    "environments": "hotloop.workloads.environments",
     "strategies": "hotloop.train.strategies",
     "rewards": "hotloop.train.rewards",
     "models": "hotloop.models",
+    "actor_critics": "hotloop.models.actor_critics",
     "probes": "hotloop.diagnose.probes",
     "trackers": "hotloop.records.trackers",
     "predictors": "hotloop.train.phases.predictors",
@@ -48,19 +50,21 @@ def _built_in(kind: str) -> dict[str, str]:
         raise RegistryError(f"{kind!r} is not a kind of plug-in; kinds are: {', '.join(_FOLDERS)}")
     folder = _FOLDERS[kind].removesuffix(".*")
     try:
-        modules = _modules_in(folder)
+        modules = _modules_in(folder, packages=folder != _FOLDERS[kind])
     except ModuleNotFoundError as error:
         if error.name is None or not folder.startswith(error.name):
             raise
         return {}
     if folder != _FOLDERS[kind]:
-        modules = [module for family in modules for module in _modules_in(family)]
+        modules = [module for family in modules for module in _modules_in(family, packages=False)]
     return {module.rpartition(".")[2]: module for module in modules}
 
 
-def _modules_in(package: str) -> list[str]:
+def _modules_in(package: str, *, packages: bool) -> list[str]:
+    """Full names of the public files of a folder, or of its folders."""
     found = pkgutil.iter_modules(importlib.import_module(package).__path__)
-    return [f"{package}.{module.name}" for module in found if not module.name.startswith("_")]
+    public = [module for module in found if not module.name.startswith("_")]
+    return [f"{package}.{module.name}" for module in public if module.ispkg == packages]
 
 
 def _registered(module: Any, name: str) -> Any:

@@ -10,7 +10,7 @@ from hotloop import registry
 from hotloop.cli.arguments import Json
 from hotloop.errors import NotApplicable
 
-_KINDS = ("transforms", "workloads", "strategies", "rewards", "models", "rules")
+_KINDS = ("transforms", "workloads", "environments", "strategies", "rewards", "models", "actor_critics", "rules")
 
 
 def list_(

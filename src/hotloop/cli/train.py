@@ -1,10 +1,10 @@
-"""`hotloop train`: train an estimator on episodes from a config file, into a run folder."""
+"""`hotloop train`: train an estimator or an actor-critic from a config file, into a run folder."""
 
 import json
 import sys
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,7 +16,7 @@ def train(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A .yaml, .json or .toml file.")],
     out: Annotated[Path, typer.Option(help="Folder in which the run's own folder is made.")] = Path("runs"),
     name: Annotated[str | None, typer.Option(help="Name of the run's folder; without it, config and time.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Wins over the config's random_state.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Wins over the seed of the config.")] = None,
     device: Annotated[str | None, typer.Option(help="Wins over the config's device: cpu, cuda, cuda:1.")] = None,
     resume: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Go on with the run in this folder, from its latest epoch.")
@@ -24,7 +24,7 @@ def train(
     verbose: Annotated[bool, typer.Option("--verbose", help="Show a bar of epochs on stderr.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Train an estimator from a config into a run folder; dotted paths in the config are imported.
+    """Train an estimator, or an actor-critic by PPO, from a config into a run folder; dotted paths in it are imported.
 
     Exit codes: 0 trained, 1 training failed (the folder says why), 2 a config that cannot be run.
     """
@@ -47,7 +47,7 @@ def train(
 
 
 def _print(folder: Path, metrics: dict[str, object]) -> None:
-    hisso, portfolio = metrics.get("hisso"), metrics.get("portfolio_metrics")
+    hisso, portfolio, evaluation = (metrics.get(name) for name in ("hisso", "portfolio_metrics", "evaluation"))
     lines = [f"trained in {metrics['duration_seconds']:.1f} s: {folder}"]
     if isinstance(hisso, dict):
         lines.append(
@@ -55,4 +55,18 @@ def _print(folder: Path, metrics: dict[str, object]) -> None:
         )
     if isinstance(portfolio, dict):
         lines.append("portfolio: " + "  ".join(f"{name} {value:.4g}" for name, value in portfolio.items()))
+    if isinstance(evaluation, dict):
+        lines += _evaluated(evaluation)
     typer.echo("\n".join(lines))
+
+
+def _evaluated(evaluation: dict[str, Any]) -> list[str]:
+    """Lines for what a policy was worth."""
+    lines = [
+        f"against {match['opponent']}: won {match['wins']:.1%}, drew {match['draws']:.1%}, lost {match['losses']:.1%} "
+        f"of {match['games']} games"
+        for match in evaluation.get("matches", [])
+    ]
+    if "episode_return" in evaluation:
+        lines.append(f"{evaluation['episodes']} episodes: mean return {evaluation['episode_return']:.6g}")
+    return lines

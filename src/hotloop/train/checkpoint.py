@@ -3,6 +3,7 @@
 On the CPU a run that goes on ends with the weights, to the last bit, of one that never stopped.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -22,13 +23,26 @@ class Checkpoint:
     data: dict[str, Any]
 
 
+class KeptState(Protocol):
+    """A part of a run with a state of its own, such as batches that come from an environment."""
+
+    def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """Everything in JSON types and tensors."""
+        ...
+
+    def restore_state(self, data: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+        """Go on from what `state` gave."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainingState:
-    """The live parts of a run between two epochs."""
+    """The live parts of a run between two epochs; `batches` where they have a state that no seed gives back."""
 
     model: nn.Module
     step: FlatStep
     log: EpochLog
+    batches: KeptState | None = None
 
     def checkpoint(self) -> Checkpoint:
         """A copy of everything; not of the scale of a float16 run, which starts anew as in any new run."""
@@ -41,12 +55,16 @@ class TrainingState:
             "steps": optimizer.steps,
             "random.cpu": torch.get_rng_state(),
         }
+        data: dict[str, Any] = {"epochs": self.log.entries(), "best": best_data, "updates": self.step.steps}
+        if self.batches is not None:
+            data["batches"], kept = self.batches.state()
+            tensors |= {f"batches.{name}": value for name, value in kept.items()}
         device = optimizer.steps.device
         if device.type == "cuda":
             tensors["random.cuda"] = torch.cuda.get_rng_state(device)
         return Checkpoint(
             tensors={name: value.detach().to("cpu", copy=True).contiguous() for name, value in tensors.items()},
-            data={"epochs": self.log.entries(), "best": best_data, "updates": self.step.steps},
+            data=data,
         )
 
     def restore(self, checkpoint: Checkpoint) -> None:
@@ -65,6 +83,8 @@ class TrainingState:
         self.log.restore(checkpoint.data["epochs"])
         self.log.best.restore_state(checkpoint.data["best"], _under(tensors, "best."))
         self.step.steps = checkpoint.data["updates"]
+        if self.batches is not None:
+            self.batches.restore_state(checkpoint.data["batches"], _under(tensors, "batches."))
         torch.set_rng_state(tensors["random.cpu"])
         if optimizer.steps.device.type == "cuda":
             torch.cuda.set_rng_state(tensors["random.cuda"], optimizer.steps.device)

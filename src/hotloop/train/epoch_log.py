@@ -1,7 +1,7 @@
 """What happened in the epochs of a run, its best weights, and whether it is over."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from torch import Tensor, nn
@@ -14,13 +14,17 @@ from hotloop.train.options import UpdateOptions
 
 @dataclass(frozen=True, kw_only=True)
 class Epoch:
-    """One epoch: 1-based number, mean loss over its items, updates, those skipped, and the validation loss."""
+    """One epoch: 1-based number, mean loss over its items, updates, those skipped, and the validation loss.
+
+    `metrics` are the means of what the strategy measured.
+    """
 
     number: int
     loss: float
     updates: int
     skipped: int
     validation: float | None
+    metrics: dict[str, float] = field(default_factory=dict[str, float])
 
 
 class BestWeights:
@@ -104,6 +108,7 @@ class EpochLog:
             updates=report.steps,
             skipped=report.num_nonfinite,
             validation=validation,
+            metrics=dict(report.metrics),
         )
         self.epochs.append(epoch)
         follow_epoch(self._model, number - 1)

@@ -10,7 +10,7 @@ from torch import nn
 
 from hotloop.train.assembly import StepAssembly
 from hotloop.train.cadence import StateCadence
-from hotloop.train.checkpoint import CheckpointRecorder, TrainingState
+from hotloop.train.checkpoint import CheckpointRecorder, KeptState, TrainingState
 from hotloop.train.epoch_log import Epoch, EpochLog
 from hotloop.train.flat.compiled import Compilation, CompilePayback
 from hotloop.train.loop import train
@@ -96,12 +96,14 @@ def train_epochs(  # noqa: PLR0913  # all that makes a run; all but four by keyw
     after_epoch: Callable[[Epoch], None] | None = None,
     validate: Callable[[], float] | None = None,
     recorder: CheckpointRecorder | None = None,
+    kept: KeptState | None = None,
 ) -> EpochsRun:
     """Trains `model` in place on `batches` by flat steps, at most `options.epochs` epochs.
 
     The model is put in train mode before each epoch and ends in eval mode; its `on_epoch(epoch)`, where it has one, is
     called after each epoch. `before_epoch` gets the 0-based epoch; `validate` gives a loss to minimise, with which and
-    `patience` the best weights are put back at the end. A `recorder` says where to begin and is told of each epoch.
+    `patience` the best weights are put back at the end. A `recorder` says where to begin and is told of each epoch;
+    `kept` are the batches again, where they have a state of their own. An epoch lasts as long as its batches.
     Raises NonFiniteError at the end of an epoch that met a NaN under "stop".
     """
     if recorder is not None and compilation is not None and compilation.what == "step":
@@ -112,7 +114,7 @@ def train_epochs(  # noqa: PLR0913  # all that makes a run; all but four by keyw
     assembly = StepAssembly(model, strategy, options, state=state, compilation=compilation, stopwatch=stopwatch)
     epochs = EpochIterator(model, batches, assembly, state=state, before_epoch=before_epoch)
     log = EpochLog(model, options, validate=validate, after_epoch=after_epoch)
-    training = TrainingState(model=model, step=assembly.flat_step, log=log)
+    training = TrainingState(model=model, step=assembly.flat_step, log=log, batches=kept)
 
     def on_report(report: MetricsReport) -> bool:
         is_over = log.record(report)
@@ -129,9 +131,9 @@ def train_epochs(  # noqa: PLR0913  # all that makes a run; all but four by keyw
             epochs.skip(len(log.epochs))
         stopwatch.start()
         began = perf_counter()
-        left = options.epochs - len(log.epochs)
-        if left > 0:
-            train(assembly.job(epochs), epochs=left, report_every=len(batches), on_report=on_report)
+        job, is_over = assembly.job(epochs), False
+        while len(log.epochs) < options.epochs and not is_over:
+            is_over = on_report(train(job, epochs=1))
         phases = stopwatch.seconds()
         if assembly.device.type == "cuda":
             torch.cuda.synchronize()

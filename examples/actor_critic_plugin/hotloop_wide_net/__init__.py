@@ -1,0 +1,1 @@
+"""A model for hotloop, as a third party ships it."""

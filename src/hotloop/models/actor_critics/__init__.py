@@ -1,0 +1,1 @@
+"""Actor-critics by name, one a file: `hotloop.models.create` makes them."""

@@ -1,0 +1,54 @@
+"""The environment and the model that a config of PPO names."""
+
+import math
+from typing import Any
+
+import torch
+from torch import nn
+
+from hotloop import models, registry
+from hotloop.errors import ConfigError, HotloopError
+from hotloop.models.policy.registration import model_class
+from hotloop.models.policy.schema import checked_config, option_annotations
+from hotloop.runs.ppo_config import NamedConfig, PPORunConfig
+from hotloop.train.ppo.environment import DiscreteActions, VectorEnvironment
+
+
+def build_environment(config: PPORunConfig, **changes: Any) -> VectorEnvironment:
+    """The environment, seeded by the run unless it has a seed of its own. Raises ConfigError for wrong options."""
+    named = config.environment
+    options = {"seed": config.seed, **named.options, **changes}
+    try:
+        kind = registry.load("environments", named.name)
+        return kind(checked_config(kind.Config, options, owner=f"environment {named.name!r}"))
+    except HotloopError as error:
+        raise ConfigError(f"[environment]: {error}") from error
+
+
+def build_model(named: NamedConfig, environment: VectorEnvironment, *, seed: int) -> nn.Module:
+    """The model, with what the environment decides filled in: channels or size of observations, number of actions.
+
+    Raises ConfigError for wrong options.
+    """
+    shape, actions = environment.observation_shape, environment.actions
+    known: dict[str, Any] = {"input_channels": shape[0], "observation_size": math.prod(shape)}
+    known |= (
+        {"num_actions": actions.num_actions} if isinstance(actions, DiscreteActions) else {"action_size": actions.size}
+    )
+    try:
+        owner = f"model {named.name!r}"
+        wanted = option_annotations(model_class(named.name).Config, owner=owner)
+        filled = {name: value for name, value in known.items() if name in wanted}
+        torch.manual_seed(seed)
+        model: Any = models.create(named.name, **{**filled, **named.options})
+    except HotloopError as error:
+        raise ConfigError(f"[model]: {error}") from error
+    return model
+
+
+def chosen_device(name: str) -> torch.device:
+    """The device of that name; for "auto" CUDA where there is one. Raises ConfigError for others."""
+    try:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else torch.device(name)
+    except RuntimeError as error:
+        raise ConfigError(f"device: got {name!r}: {error}; give auto, cpu, cuda or cuda:1") from error

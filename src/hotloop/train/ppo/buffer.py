@@ -1,0 +1,123 @@
+"""The rollout buffer: everything PPO keeps of the steps it learns from, made once, on the device."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from hotloop.errors import WorkloadError
+from hotloop.train.ppo.advantages import gae, next_values, normalized
+from hotloop.train.ppo.environment import ContinuousActions, VectorEnvironment
+
+# T steps, N environments, B samples of a batch, A actions
+
+
+class PPOBatch(NamedTuple):
+    """Samples to learn from; `legal_BA` is None where all actions are legal."""
+
+    observations: Tensor
+    actions: Tensor
+    legal_BA: Tensor | None
+    log_probs_B: Tensor
+    values_B: Tensor
+    advantages_B: Tensor
+    returns_B: Tensor
+
+
+class RolloutBuffer:
+    """T steps of N environments. Steps are added in order; `finish` makes advantages and returns, `clear` empties it.
+
+    Raises WorkloadError for a step too many, and for batches that are taken before `finish`.
+    """
+
+    def __init__(self, num_steps: int, environment: VectorEnvironment, *, device: torch.device, masks: bool) -> None:
+        num_envs, actions = environment.num_envs, environment.actions
+        shape = (num_steps, num_envs)
+        is_continuous = isinstance(actions, ContinuousActions)
+        self.observations = torch.empty((*shape, *environment.observation_shape), device=device)
+        self.actions = (
+            torch.empty((*shape, actions.size), device=device)
+            if is_continuous
+            else torch.empty(shape, dtype=torch.int64, device=device)
+        )
+        self.legal = (
+            torch.empty((*shape, actions.num_actions), dtype=torch.bool, device=device)
+            if masks and not is_continuous
+            else None
+        )
+        self.log_probs, self.values, self.rewards, self.final_values = torch.zeros((4, *shape), device=device)
+        self.terminated, self.truncated = torch.zeros((2, *shape), dtype=torch.bool, device=device)
+        self.advantages, self.returns = torch.zeros((2, *shape), device=device)
+        self.capacity, self.size, self._is_finished = num_steps, 0, False
+
+    def begin(self, observations: Tensor, legal: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Keep what the next action is chosen from; the rows of the buffer that hold it, on the device."""
+        if self.size == self.capacity:
+            raise WorkloadError(f"the buffer holds {self.capacity} steps and is full; clear it before the next rollout")
+        self.observations[self.size].copy_(observations, non_blocking=True)
+        if self.legal is None or legal is None:
+            return self.observations[self.size], None
+        self.legal[self.size].copy_(legal, non_blocking=True)
+        return self.observations[self.size], self.legal[self.size]
+
+    def add(self, actions: Tensor, log_probs: Tensor, values: Tensor) -> None:
+        """Keep what was chosen."""
+        self.actions[self.size].copy_(actions)
+        self.log_probs[self.size].copy_(log_probs)
+        self.values[self.size].copy_(values)
+
+    def end(self, rewards: Tensor, terminated: Tensor, truncated: Tensor) -> None:
+        """Keep what came of it; the step is complete."""
+        self.rewards[self.size].copy_(rewards, non_blocking=True)
+        self.terminated[self.size].copy_(terminated, non_blocking=True)
+        self.truncated[self.size].copy_(truncated, non_blocking=True)
+        self.size += 1
+
+    def finish(self, last_values: Tensor, *, gamma: float, lam: float, sign: float, normalize: bool) -> None:
+        """Make advantages, normalized over all samples where asked, and returns.
+
+        `last_values` (N,) are those of the observations after the last step.
+        """
+        following = next_values(
+            self.values[: self.size],
+            last_values,
+            terminated_TN=self.terminated[: self.size],
+            truncated_TN=self.truncated[: self.size],
+            final_values_TN=self.final_values[: self.size],
+        )
+        done = self.terminated[: self.size] | self.truncated[: self.size]
+        values = self.values[: self.size]
+        advantages = gae(self.rewards[: self.size], values, following, done, gamma=gamma, lam=lam, sign=sign)
+        self.returns[: self.size] = advantages + values
+        self.advantages[: self.size] = normalized(advantages) if normalize else advantages
+        self._is_finished = True
+
+    def batch(self, chosen_B: Tensor) -> PPOBatch:
+        """The samples at these places of the flat buffer (step * N + environment)."""
+        if not self._is_finished:
+            raise WorkloadError(
+                "the advantages of this rollout were not made yet; call finish before batches are taken"
+            )
+        return PPOBatch(
+            _rows(self.observations, chosen_B),
+            _rows(self.actions, chosen_B),
+            None if self.legal is None else _rows(self.legal, chosen_B),
+            _rows(self.log_probs, chosen_B),
+            _rows(self.values, chosen_B),
+            _rows(self.advantages, chosen_B),
+            _rows(self.returns, chosen_B),
+        )
+
+    @property
+    def num_samples(self) -> int:
+        """How many samples batches can be taken from."""
+        return self.size * self.values.shape[1]
+
+    def clear(self) -> None:
+        """Start again from nothing; the memory stays."""
+        self.size, self._is_finished = 0, False
+        self.final_values.zero_()
+
+
+def _rows(values: Tensor, chosen_B: Tensor) -> Tensor:
+    return values.flatten(0, 1).index_select(0, chosen_B)

@@ -1,0 +1,66 @@
+"""Episodes that ended in rollouts: their returns and lengths, and in games of two who won."""
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+# N environments
+
+
+class EpisodeLog:
+    """Returns and lengths of the last `window` episodes; everything lives on the CPU, where rewards come from.
+
+    In a game of two the return is that of the side that began, so its sign tells who won.
+    """
+
+    def __init__(self, num_envs: int, *, alternates: bool, window: int = 100) -> None:
+        self.returns: deque[float] = deque(maxlen=window)
+        self.lengths: deque[int] = deque(maxlen=window)
+        self.num_ended = 0
+        self._alternates = alternates
+        self._returns_N = torch.zeros(num_envs, dtype=torch.float64)
+        self._lengths_N = torch.zeros(num_envs, dtype=torch.int64)
+
+    def add(self, rewards_N: Tensor, done_N: Tensor) -> None:
+        """Take in one step."""
+        if self._alternates:
+            rewards_N = rewards_N.where(self._lengths_N % 2 == 0, -rewards_N)
+        self._returns_N += rewards_N
+        self._lengths_N += 1
+        if bool(done_N.any()):
+            self.returns.extend(self._returns_N[done_N].tolist())
+            self.lengths.extend(self._lengths_N[done_N].tolist())
+            self.num_ended += int(done_N.sum())
+            self._returns_N[done_N] = 0.0
+            self._lengths_N[done_N] = 0
+
+    def figures(self) -> dict[str, float]:
+        """Means over the last episodes, and in a game of two the shares of wins; empty before the first one ended."""
+        if not self.returns:
+            return {}
+        count = len(self.returns)
+        means = {"episode_length": sum(self.lengths) / count, "episodes": float(self.num_ended)}
+        if not self._alternates:
+            return {"episode_return": sum(self.returns) / count, **means}
+        return {
+            **means,
+            "first_side_wins": sum(value > 0 for value in self.returns) / count,
+            "second_side_wins": sum(value < 0 for value in self.returns) / count,
+            "draws": sum(value == 0 for value in self.returns) / count,
+        }
+
+    def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """Everything, in JSON types and tensors; for `restore_state`."""
+        data = {"returns": list(self.returns), "lengths": list(self.lengths), "num_ended": self.num_ended}
+        return data, {"returns": self._returns_N, "lengths": self._lengths_N}
+
+    def restore_state(self, data: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+        """Go on from what `state` gave."""
+        self.returns.extend(data["returns"])
+        self.lengths.extend(data["lengths"])
+        self.num_ended = data["num_ended"]
+        self._returns_N.copy_(tensors["returns"])
+        self._lengths_N.copy_(tensors["lengths"])

@@ -1,0 +1,29 @@
+"""One way to call a network, for rollouts, updates and evaluation, so that all see the same function."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hotloop.models.policy.distribution import ActionDistribution, MaskedCategorical
+
+
+class NetworkCall:
+    """Outputs of the policy and values (B,) in float32; the network alone runs under autocast to `dtype`."""
+
+    def __init__(self, dtype: torch.dtype | None) -> None:
+        self._dtype = dtype
+
+    def __call__(self, network: Callable[[Tensor], Any], observations: Tensor) -> tuple[Tensor, Tensor]:
+        if self._dtype is None:
+            outputs, values = network(observations)
+        else:
+            with torch.autocast(observations.device.type, dtype=self._dtype):
+                outputs, values = network(observations)
+        return outputs.float(), values.float().flatten()
+
+
+def distribution_of(model: Any) -> ActionDistribution:
+    """The distribution that a model names as its `distribution`; a categorical one where it names none."""
+    return getattr(model, "distribution", None) or MaskedCategorical()

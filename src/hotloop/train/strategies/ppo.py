@@ -1,0 +1,81 @@
+"""Proximal policy optimization: the clipped loss of a batch of a rollout."""
+
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from hotloop.models.policy.distribution import ActionDistribution
+from hotloop.train.ppo.buffer import PPOBatch
+from hotloop.train.ppo.network_call import NetworkCall
+from hotloop.workload import Loss
+
+
+class PPO:
+    """L = L_policy + c_v L_value - c_e entropy, with the metrics of each batch, all on the device.
+
+    `clip` and `entropy_coef` may be set between updates. The network is called as in the rollout, by `call`. Where
+    `follows_kl`, the divergences are kept for `mean_kl`.
+    Source: Schulman et al. 2017, arXiv:1707.06347; the divergence is (r - 1) - log r, after Schulman 2020
+    (joschu.net/blog/kl-approx.html).
+    """
+
+    name: ClassVar[str] = "ppo"
+
+    def __init__(
+        self,
+        distribution: ActionDistribution,
+        call: NetworkCall,
+        *,
+        clip: float = 0.2,
+        value_coef: float = 0.5,
+        entropy_coef: float = 0.01,
+        value_clip: bool = False,
+        follows_kl: bool = False,
+    ) -> None:
+        self.clip, self.entropy_coef = clip, entropy_coef
+        self._distribution, self._call = distribution, call
+        self._value_coef, self._value_clip, self._follows_kl = value_coef, value_clip, follows_kl
+        self._kl: list[Tensor] = []
+
+    def loss(self, model: Any, batch: PPOBatch) -> Loss:
+        """The loss of one batch; nothing is read from the device."""
+        outputs, values_B = self._call(model, batch.observations)
+        log_probs_B, entropy_B = self._distribution.evaluate(outputs, batch.actions, batch.legal_BA)
+        log_ratio_B = log_probs_B - batch.log_probs_B
+        ratio_B = log_ratio_B.exp()
+        bounded_B = ratio_B.clamp(1.0 - self.clip, 1.0 + self.clip)
+        policy_loss = -torch.minimum(ratio_B * batch.advantages_B, bounded_B * batch.advantages_B).mean()
+        value_loss = self._value_loss(values_B, batch)
+        entropy = entropy_B.mean()
+        with torch.no_grad():
+            kl = (ratio_B - 1.0 - log_ratio_B).mean()
+            clipped = ((ratio_B - 1.0).abs() > self.clip).float().mean()
+        if self._follows_kl:
+            self._kl.append(kl)
+        metrics = {
+            "policy_loss": policy_loss.detach(),
+            "value_loss": value_loss.detach(),
+            "entropy": entropy.detach(),
+            "approx_kl": kl,
+            "clip_fraction": clipped,
+        }
+        total = policy_loss + self._value_coef * value_loss - self.entropy_coef * entropy
+        return Loss(total, len(values_B), metrics)
+
+    def log_probs(self, model: Any, batch: PPOBatch) -> Tensor:
+        """Log-probabilities (B,) of the actions of a batch."""
+        outputs, _ = self._call(model, batch.observations)
+        return self._distribution.log_probs(outputs, batch.actions, batch.legal_BA)
+
+    def mean_kl(self) -> float:
+        """The mean divergence of the batches since the last call. Reads the device once."""
+        kept, self._kl = self._kl, []
+        return float(torch.stack(kept).mean())
+
+    def _value_loss(self, values_B: Tensor, batch: PPOBatch) -> Tensor:
+        error_B = (values_B - batch.returns_B).square()
+        if self._value_clip:
+            near_B = batch.values_B + (values_B - batch.values_B).clamp(-self.clip, self.clip)
+            error_B = torch.maximum(error_B, (near_B - batch.returns_B).square())
+        return error_B.mean()

@@ -1,0 +1,65 @@
+import json
+
+import pytest
+import torch
+
+from hotloop.train.ppo.players import RandomPlayer
+
+pytest.importorskip("rsshogi")
+
+from hotloop.workloads.environments.shogi import ShogiConfig, ShogiEnvironment
+
+
+def made(num_envs=2, **options):
+    return ShogiEnvironment(ShogiConfig(num_envs=num_envs, **options))
+
+
+def played(environment, shown, player, steps):
+    """What each step gave, and what is shown in the end."""
+    results = []
+    for _ in range(steps):
+        observations, legal, rewards, terminated, truncated, infos = environment.step(player(*shown))
+        shown = (observations, legal)
+        results.append([part.clone() for part in (observations, legal, rewards, terminated, truncated)])
+    return results, shown, infos
+
+
+def test_it_is_a_game_of_two_with_masks():
+    environment = made()
+    observations, legal = environment.reset()
+    assert environment.alternates
+    assert observations.shape == (2, *environment.observation_shape) == (2, 46, 9, 9)
+    assert legal.sum(1).tolist() == [30, 30]
+    assert environment.actions.num_actions == legal.shape[1] == 13_527
+    assert made(actions="spatial", num_planes=50).actions.num_actions == 11_259
+
+
+def test_a_game_that_is_cut_off_leaves_its_last_position_and_its_record(tmp_path):
+    environment, player = made(max_plies=6), RandomPlayer(0)
+    results, _, infos = played(environment, environment.reset(), player, 6)
+    assert results[-1][4].all()
+    assert infos["final_observations"].shape == (2, 46, 9, 9)
+    assert not torch.equal(infos["final_observations"], results[-1][0])
+    record = infos["games"][0]
+    environment.write_game(record, tmp_path / "a", first="x", second="y")
+    assert {path.name for path in tmp_path.iterdir()} == {"a.kif", "a.usi"}
+    positions = environment.positions(record)
+    assert len(positions) == 7
+    assert positions[0]["sfen"].startswith("lnsgkgsnl/")
+    assert [shown["move"] for shown in positions[1:]] == list(record.moves)
+
+
+def test_games_go_on_exactly_where_their_state_was_taken():
+    whole, rest, player = (
+        made(random_plies=4, max_plies=30),
+        made(seed=9, random_plies=4, max_plies=30),
+        RandomPlayer(1),
+    )
+    played(whole, whole.reset(), player, 20)
+    data, tensors = whole.state()
+    rest.reset()
+    shown = rest.restore_state(json.loads(json.dumps(data)), tensors)
+    mine, _, _ = played(whole, tuple(part.clone() for part in shown), RandomPlayer(2), 25)
+    theirs, _, _ = played(rest, shown, RandomPlayer(2), 25)
+    for a, b in zip(mine, theirs, strict=True):
+        assert all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
