@@ -97,5 +97,16 @@ def test_the_engine_means_the_same_at_the_fourth_occurrence(seed):
         assert MEANINGS[board.repetition_state(), game.side] == game.history.repetition
 
 
+@pytest.mark.parametrize(
+    ("sfen", "moves"), [(ROOK_AGAINST_KING, ALWAYS_CHECKING), ("4k4/9/9/9/9/9/9/r8/4K4 w - 1", "9h9i 5i5h 9i9h 5h5i")]
+)
+def test_the_engine_lets_the_checking_side_lose_too(sfen, moves):
+    board = Board(sfen)
+    for usi in f"{moves} ".split() * 3:
+        board.push_usi(usi)
+    game = played(sfen, f"{moves} " * 3)
+    assert MEANINGS[board.repetition_state(), game.side] == game.history.repetition != Repetition.DRAW
+
+
 def goes_back(move: int, earlier: int) -> bool:
     return move & 127 == earlier >> 7 & 127 and move >> 7 & 127 == earlier & 127
