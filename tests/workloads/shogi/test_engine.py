@@ -1,9 +1,12 @@
 """Positions that can stand in a game are taken, others are refused with what is wrong."""
 
+import re
 import sys
+from pathlib import Path
 
 import pytest
 
+import hotloop
 from hotloop.workloads.shogi import GameRecord, ShogiError, VectorShogi
 from hotloop.workloads.shogi.engine import INITIAL_SFEN, board_from_sfen, side_to_move
 from hotloop.workloads.shogi.squares import BLACK, WHITE
@@ -46,3 +49,9 @@ def test_without_the_engine_the_message_says_what_to_install(use, monkeypatch):
     monkeypatch.setitem(sys.modules, "rsshogi.core", None)
     with pytest.raises(ShogiError, match=r"run pip install 'hotloop\[shogi\]'"):
         use()
+
+
+def test_no_other_part_of_the_package_imports_the_engine():
+    package = Path(hotloop.__file__).parent
+    users = {path.parent for path in package.rglob("*.py") if re.search(r"(from|import) rsshogi", path.read_text())}
+    assert users == {package / "workloads" / "shogi"}
