@@ -21,8 +21,7 @@ class PositionHistory:
     """All positions of one game, by key, and how long each side has given check without a pause."""
 
     def __init__(self) -> None:
-        self._occurrences: dict[bytes, int] = {}
-        self._first: dict[bytes, int] = {}
+        self._seen: dict[bytes, tuple[int, int]] = {}  # place of the first occurrence, and how many there were
         self._num_positions = 0
         self._checks = [0, 0]
         self.occurrences = 0
@@ -36,9 +35,9 @@ class PositionHistory:
         """
         mover = 1 - side
         self._checks[mover] = self._checks[mover] + 1 if in_check else 0
-        first = self._first.setdefault(key, self._num_positions)
-        self.occurrences = self._occurrences.get(key, 0) + 1
-        self._occurrences[key] = self.occurrences
+        first, before = self._seen.get(key, (self._num_positions, 0))
+        self.occurrences = before + 1
+        self._seen[key] = first, self.occurrences
         if self.occurrences >= FOURFOLD:
             moves_a_side = (self._num_positions - first) // 2
             self.repetition = _meaning([checks >= moves_a_side for checks in self._checks])
