@@ -46,7 +46,7 @@ def test_a_winner_that_the_moves_cannot_have_is_refused():
 def test_a_file_is_read_back_with_the_same_moves(start, name, tmp_path):
     generator, game = np.random.default_rng(1), Game(start)
     for _ in range(60):
-        game.play(game.legal_packed()[int(generator.integers(0, len(game.legal)))])
+        game.play(game.legal[int(generator.integers(0, len(game.legal)))])
     record = record_of(game)
     record.write_kif(tmp_path / name)
     read = Record.from_kif_file(str(tmp_path / name))

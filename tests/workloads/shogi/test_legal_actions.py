@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from rsshogi.core import Board
 
 from hotloop.workloads.shogi import action_encoding
 from hotloop.workloads.shogi.actions import ENCODINGS
@@ -25,7 +26,9 @@ def test_the_position_of_593_moves_has_593(name):
     (game,) = shown(mask, LegalActions(mask, encoding), MOST_MOVES)
     assert mask.sum() == 593
     actions = np.flatnonzero(mask[0])
-    assert {encoding.to_usi(action, 0) for action in actions.tolist()} == {move.to_usi() for move in game.legal}
+    assert {encoding.to_usi(action, 0) for action in actions.tolist()} == {
+        move.to_usi() for move in Board(game.sfen()).legal_moves()
+    }
 
 
 def test_each_row_has_its_own_moves_and_the_earlier_ones_are_gone():
