@@ -34,6 +34,6 @@ def played_games() -> Callable[..., Iterator[Game]]:
             if not game.legal or len(game.moves) >= 120:
                 game = Game(STARTS[number % len(STARTS)])
             yield game
-            game.play(game.legal_packed()[int(generator.integers(0, len(game.legal)))])
+            game.play(game.legal[int(generator.integers(0, len(game.legal)))])
 
     return games

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rsshogi.core import Move
 
 from hotloop.workloads.shogi import ShogiError, VectorShogi, action_encoding
 from hotloop.workloads.shogi.actions import ENCODINGS, ActionEncoding
@@ -101,16 +102,16 @@ def round_trips(games, encoding: ActionEncoding) -> int:
     """How many legal moves came back as themselves; fails at the first that does not."""
     count = 0
     for game in games:
-        moves = np.array(game.legal_packed(), dtype=np.int32)
+        moves = np.array(game.legal, dtype=np.int32)
         sides = np.full(len(moves), game.side)
         actions = encoding.encode(moves, sides)
         assert np.array_equal(encoding.decode(actions, sides), moves)
         assert len(set(actions.tolist())) == len(moves)
         for action, move in zip(actions.tolist(), game.legal, strict=True):
             usi = encoding.to_usi(action, game.side)
-            assert usi == move.to_usi()
+            assert usi == Move(move).to_usi()
             assert encoding.from_usi(usi, game.side) == action
-            assert packed_from_usi(usi) == move.value
+            assert packed_from_usi(usi) == move
             count += 1
     return count
 

@@ -7,7 +7,7 @@ from rsshogi.types import Color, PieceType, Square
 
 from hotloop.workloads.shogi.board_arrays import BoardArrays
 from hotloop.workloads.shogi.engine import INITIAL_SFEN
-from hotloop.workloads.shogi.planes import write_planes
+from hotloop.workloads.shogi.planes import PlaneWriter
 
 PLAIN = ["PAWN", "LANCE", "KNIGHT", "SILVER", "GOLD", "BISHOP", "ROOK", "KING"]
 PROMOTED = ["PRO_PAWN", "PRO_LANCE", "PRO_KNIGHT", "PRO_SILVER", "HORSE", "DRAGON"]
@@ -17,10 +17,8 @@ IN_THE_GAME = {"PAWN": 18, "LANCE": 4, "KNIGHT": 4, "SILVER": 4, "GOLD": 4, "BIS
 def planes_of(sfen: str, *, num_planes: int = 46, occurrences: int = 1, in_check: bool = False):
     arrays = BoardArrays(1)
     arrays.set_sfen(0, sfen)
-    planes = np.ones((1, num_planes, 81), dtype=np.float32)
-    planes[:, 44:] = 0.0  # nothing writes the reserved planes
-    write_planes(
-        planes,
+    planes = np.zeros((1, num_planes, 81), dtype=np.float32)
+    PlaneWriter(planes).write(
         arrays,
         np.array([0]),
         move_numbers=np.array([int(sfen.split()[3])]),
@@ -99,12 +97,28 @@ def test_the_longer_form_tells_of_check():
     assert planes_of(INITIAL_SFEN, num_planes=50, in_check=True)[48].min() == 1
 
 
-def test_only_the_rows_asked_for_are_written():
-    arrays = BoardArrays(3)
-    for row in range(3):
-        arrays.set_sfen(row, INITIAL_SFEN)
-    planes = np.full((3, 46, 81), 7.0, dtype=np.float32)
-    ones, none = np.ones(3, dtype=np.int64), np.zeros(3, dtype=np.bool_)
-    write_planes(planes, arrays, np.array([1]), move_numbers=ones, occurrences=ones, in_check=none)
-    assert (planes[[0, 2]] == 7.0).all()
-    assert np.array_equal(planes[1, :44], planes_of(INITIAL_SFEN)[:44].reshape(44, 81))
+def rows_written(writer: PlaneWriter, rows, *sfens: str) -> None:
+    arrays = BoardArrays(len(sfens))
+    for row, sfen in enumerate(sfens):
+        arrays.set_sfen(row, sfen)
+    ones, none = np.ones(len(sfens), dtype=np.int64), np.zeros(len(sfens), dtype=np.bool_)
+    writer.write(arrays, rows, move_numbers=ones, occurrences=ones, in_check=none)
+
+
+def test_nothing_is_left_of_the_positions_before():
+    planes = np.zeros((2, 50, 81), dtype=np.float32)
+    writer = PlaneWriter(planes)
+    rows_written(writer, slice(None), "4k4/9/4+p4/9/9/9/9/9/4K4 w 2R17Pb 1", INITIAL_SFEN)
+    rows_written(writer, slice(None), INITIAL_SFEN, "8k/9/9/9/9/9/9/9/4K4 b G 1")
+    expected = planes_of(INITIAL_SFEN, num_planes=50), planes_of("8k/9/9/9/9/9/9/9/4K4 b G 1", num_planes=50)
+    assert np.array_equal(planes.reshape(2, 50, 9, 9), np.stack(expected))
+
+
+def test_single_rows_are_written_as_all_are():
+    planes = np.zeros((3, 46, 81), dtype=np.float32)
+    writer = PlaneWriter(planes)
+    rows_written(writer, np.array([0, 2]), INITIAL_SFEN, INITIAL_SFEN, "8k/9/9/9/9/9/9/9/4K4 b G 1")
+    assert not planes[1].any()
+    assert np.array_equal(planes[2].reshape(46, 9, 9), planes_of("8k/9/9/9/9/9/9/9/4K4 b G 1"))
+    rows_written(writer, np.array([1]), INITIAL_SFEN, INITIAL_SFEN, INITIAL_SFEN)
+    assert np.array_equal(planes[1].reshape(46, 9, 9), planes_of(INITIAL_SFEN))

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from rsshogi.core import Board
+from rsshogi.core import Board, Move
 from rsshogi.types import RepetitionState
 
 from hotloop.workloads.shogi.game import Game
+from hotloop.workloads.shogi.packed_moves import packed_from_usi
 from hotloop.workloads.shogi.repetition import PositionHistory, Repetition
 from hotloop.workloads.shogi.squares import BLACK, WHITE
 
@@ -16,7 +17,7 @@ ALWAYS_CHECKING = "9b9a 5a5b 9a9b 5b5a"
 def played(sfen: str, moves: str) -> Game:
     game = Game(sfen)
     for usi in moves.split():
-        game.play(next(move.value for move in game.legal if move.to_usi() == usi))
+        game.play(packed_from_usi(usi))
     return game
 
 
@@ -88,13 +89,24 @@ def test_the_engine_means_the_same_at_the_fourth_occurrence(seed):
     game, board = Game(sfen), Board(sfen)
     while game.legal and game.history.repetition == Repetition.NONE and len(game.moves) < 3000:
         # Back to where it stood two moves ago, as often as it goes, so that positions come again.
-        back = [m for m in game.legal if len(game.moves) > 1 and goes_back(m.value, game.moves[-2])]
+        back = [m for m in game.legal if len(game.moves) > 1 and goes_back(m, game.moves[-2])]
         moves = back if back and generator.random() < 0.8 else game.legal
         move = moves[int(generator.integers(0, len(moves)))]
-        board.push_move(move)
-        game.play(move.value)
+        board.push_move(Move(move))
+        game.play(move)
     if game.legal and len(game.moves) < 3000:
         assert MEANINGS[board.repetition_state(), game.side] == game.history.repetition
+
+
+@pytest.mark.parametrize(
+    ("sfen", "moves"), [(ROOK_AGAINST_KING, ALWAYS_CHECKING), ("4k4/9/9/9/9/9/9/r8/4K4 w - 1", "9h9i 5i5h 9i9h 5h5i")]
+)
+def test_the_engine_lets_the_checking_side_lose_too(sfen, moves):
+    board = Board(sfen)
+    for usi in f"{moves} ".split() * 3:
+        board.push_usi(usi)
+    game = played(sfen, f"{moves} " * 3)
+    assert MEANINGS[board.repetition_state(), game.side] == game.history.repetition != Repetition.DRAW
 
 
 def goes_back(move: int, earlier: int) -> bool:

@@ -44,7 +44,7 @@ class ActionEncoding:
     action_of_move: NDArray[np.int32]
     move_of_action: NDArray[np.int32]
 
-    def encode(self, moves: NDArray[np.int32], sides: NDArray[np.int64]) -> NDArray[np.int32]:
+    def encode(self, moves: NDArray[np.integer], sides: NDArray[np.int64]) -> NDArray[np.int32]:
         """The action of each packed move of the side beside it. Raises ShogiError where a move has none."""
         actions = self.action_of_move[sides, moves]
         if actions.size and int(actions.min()) < 0:

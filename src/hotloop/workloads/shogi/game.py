@@ -1,21 +1,20 @@
 """One game: the engine's board, where it started, the moves since and the positions they led through."""
 
+from array import array
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from hotloop.workloads.shogi.engine import board_from_sfen, move_class, side_to_move
 from hotloop.workloads.shogi.packed_moves import usi_from_packed
 from hotloop.workloads.shogi.repetition import PositionHistory
 from hotloop.workloads.shogi.shogi_error import IllegalAction
 
-if TYPE_CHECKING:
-    from rsshogi.core import Move
+_PACKED = "H"  # two bytes a move, so that the moves of many games fit into a cache
 
 
 class Game:
     """A game from `start_sfen` on.
 
-    `moves` are packed; `legal` are those of the engine for `side`, which is to move and may be `in_check`.
+    `moves` are packed, and so are the `legal` ones of `side`, which is to move and may be `in_check`.
     """
 
     def __init__(self, start_sfen: str, moves: Iterable[int] = ()) -> None:
@@ -27,11 +26,11 @@ class Game:
         self.moves: list[int] = []
         self.history = PositionHistory()
         self.side = side_to_move(self._board)
-        self.legal: list[Move] = []
+        self.legal: array[int] = array(_PACKED)
         self.in_check = False
         self._look()
         for move in moves:
-            if move not in self.legal_packed():
+            if move not in self.legal:
                 raise IllegalAction(f"{usi_from_packed(move)} is not legal in {self.sfen()!r}: check the game")
             self.play(move)
 
@@ -42,15 +41,11 @@ class Game:
         self.side = 1 - self.side
         self._look()
 
-    def legal_packed(self) -> list[int]:
-        """The legal moves, packed, in the order of the engine."""
-        return [move.value for move in self.legal]
-
     def sfen(self) -> str:
         """The position that stands now, with the number of the move."""
         return self._board.to_sfen()
 
     def _look(self) -> None:
-        self.legal = self._board.legal_moves()
+        self.legal = array(_PACKED, [move.value for move in self._board.legal_moves()])
         self.in_check = self._board.is_in_check()
         self.history.add(self._board.to_packed_sfen(), self.side, in_check=self.in_check)

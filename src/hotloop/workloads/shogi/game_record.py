@@ -22,6 +22,8 @@ _ENDS = {
     EndReason.ONGOING: ("INTERRUPT", "", "", "PAUSED"),
 }
 
+_ENCODINGS = {".kif": "cp932", ".kifu": "utf-8"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class GameRecord:
@@ -56,8 +58,19 @@ class GameRecord:
             raise ShogiError(f"{self.usi()!r} cannot be written as KIF ({error}): check its moves") from error
 
     def write_kif(self, path: Path) -> None:
-        """Write a KIF file in UTF-8, whole or not at all. Raises ShogiError as `kif` does, OSError as writing."""
-        write_whole(path, self.kif())
+        """Write a KIF file, whole or not at all: *.kif in Shift JIS, *.kifu in UTF-8, as programs of shogi expect.
+
+        Raises ShogiError as `kif` does, for other names of files, and for names of players that Shift JIS lacks.
+        """
+        encoding = _ENCODINGS.get(path.suffix)
+        if encoding is None:
+            raise ShogiError(f"got {path.name!r} for a game; name it *.kif (Shift JIS) or *.kifu (UTF-8)")
+        try:
+            content = self.kif().encode(encoding)
+        except UnicodeEncodeError as error:
+            lost = error.object[error.start : error.end]
+            raise ShogiError(f"{lost!r} cannot be written in Shift JIS; name the file *.kifu") from error
+        write_whole(path, content)
 
     def game(self) -> Game:
         """The game with all its moves played. Raises IllegalAction at the first that is not legal."""

@@ -26,7 +26,7 @@ class LegalActions:
 
     def write(self, games: Sequence[Game], sides: NDArray[np.int64], num_legal: NDArray[np.int64]) -> None:
         """Show the legal moves of `games`, `num_legal` of them for the side to move in each."""
-        moves = np.array([move.value for game in games for move in game.legal], dtype=np.int32)
+        moves = np.frombuffer(b"".join([game.legal for game in games]), dtype=np.uint16)
         self.actions = self._encoding.encode(moves, np.repeat(sides, num_legal))
         np.cumsum(num_legal, out=self.starts[1:])
         self._cells[self._written] = False

@@ -20,7 +20,7 @@ def opened_game(random_plies: int, generator: np.random.Generator, rules: EndRul
         game = Game(INITIAL_SFEN)
         for _ in range(num_plies):
             if game.legal:
-                game.play(game.legal_packed()[int(generator.integers(0, len(game.legal)))])
+                game.play(game.legal[int(generator.integers(0, len(game.legal)))])
         if num_plies == 0 or not games_over([game], rules):
             return game
 

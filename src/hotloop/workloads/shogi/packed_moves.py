@@ -4,6 +4,8 @@ Bits 0 to 6: destination; 7 to 13: origin, or the kind that is dropped; bit 14: 
 the engine's.
 """
 
+from functools import cache
+
 from hotloop.workloads.shogi.pieces import HAND_ORDER, KINDS
 from hotloop.workloads.shogi.shogi_error import ShogiError
 from hotloop.workloads.shogi.squares import FROM_ENGINE, NAMES, TO_ENGINE
@@ -30,6 +32,7 @@ def packed_from_usi(usi: str) -> int:
     return (PROMOTION if rest else 0) | _SQUARE_OF_NAME[origin] << ORIGIN_SHIFT | to
 
 
+@cache
 def usi_from_packed(move: int) -> str:
     """The USI name of a packed move of `packed_from_usi` or of the engine."""
     destination = NAMES[FROM_ENGINE[move & SQUARE_BITS]]

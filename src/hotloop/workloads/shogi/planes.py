@@ -16,41 +16,54 @@ from hotloop.workloads.shogi.pieces import HAND_LIMITS, KINDS, NUM_CODES, OF_WHI
 from hotloop.workloads.shogi.squares import BLACK, NUM_SQUARES, VIEW, WHITE
 
 PLANE_COUNTS = (46, 50)
-_NUM_PIECE_PLANES = 28
 _PLAIN_ORDER, _PROMOTED_ORDER = "PLNSGBRK", "PLNSBR"
 _MINE, _MINE_PROMOTED, _THEIRS, _THEIRS_PROMOTED = 0, 8, 14, 22
 _MY_HAND, _THEIR_HAND = 28, 35
 _BLACK_TO_MOVE, _MOVE_NUMBER, _OCCURRENCES, _IN_CHECK = 42, 43, 44, 48
 _MOVE_NUMBER_SCALE = 512.0
+_MOST_OCCURRENCES = 4
 
 
-def write_planes(
-    planes: NDArray[np.float32],
-    arrays: BoardArrays,
-    rows: NDArray[np.int64],
-    *,
-    move_numbers: NDArray[np.int64],
-    occurrences: NDArray[np.int64],
-    in_check: NDArray[np.bool_],
-) -> None:
-    """Write the positions `rows` of `arrays` into the same rows of `planes`, shape (N, 46 or 50, 81).
+class PlaneWriter:
+    """Writes positions into `planes`, shape (N, 46 or 50, 81), which must be all zero at first.
 
-    The last three tell of all N positions: number of the move, how often it has stood (1 for the first time), check.
+    Only the squares where pieces stood before are set back, so that little memory is touched.
     """
-    sides = arrays.sides[rows]
-    planes[rows, :_NUM_PIECE_PLANES] = 0.0
-    row, square = np.nonzero(arrays.pieces[rows])
-    cells = _CELLS[sides[row], arrays.pieces[rows[row], square], square]
-    planes.reshape(-1)[rows[row] * (planes.shape[1] * NUM_SQUARES) + cells] = 1.0
-    hands = arrays.hands[rows] / HAND_LIMITS
-    planes[rows, _MY_HAND:_THEIR_HAND] = hands[np.arange(len(rows)), sides][:, :, None]
-    planes[rows, _THEIR_HAND:_BLACK_TO_MOVE] = hands[np.arange(len(rows)), 1 - sides][:, :, None]
-    planes[rows, _BLACK_TO_MOVE] = (sides == BLACK)[:, None]
-    planes[rows, _MOVE_NUMBER] = (move_numbers[rows] / _MOVE_NUMBER_SCALE)[:, None]
-    if planes.shape[1] > _IN_CHECK:
-        planes[rows, _OCCURRENCES:_IN_CHECK] = 0.0
-        planes[rows, _OCCURRENCES + np.minimum(occurrences[rows], 4) - 1] = 1.0
-        planes[rows, _IN_CHECK] = in_check[rows, None]
+
+    def __init__(self, planes: NDArray[np.float32]) -> None:
+        self._planes = planes
+        self._cells = planes.reshape(-1)
+        self._starts = np.arange(len(planes)) * (planes.shape[1] * NUM_SQUARES)
+        self._written: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+
+    def write(
+        self,
+        arrays: BoardArrays,
+        rows: NDArray[np.int64] | slice,
+        *,
+        move_numbers: NDArray[np.int64],
+        occurrences: NDArray[np.int64],
+        in_check: NDArray[np.bool_],
+    ) -> None:
+        """Show the positions `rows` of `arrays` in the same rows; what other rows show means nothing afterwards.
+
+        The last three tell of all N positions: number of the move, how often it has stood (1 for the first time) and
+        whether its mover is in check.
+        """
+        planes, sides, pieces = self._planes, arrays.sides[rows], arrays.pieces[rows]
+        row, square = np.nonzero(pieces)
+        self._cells[self._written] = 0.0
+        self._written = self._starts[rows][row] + _CELLS[sides[row], pieces[row, square], square]
+        self._cells[self._written] = 1.0
+        hands, shown = arrays.hands[rows] / HAND_LIMITS, np.arange(len(sides))
+        planes[rows, _MY_HAND:_THEIR_HAND] = hands[shown, sides][:, :, None]
+        planes[rows, _THEIR_HAND:_BLACK_TO_MOVE] = hands[shown, 1 - sides][:, :, None]
+        planes[rows, _BLACK_TO_MOVE] = (sides == BLACK)[:, None]
+        planes[rows, _MOVE_NUMBER] = (move_numbers[rows] / _MOVE_NUMBER_SCALE)[:, None]
+        if planes.shape[1] > _IN_CHECK:
+            times = np.minimum(occurrences[rows], _MOST_OCCURRENCES)[:, None] == np.arange(1, _MOST_OCCURRENCES + 1)
+            planes[rows, _OCCURRENCES:_IN_CHECK] = times[:, :, None]
+            planes[rows, _IN_CHECK] = in_check[rows][:, None]
 
 
 def _piece_cells() -> NDArray[np.int64]:

@@ -21,8 +21,9 @@ class PositionHistory:
     """All positions of one game, by key, and how long each side has given check without a pause."""
 
     def __init__(self) -> None:
-        self._occurrences: dict[bytes, int] = {}
+        # Two tables of plain numbers: the garbage collector would go through a table of tuples.
         self._first: dict[bytes, int] = {}
+        self._occurrences: dict[bytes, int] = {}
         self._num_positions = 0
         self._checks = [0, 0]
         self.occurrences = 0
@@ -37,8 +38,7 @@ class PositionHistory:
         mover = 1 - side
         self._checks[mover] = self._checks[mover] + 1 if in_check else 0
         first = self._first.setdefault(key, self._num_positions)
-        self.occurrences = self._occurrences.get(key, 0) + 1
-        self._occurrences[key] = self.occurrences
+        self._occurrences[key] = self.occurrences = self._occurrences.get(key, 0) + 1
         if self.occurrences >= FOURFOLD:
             moves_a_side = (self._num_positions - first) // 2
             self.repetition = _meaning([checks >= moves_a_side for checks in self._checks])

@@ -14,7 +14,7 @@ from hotloop.workloads.shogi.game import Game
 from hotloop.workloads.shogi.game_record import GameRecord, record_from_usi, record_of
 from hotloop.workloads.shogi.legal_actions import LegalActions
 from hotloop.workloads.shogi.openings import games_over, opened_game
-from hotloop.workloads.shogi.planes import write_planes
+from hotloop.workloads.shogi.planes import PlaneWriter
 from hotloop.workloads.shogi.positions import Positions
 from hotloop.workloads.shogi.shogi_error import IllegalAction, ShogiError
 from hotloop.workloads.shogi.shogi_infos import ShogiInfos
@@ -67,7 +67,10 @@ class VectorShogi:
         self.observations = torch.zeros(num_envs, num_planes, 9, 9, pin_memory=pinned)
         self.masks = torch.zeros(num_envs, self.num_actions, dtype=torch.bool, pin_memory=pinned)
         self._terminal_observations = torch.zeros(num_envs, num_planes, 9, 9, pin_memory=pinned)
-        self._planes: NDArray[np.float32] = self.observations.view(num_envs, num_planes, NUM_SQUARES).numpy()
+        self._planes, self._terminal_planes = (
+            PlaneWriter(tensor.view(num_envs, num_planes, NUM_SQUARES).numpy())
+            for tensor in (self.observations, self._terminal_observations)
+        )
         self._mask_rows: NDArray[np.bool_] = self.masks.numpy()
         self._all_rows = np.arange(num_envs)
         self._positions = Positions(self._opened() for _ in range(num_envs))
@@ -189,8 +192,7 @@ class VectorShogi:
         games: dict[int, GameRecord] = {}
         if not len(ended):
             return games
-        self._write_planes(ended)
-        self._terminal_observations[ended] = self.observations[ended]
+        self._write(self._terminal_planes, ended)
         for row in ended.tolist():
             reason, winner = EndReason(int(endings.reasons[row])), int(endings.winners[row])
             games[row] = record_of(self._positions.games[row], reason=reason, winner=winner)
@@ -212,14 +214,13 @@ class VectorShogi:
 
     def _shown(self) -> tuple[Tensor, Tensor]:
         positions = self._positions
-        self._write_planes(self._all_rows)
+        self._write(self._planes, slice(None))
         self.legal.write(positions.games, positions.arrays.sides, positions.num_legal)
         return self.observations, self.masks
 
-    def _write_planes(self, rows: NDArray[np.int64]) -> None:
+    def _write(self, planes: PlaneWriter, rows: NDArray[np.int64] | slice) -> None:
         positions = self._positions
-        write_planes(
-            self._planes,
+        planes.write(
             positions.arrays,
             rows,
             move_numbers=positions.move_numbers,
