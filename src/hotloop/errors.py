@@ -17,6 +17,7 @@ HotloopError
  |- ConfigError          a config of `hotloop train` that cannot be read or run
  |- MatrixError          a matrix of `hotloop bench` that cannot be read
  |- TrackerError         a tracker that is not there or takes nothing
+ |- PanelError           a panel of stocks, or a store of one, that cannot be read or used
  '- FitFailed            a run of `hotloop train` that did not end well
 
 A message has three parts: what was given, what is allowed, what to do.
@@ -97,6 +98,10 @@ class MatrixError(HotloopError):
 
 class TrackerError(HotloopError):
     """A tracker that is not there or takes nothing."""
+
+
+class PanelError(HotloopError):
+    """A panel of stocks, or a store of one, that cannot be read or used."""
 
 
 class FitFailed(HotloopError):
