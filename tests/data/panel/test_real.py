@@ -24,7 +24,9 @@ def test_features_look_back_and_targets_ahead():
     days = pl.date_range(date(2020, 1, 1), date(2021, 2, 3), eager=True)
     prices = pl.DataFrame({"date": days, "X": closes})
     panel = panel_of_prices(prices, horizons=(5,))
-    changed = panel_of_prices(prices.with_columns(X=pl.Series(np.where(np.arange(400) > 300, 2.0, closes))), horizons=(5,))
+    changed = panel_of_prices(
+        prices.with_columns(X=pl.Series(np.where(np.arange(400) > 300, 2.0, closes))), horizons=(5,)
+    )
     known = panel["date"] <= days[300]
     assert panel.drop("target_5d").filter(known).equals(changed.drop("target_5d").filter(known))
     row = panel.filter(pl.col("date") == days[280]).row(0, named=True)

@@ -1,6 +1,7 @@
 import multiprocessing
 import pickle
 from datetime import date
+from multiprocessing.pool import ThreadPool
 
 import numpy as np
 import polars as pl
@@ -11,6 +12,7 @@ from hotloop.data.panel import DaySpan, PanelColumns, PanelStore
 from hotloop.errors import PanelError
 
 NAN, INF = float("nan"), float("inf")
+spawned = multiprocessing.get_context("spawn").Pool
 
 
 def test_samples_are_bit_equal_to_those_read_and_scaled_item_by_item(made, store):
@@ -179,6 +181,13 @@ def test_a_damaged_store_is_refused(rows, build, name, is_cut):
         PanelStore(file.parent)
 
 
+def test_a_store_whose_description_was_edited_is_refused(rows, build):
+    file = build(rows()).folder / "store.json"
+    file.write_text(file.read_text().replace('"clip": 5.0', '"clip": 6.0'))
+    with pytest.raises(PanelError, match="its hash differs"):
+        PanelStore(file.parent)
+
+
 def test_a_damaged_parquet_file_is_refused(rows, tmp_path):
     file = tmp_path / "panel.parquet"
     rows().write_parquet(file)
@@ -196,10 +205,11 @@ def _build_folder(arguments):
     return str(PanelStore.build(*arguments).folder)
 
 
-def test_concurrent_builders_get_one_whole_store(rows, tmp_path):
+@pytest.mark.parametrize("pool_of", [ThreadPool, pytest.param(spawned, marks=pytest.mark.slow)])
+def test_concurrent_builders_get_one_whole_store(rows, tmp_path, pool_of):
     file = tmp_path / "panel.parquet"
     rows((300, 300)).write_parquet(file)
-    with multiprocessing.get_context("spawn").Pool(3) as pool:
+    with pool_of(3) as pool:
         folders = pool.map(_build_folder, [(file, tmp_path / "stores")] * 3)
     assert len(set(folders)) == 1
     assert not list((tmp_path / "stores").glob("*.unfinished"))

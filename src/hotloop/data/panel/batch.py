@@ -3,6 +3,7 @@
 N samples, L steps of a window, F features, H horizons, E exposures.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -38,12 +39,12 @@ class PanelBatch(NamedTuple):
 
     def to(self, device: torch.device | str, *, non_blocking: bool = True) -> "PanelBatch":
         """The same on `device`; copies of pinned memory do not wait."""
-        return PanelBatch(*(_moved(value, device, non_blocking) for value in self))
+        return self._each(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> "PanelBatch":
         """The same in pinned memory, from which a GPU copies by itself; DataLoader calls this."""
-        return PanelBatch(*(value.pin_memory() if isinstance(value, Tensor) else value for value in self))
+        return self._each(Tensor.pin_memory)
 
-
-def _moved(value: Any, device: torch.device | str, non_blocking: bool) -> Any:
-    return value.to(device, non_blocking=non_blocking) if isinstance(value, Tensor) else value
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "PanelBatch":
+        changed: Any = {name: change(value) for name, value in self._asdict().items() if isinstance(value, Tensor)}
+        return self._replace(**changed)

@@ -17,7 +17,7 @@ import torch
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from hotloop.data.panel.columns import ResolvedColumns, shortened
+from hotloop.data.panel.columns import ResolvedColumns, names_where, shortened
 from hotloop.data.panel.keys import RowKeys, day_as_date, read_keys
 from hotloop.data.panel.manifest import FeatureType, StoreManifest
 from hotloop.data.panel.scaler import PanelScaler
@@ -124,14 +124,14 @@ def _fitted(source: ParquetSource, keys: RowKeys, fit_until: int, options: Build
         return PanelScaler.fit(sample_RF, names, clip=options.clip)
 
 
-def _write_rows(
-    source: ParquetSource, folder: Path, keys: RowKeys, scaler: PanelScaler, options: BuildOptions
-) -> None:
+def _write_rows(source: ParquetSource, folder: Path, keys: RowKeys, scaler: PanelScaler, options: BuildOptions) -> None:
     columns, num_rows = options.columns, len(keys.day_R)
     is_half = options.dtype == "bfloat16"
     widths = len(columns.features), len(columns.targets), len(columns.exposures)
     outputs = [
-        _output(folder / name, np.dtype(np.int16 if is_half and name == "features.bin" else np.float32), num_rows, width)
+        _output(
+            folder / name, np.dtype(np.int16 if is_half and name == "features.bin" else np.float32), num_rows, width
+        )
         for name, width in zip(("features.bin", "targets.bin", "exposures.bin"), widths, strict=True)
     ]
     ends = np.cumsum(widths)
@@ -162,7 +162,7 @@ def _output(file: Path, dtype: np.dtype[np.generic], rows: int, width: int) -> N
 
 
 def _check_labels(targets_BH: NDArray[np.float32], names: tuple[str, ...]) -> None:
-    infinite = [name for name, bad in zip(names, np.isinf(targets_BH).any(axis=0), strict=True) if bad]
+    infinite = names_where(names, np.isinf(targets_BH).any(axis=0))
     if infinite:
         raise PanelError(
             f"{shortened(infinite)} hold infinities; a target is finite, or missing (as on the last days): write null"
@@ -170,6 +170,6 @@ def _check_labels(targets_BH: NDArray[np.float32], names: tuple[str, ...]) -> No
 
 
 def _check_exposures(exposures_BE: NDArray[np.float32], names: tuple[str, ...]) -> None:
-    bad = [name for name, finite in zip(names, np.isfinite(exposures_BE).all(axis=0), strict=True) if not finite]
+    bad = names_where(names, ~np.isfinite(exposures_BE).all(axis=0))
     if bad:
         raise PanelError(f"the exposures {shortened(bad)} hold missing or infinite values; fill them, 0 is none")

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from hotloop.errors import PanelError
@@ -90,6 +92,11 @@ def shortened(names: Sequence[str], most: int = 5) -> str:
     """The first names, and how many more there are."""
     shown = ", ".join(names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def names_where(names: Sequence[str], is_so: Any) -> list[str]:
+    """The names of the columns for which the booleans `is_so` are true."""
+    return [names[index] for index in np.flatnonzero(is_so).tolist()]
 
 
 def _is_number(kind: pa.DataType) -> bool:

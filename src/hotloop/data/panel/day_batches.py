@@ -1,6 +1,7 @@
 """Batches by day: whole days together, so that a cross-section is never cut in two."""
 
 from collections.abc import Iterator
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,8 +44,7 @@ class DayBatches:
         self._epoch = 0
 
     def __len__(self) -> int:
-        days = -(-len(self._by_day) // self._world_size)
-        return -(-days // self._days_per_batch)
+        return ceil(ceil(len(self._by_day) / self._world_size) / self._days_per_batch)
 
     def set_epoch(self, epoch: int) -> None:
         """The next pass is that of this 0-based epoch."""
@@ -56,7 +56,7 @@ class DayBatches:
         days = np.arange(len(self._by_day))
         if self._shuffle:
             rng.shuffle(days)
-        per_rank = -(-len(days) // self._world_size)
+        per_rank = ceil(len(days) / self._world_size)
         own = np.resize(days, per_rank * self._world_size)[self._rank :: self._world_size]
         for first in range(0, per_rank, self._days_per_batch):
             chosen = [self._drawn(rng, day) for day in own[first : first + self._days_per_batch].tolist()]

@@ -39,7 +39,9 @@ def read_keys(files: tuple[Path, ...], columns: ResolvedColumns) -> RowKeys:
     try:
         frames = [pl.read_parquet(file, columns=[columns.code, columns.date]) for file in files]
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise PanelError(f"the keys of {', '.join(map(str, files))} cannot be read ({error}): write it again") from error
+        raise PanelError(
+            f"the keys of {', '.join(map(str, files))} cannot be read ({error}): write it again"
+        ) from error
     frame = pl.concat([_as_keys(frame, columns, file) for frame, file in zip(frames, files, strict=True)])
     if not frame.height:
         raise PanelError(f"{', '.join(map(str, files))} hold no row; a panel needs at least one: write some")

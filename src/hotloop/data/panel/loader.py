@@ -19,8 +19,9 @@ def panel_loader(
     help where the store lies on a slow disk, or where a GPU waits for the copy.
     """
     more: dict[str, Any] = {"persistent_workers": True, "prefetch_factor": 2} if num_workers else {}
+    dataset: Any = windows  # a set of samples, whose batches are made at once
     return DataLoader(
-        windows,
+        dataset,
         batch_sampler=batches,
         collate_fn=_as_is,
         num_workers=num_workers,

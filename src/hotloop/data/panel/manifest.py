@@ -4,6 +4,7 @@ The format has a version. Version 1: features.bin (rows x features), targets.bin
 (int32), first.bin (int64), row by row, in the byte order of the machine.
 """
 
+import hashlib
 import json
 import sys
 from dataclasses import asdict, dataclass
@@ -48,7 +49,7 @@ class StoreManifest:
     def write(self, folder: Path) -> None:
         """Write store.json, whole."""
         data = {"schema": SCHEMA, "byteorder": sys.byteorder, **asdict(self)}
-        write_whole(folder / MANIFEST, json.dumps(data, indent=1) + "\n")
+        write_whole(folder / MANIFEST, json.dumps({**data, "digest": _digest(data)}, indent=1) + "\n")
 
     @classmethod
     def read(cls, folder: Path) -> "StoreManifest":
@@ -56,9 +57,13 @@ class StoreManifest:
         try:
             data: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         except FileNotFoundError as error:
-            raise PanelError(f"{folder} has no {MANIFEST}; that is no store: build one with PanelStore.build") from error
+            raise PanelError(
+                f"{folder} has no {MANIFEST}; that is no store: build one with PanelStore.build"
+            ) from error
         except ValueError as error:
             raise PanelError(f"{folder / MANIFEST} is damaged ({error}); remove the folder and build again") from error
+        if data.pop("digest", None) != _digest(data):
+            raise PanelError(f"{folder / MANIFEST} is damaged (its hash differs); remove the folder and build it again")
         version = data.pop("schema", None), data.pop("byteorder", None)
         if version != (SCHEMA, sys.byteorder):
             raise PanelError(
@@ -86,6 +91,10 @@ class StoreManifest:
                     f"{file} is not what was written (its hash differs); the store is damaged: remove {folder} and "
                     "build it again"
                 )
+
+
+def _digest(data: dict[str, Any]) -> str:
+    return hashlib.blake2b(json.dumps(data, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def _tuples(data: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hotloop.data.panel.columns import shortened
+from hotloop.data.panel.columns import names_where, shortened
 from hotloop.errors import PanelError
 
 MAD_TO_SD = 1.4826  # of a normal distribution: 1 / Phi^-1(3/4); Rousseeuw and Croux 1993
@@ -39,7 +39,7 @@ class PanelScaler:
         _check_finite(rows_RF, names)
         values_RF = rows_RF.astype(np.float64)
         missing_F = np.isnan(values_RF).mean(axis=0)
-        empty = [name for name, share in zip(names, missing_F, strict=True) if share == 1.0]
+        empty = names_where(names, missing_F == 1.0)
         if empty:
             raise PanelError(
                 f"{shortened(empty)} have no value in the training span; a feature needs some there: leave them out "
@@ -48,7 +48,7 @@ class PanelScaler:
         center_F = np.nanmedian(values_RF, axis=0)
         scale_F = MAD_TO_SD * np.nanmedian(np.abs(values_RF - center_F), axis=0)
         scale_F = np.where(scale_F > _SMALLEST_SCALE, scale_F, np.nanstd(values_RF, axis=0))
-        constant = [name for name, scale in zip(names, scale_F, strict=True) if scale <= _SMALLEST_SCALE]
+        constant = names_where(names, scale_F <= _SMALLEST_SCALE)
         if constant:
             warnings.warn(
                 f"{shortened(constant)} are constant in the training span, so nothing can be learnt from them; "
@@ -76,9 +76,8 @@ class PanelScaler:
 
 
 def _check_finite(rows_RF: NDArray[np.float32], names: tuple[str, ...]) -> None:
-    infinite_F = np.isinf(rows_RF).any(axis=0)
-    if infinite_F.any():
-        found = [name for name, is_infinite in zip(names, infinite_F, strict=True) if is_infinite]
+    found = names_where(names, np.isinf(rows_RF).any(axis=0))
+    if found:
         raise PanelError(
             f"{shortened(found)} hold infinities (or numbers beyond float32); values are finite or missing: look for "
             "divisions by zero, and write null where there is no value"

@@ -5,6 +5,7 @@ Source: Lopez de Prado, Advances in Financial Machine Learning (2018), chapter 7
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,7 +79,7 @@ def walk_forward(
             f"got {len(days)} days in {folds} folds with {gap} days purged; the first piece must be longer than what "
             "is purged: ask for fewer folds, a shorter horizon or embargo"
         )
-    for start, end in zip(bounds[1:-1], bounds[2:], strict=True):
+    for start, end in pairwise(bounds[1:].tolist()):
         train = DaySpan(first=int(days[0]), last=int(days[start - gap - 1]))
         yield train, DaySpan(first=int(days[start]), last=int(days[end - 1]))
 

@@ -136,7 +136,7 @@ class _Common:
         columns |= dict(zip(panel.feature_names[len(_DERIVED) :], numbers_TF.T, strict=True))
         columns |= {"exposure_beta": np.full(days, beta), "exposure_size": np.full(days, size)}
         columns |= {f"target_{h}d": _forward(returns_T, h, last) for h in panel.horizons}
-        kept = np.flatnonzero((rng.random(days) >= panel.missing))
+        kept = np.flatnonzero(rng.random(days) >= panel.missing)
         kept = kept[(kept >= first) & (kept < last)]
         return pa.table({name: _column(values[kept]) for name, values in columns.items()})
 
