@@ -23,15 +23,16 @@ class PanelBatch(NamedTuple):
     """Windows of whole groups of one day each.
 
     `features` (N, L, F) in the store's dtype, `targets` (N, H) float32 with NaN where unknown, `exposures` (N, E).
-    `group` numbers the day of each sample from 0 to `num_groups` - 1 in ascending order of days, without a gap;
-    `largest` is the size of the largest group; both are known on the host, so nobody need ask the device. `stock` is
-    the number of the code, `day` counts from 1970-01-01.
+    `group` numbers the day of each sample from 0 to `num_groups` - 1 in ascending order of days, without a gap, and
+    `place` the samples of a day from 0; `largest` is the size of the largest group. Both counts are known on the host,
+    so nobody need ask the device. `stock` is the number of the code, `day` counts from 1970-01-01.
     """
 
     features: Tensor
     targets: Tensor
     exposures: Tensor
     group: Tensor
+    place: Tensor
     stock: Tensor
     day: Tensor
     num_groups: int

@@ -87,6 +87,7 @@ class PanelWindows(torch.utils.data.Dataset[PanelSample]):
             targets=arrays.targets_RH.index_select(0, end_N),
             exposures=arrays.exposures_RE.index_select(0, end_N),
             group=torch.from_numpy(np.repeat(np.arange(len(sizes)), sizes)),
+            place=torch.from_numpy(np.arange(len(day_N)) - np.repeat(starts_N, sizes)),
             stock=torch.from_numpy(self.stock_W[index_N]),
             day=torch.from_numpy(day_N.astype(np.int64)),
             num_groups=len(sizes),

@@ -1,11 +1,12 @@
 """Forecasts of stocks by day: a panel network, its weighted loss, and autocast around the network alone."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import nn
 
 from hotloop.data.panel.batch import PanelBatch
+from hotloop.models.panel.day_neighbors import Days
 from hotloop.models.panel.forecast import Forecast
 from hotloop.train.losses.panel_loss import PanelLoss
 from hotloop.workload import Loss
@@ -32,9 +33,9 @@ class PanelForecasting:
 
     def forecast(self, model: nn.Module, batch: PanelBatch) -> Forecast:
         """What the model says, in float32."""
-        places = batch.group, batch.num_groups, batch.largest
+        days = Days(batch.group, batch.place, batch.num_groups, batch.largest)
         if self._autocast is None:
-            return model(batch.features.to(self.criterion.scale.dtype), *places)
+            return model(batch.features.to(self.criterion.scale.dtype), days)
         with torch.autocast(batch.features.device.type, dtype=self._autocast):
-            said: Any = model(batch.features, *places)
-        return Forecast(*(None if value is None else value.float() for value in said))
+            forecast: Forecast = model(batch.features, days)
+        return forecast.float32()
