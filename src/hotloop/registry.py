@@ -47,20 +47,21 @@ def _built_in(kind: str) -> dict[str, str]:
         raise RegistryError(f"{kind!r} is not a kind of plug-in; kinds are: {', '.join(_FOLDERS)}")
     folder = _FOLDERS[kind].removesuffix(".*")
     try:
-        modules = _modules_in(folder, folders=folder != _FOLDERS[kind])
+        modules = _modules_in(folder, packages=folder != _FOLDERS[kind])
     except ModuleNotFoundError as error:
         if error.name is None or not folder.startswith(error.name):
             raise
         return {}
     if folder != _FOLDERS[kind]:
-        modules = [module for family in modules for module in _modules_in(family, folders=False)]
+        modules = [module for family in modules for module in _modules_in(family, packages=False)]
     return {module.rpartition(".")[2]: module for module in modules}
 
 
-def _modules_in(package: str, *, folders: bool) -> list[str]:
-    """Full names of the folders in a package, or of its files."""
+def _modules_in(package: str, *, packages: bool) -> list[str]:
+    """Full names of the public files of a folder, or of its folders."""
     found = pkgutil.iter_modules(importlib.import_module(package).__path__)
-    return [f"{package}.{module.name}" for module in found if module.ispkg is folders and module.name[0] != "_"]
+    public = [module for module in found if not module.name.startswith("_")]
+    return [f"{package}.{module.name}" for module in public if module.ispkg == packages]
 
 
 def _registered(module: Any, name: str) -> Any:

@@ -1,6 +1,7 @@
-"""Training an estimator from a config file into a run folder: what `hotloop train` does."""
+"""Training an estimator or a panel network from a config file into a run folder: what `hotloop train` does."""
 
 from hotloop.runs.config import RunConfig, read_config
-from hotloop.runs.train import RunRequest, train_from_config
+from hotloop.runs.request import RunRequest
+from hotloop.runs.train import train_from_config
 
 __all__ = ["RunConfig", "RunRequest", "read_config", "train_from_config"]

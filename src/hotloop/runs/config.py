@@ -4,16 +4,12 @@ Dotted paths (`package.module:name`) for rewards, context extractors and loaders
 They are taken from the config alone that the user named on the command line, never from a run folder or checkpoint.
 """
 
-import json
-import tomllib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from hotloop.errors import ConfigError
+from hotloop.runs.config_file import parsed_config, validated
 
 
 class _Section(BaseModel):
@@ -121,41 +117,4 @@ class RunConfig(_Section):
 
 def read_config(path: Path) -> RunConfig:
     """The config in a .yaml, .yml, .json or .toml file. Raises ConfigError that names every wrong key."""
-    try:
-        return RunConfig.model_validate(_parsed(path))
-    except ValidationError as error:
-        lines = [_explained(RunConfig, dict(problem)) for problem in error.errors()]
-        raise ConfigError(f"{path} is no config of hotloop train:\n  " + "\n  ".join(lines)) from error
-
-
-def _parsed(path: Path) -> Any:
-    readers = {".yaml": yaml.safe_load, ".yml": yaml.safe_load, ".json": json.loads, ".toml": tomllib.loads}
-    if path.suffix not in readers:
-        raise ConfigError(f"got {path.name}; a config ends in {', '.join(readers)}: rename it")
-    try:
-        parsed = readers[path.suffix](path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ConfigError(f"no such file: {path} (looked in {Path.cwd()}); give the path of a config") from error
-    except (yaml.YAMLError, ValueError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}; correct the file") from error
-    if not isinstance(parsed, Mapping):
-        raise ConfigError(f"{path} holds a {type(parsed).__name__}; a config is a mapping with estimator and data")
-    return parsed
-
-
-def _explained(model: type[BaseModel], problem: dict[str, Any]) -> str:
-    """One line: where, what, and for an unknown key the allowed ones."""
-    place = [str(part) for part in problem["loc"]]
-    where = ".".join(place) or "the file"
-    if problem["type"] != "extra_forbidden":
-        return f"{where}: got {problem.get('input')!r}: {problem['msg']}"
-    return f"{where}: not a key here; allowed are {', '.join(_keys(model, place[:-1]))}"
-
-
-def _keys(model: type[BaseModel], place: list[str]) -> list[str]:
-    for part in place:
-        if part in model.model_fields:
-            annotation: Any = model.model_fields[part].annotation
-            kinds = [kind for kind in (annotation, *getattr(annotation, "__args__", ())) if isinstance(kind, type)]
-            model = next((kind for kind in kinds if issubclass(kind, BaseModel)), model)
-    return list(model.model_fields)
+    return validated(RunConfig, parsed_config(path), path)

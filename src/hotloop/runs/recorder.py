@@ -1,16 +1,11 @@
 """Checkpoints of a run: the best estimator, the latest one, and what the next epoch needs to go on from it."""
 
-import json
 import math
-from pathlib import Path
 from typing import Any
 
-from hotloop.errors import ConfigError
+from hotloop.runs.checkpoint_file import STATE, read_checkpoint, write_checkpoint
 from hotloop.runs.folder import RunFolder
 from hotloop.train.checkpoint import Checkpoint, TrainingState
-from hotloop.whole_file import whole_file
-
-_STATE = "training.safetensors"
 
 
 class RunRecorder:
@@ -22,7 +17,7 @@ class RunRecorder:
 
     def __init__(self, folder: RunFolder, estimator: Any, *, resumes: bool, every: int) -> None:
         self._folder, self._estimator, self._every = folder, estimator, every
-        self._checkpoint = _read(folder.checkpoints / "latest" / _STATE) if resumes else None
+        self._checkpoint = read_checkpoint(folder.checkpoints / "latest" / STATE) if resumes else None
         self.entries: list[dict[str, Any]] = [] if self._checkpoint is None else self._checkpoint.data["epochs"]
 
     @property
@@ -50,25 +45,8 @@ class RunRecorder:
         if entry["number"] % self._every == 0:
             latest = self._folder.checkpoints / "latest"
             self._estimator.save(latest)
-            _write(latest / _STATE, state.checkpoint())  # last, because it alone decides where a run goes on
+            write_checkpoint(latest / STATE, state.checkpoint())  # last, because it alone decides where a run goes on
         self._folder.log(
             f"epoch {entry['number']}: reward {-entry['loss']:.6g}, score {-entry['validation']:.6g}"
             + (f", {entry['skipped']} updates skipped" if entry["skipped"] else "")
         )
-
-
-def _write(path: Path, checkpoint: Checkpoint) -> None:
-    from safetensors.torch import save_file
-
-    with whole_file(path) as temporary:
-        save_file(checkpoint.tensors, temporary, metadata={"training": json.dumps(checkpoint.data)})
-
-
-def _read(path: Path) -> Checkpoint:
-    from safetensors import safe_open
-
-    if not path.is_file():
-        raise ConfigError(f"{path} does not exist: the run was cut off before its first checkpoint; start it anew")
-    with safe_open(path, framework="pt") as archive:
-        (data,) = map(json.loads, (archive.metadata() or {}).values())  # one entry, whose name has changed
-        return Checkpoint(tensors={name: archive.get_tensor(name) for name in archive.keys()}, data=data)  # noqa: SIM118

@@ -1,18 +1,16 @@
 """One run of `hotloop train`: from a config to a run folder."""
 
-import sys
-import time
-import warnings
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hotloop.errors import ConfigError, FitFailed
-from hotloop.runs.config import RunConfig, read_config
+from hotloop.errors import ConfigError
+from hotloop.runs.config import RunConfig
+from hotloop.runs.config_file import parsed_config, validated
 from hotloop.runs.data import Arrays, load_arrays
-from hotloop.runs.folder import RunFolder, now
+from hotloop.runs.folder import RunFolder
+from hotloop.runs.in_folder import opened_folder, run_in_folder
 from hotloop.runs.keywords import fit_keywords
 from hotloop.runs.named import load_estimator
+from hotloop.runs.request import FinishedRun, RunRequest
 
 if TYPE_CHECKING:
     from hotloop.estimators import FitParams
@@ -20,33 +18,26 @@ if TYPE_CHECKING:
 _SEED = 42
 
 
-@dataclass(frozen=True, kw_only=True)
-class RunRequest:
-    """What the command line asked for; `seed` and `device` win over the config's."""
-
-    config: Path
-    out: Path | None = None
-    name: str | None = None
-    seed: int | None = None
-    device: str | None = None
-    resume: Path | None = None
-    verbose: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class FinishedRun:
-    """Where the run is, and what metrics.json holds."""
-
-    folder: Path
-    metrics: dict[str, Any]
-
-
 def train_from_config(request: RunRequest) -> FinishedRun:
     """The finished run. Raises ConfigError before anything is trained, FitFailed where training did not end well.
 
-    A run that fails leaves its folder, with the error in metrics.json and events.csv.
+    A config with `strategy = "panel"` trains a panel network, any other an estimator. A run that fails leaves its
+    folder, with the error in metrics.json and events.csv.
     """
-    config = _requested(read_config(request.config), request)
+    data = parsed_config(request.config)
+    strategy = data.get("strategy")
+    if strategy is None:
+        return _train_estimator(validated(RunConfig, data, request.config), request)
+    if strategy != "panel":
+        raise ConfigError(f"{request.config}: strategy: got {strategy!r}; allowed is 'panel', or leave it out")
+    from hotloop.runs.panel import train_panel
+    from hotloop.runs.panel_config import PanelRunConfig
+
+    return train_panel(validated(PanelRunConfig, data, request.config), request)
+
+
+def _train_estimator(given: RunConfig, request: RunRequest) -> FinishedRun:
+    config = _requested(given, request)
     base = request.config.resolve().parent
     supervised, prices = config.hisso.supervised, config.evaluation.portfolio_prices_key
     also = () if isinstance(supervised, bool) else (supervised.y_key,)
@@ -56,24 +47,15 @@ def train_from_config(request: RunRequest) -> FinishedRun:
     if request.resume is not None and not config.hisso.enabled:
         raise ConfigError("--resume was given and hisso.enabled is false; only episodic runs go on: start it anew")
     keywords = fit_keywords(config, arrays, folder=base)
-    folder = _folder(config, request)
-    metrics: dict[str, Any] = {"status": "running", "start_time": now(), "device": config.estimator.params["device"]}
-    began = time.perf_counter()
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("default")
-            metrics |= _fit(config, arrays, estimator, keywords, folder, resumes=request.resume is not None)
-        for text in dict.fromkeys(str(warning.message) for warning in caught):
-            folder.log(text, "WARNING")
-            sys.stderr.write(f"warning: {text}\n")
-    except BaseException as error:
-        failed = {"status": "failed", "error": f"{type(error).__name__}: {error}"}
-        _close(folder, {**metrics, **failed}, began)
-        folder.log(failed["error"], "ERROR")
-        if isinstance(error, ConfigError) or not isinstance(error, Exception):
-            raise
-        raise FitFailed(f"{failed['error']} (the run is in {folder.path})") from error
-    return FinishedRun(folder=folder.path, metrics=_close(folder, {**metrics, "status": "completed"}, began))
+    data = config.model_dump(mode="json")
+    data["training"].pop("verbose")  # how much is said may differ when a run goes on
+    folder = opened_folder(data, request)
+    resumes = request.resume is not None
+    return run_in_folder(
+        folder,
+        lambda: _fit(config, arrays, estimator, keywords, folder, resumes=resumes),
+        device=config.estimator.params["device"],
+    )
 
 
 def _requested(config: RunConfig, request: RunRequest) -> RunConfig:
@@ -86,19 +68,6 @@ def _requested(config: RunConfig, request: RunRequest) -> RunConfig:
     estimator = config.estimator.model_copy(update={"params": params})
     training = config.training.model_copy(update={"verbose": max(config.training.verbose, int(request.verbose))})
     return config.model_copy(update={"estimator": estimator, "training": training})
-
-
-def _folder(config: RunConfig, request: RunRequest) -> RunFolder:
-    data = config.model_dump(mode="json")
-    data["training"].pop("verbose")  # how much is said may differ when a run goes on
-    if request.resume is not None:
-        folder = RunFolder.reopen(request.resume, data)
-        folder.log(f"resumed: {' '.join(sys.argv)}")
-        return folder
-    name = request.name or f"{request.config.stem}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
-    folder = RunFolder.create((request.out or Path("runs")) / name, data)
-    folder.log(f"started: {' '.join(sys.argv)}")
-    return folder
 
 
 def _fit(
@@ -125,9 +94,3 @@ def _fit(
         context_extractor=keywords.get("hisso_context_extractor"),
     )
     return {**evaluate_estimator(config, arrays, best), **summarize_episodes(estimator, recorder)}
-
-
-def _close(folder: RunFolder, metrics: dict[str, Any], began: float) -> dict[str, Any]:
-    closed = {**metrics, "duration_seconds": time.perf_counter() - began, "timestamp": now()}
-    folder.write_metrics(closed)
-    return closed

@@ -15,7 +15,7 @@ from hotloop.data.panel.loader import panel_loader
 from hotloop.data.panel.sample_cache import SampleCache
 from hotloop.data.panel.scaler import PanelScaler
 from hotloop.data.panel.splits import DaySpan, TemporalSplit, split_days, walk_forward
-from hotloop.data.panel.store import PanelStore
+from hotloop.data.panel.store import PanelStore, days_and_targets
 from hotloop.data.panel.windows import PanelWindows
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "PanelWindows",
     "SampleCache",
     "TemporalSplit",
+    "days_and_targets",
     "panel_loader",
     "split_days",
     "walk_forward",

@@ -11,7 +11,7 @@ from hotloop.data.panel.arrays import map_arrays
 from hotloop.data.panel.batch import PanelSample
 from hotloop.data.panel.build import BuildOptions, build_folder
 from hotloop.data.panel.columns import PanelColumns
-from hotloop.data.panel.keys import date_as_day, day_as_date
+from hotloop.data.panel.keys import date_as_day, day_as_date, read_keys
 from hotloop.data.panel.manifest import FeatureType, StoreManifest
 from hotloop.data.panel.sample_cache import SampleCache
 from hotloop.data.panel.scaler import PanelScaler
@@ -136,6 +136,19 @@ class PanelStore:
     def manifest(self) -> StoreManifest:
         """What store.json says."""
         return self._manifest
+
+
+def days_and_targets(
+    parquet: Path | str | Sequence[Path | str], columns: PanelColumns | None = None
+) -> tuple[NDArray[np.int32], tuple[str, ...]]:
+    """The days of a Parquet panel, once each, and the names of its targets, without decoding it: to split it by time.
+
+    Raises PanelError as `PanelStore.build` does.
+    """
+    source = ParquetSource.find(parquet)
+    names = (columns or PanelColumns()).resolved(source.schema(source.files[0]), source=str(source.files[0]))
+    source.check(names)
+    return np.unique(read_keys(source.files, names).day_R), names.targets
 
 
 def _options_like(
