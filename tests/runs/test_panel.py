@@ -60,6 +60,11 @@ def test_every_part_can_be_switched_on(run):
     assert found.metrics["status"] == "completed"
 
 
+@pytest.mark.parametrize("averaging", [{"kind": "ema", "decay": 0.9}, {"kind": "swa", "first_epoch": 1}])
+def test_averaged_weights_are_what_is_scored(run, averaging):
+    assert run("plain").metrics["ic"] != run("averaged", averaging=averaging).metrics["ic"]
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -20,13 +20,14 @@ from hotloop.runs.panel_config import PanelRunConfig
 from hotloop.runs.request import FinishedRun, RunRequest
 from hotloop.runs.weights import write_weights
 from hotloop.train.epoch_log import Epoch
-from hotloop.train.epochs import EpochsRun, train_epochs
+from hotloop.train.epochs import EpochBatches, EpochsRun, train_epochs
 from hotloop.train.losses.panel_loss import PanelLoss
 from hotloop.train.panel_batches import PanelBatches
 from hotloop.train.panel_evaluation import evaluate_panel, panel_loss
 from hotloop.train.panel_metrics import HorizonMetrics
 from hotloop.train.stopwatch import stopwatch_for
 from hotloop.train.strategies.panel import PanelForecasting
+from hotloop.train.weight_average import AveragedBatches, WeightAverage
 
 _HORIZON = re.compile(r"target_(\d+)d")
 _DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -104,19 +105,32 @@ class _PanelRun:
     def _fit(self) -> EpochsRun:
         config, device = self._config, self._device
         stopwatch = stopwatch_for(config.training.phases, device)
-        days = self._day_batches()
-        batches = PanelBatches(
-            self._train, days, device=device, num_workers=config.windows.num_workers, stopwatch=stopwatch
+        batches: EpochBatches = PanelBatches(
+            self._train,
+            self._day_batches(),
+            device=device,
+            num_workers=config.windows.num_workers,
+            stopwatch=stopwatch,
         )
-        return train_epochs(
+        average = None if config.averaging is None else WeightAverage(self._model, config.averaging)
+
+        def after_epoch(epoch: Epoch) -> None:
+            self._folder.log(f"epoch {epoch.number}: loss {epoch.loss:.6g}, validation {epoch.validation}")
+            if average is not None:
+                average.after_epoch(epoch.number)
+
+        run = train_epochs(
             self._model,
             self._strategy,
-            batches,
+            batches if average is None else AveragedBatches(batches, average),
             config.training,
             stopwatch=stopwatch,
             validate=lambda: panel_loss(self._model, self._strategy, self._validation, device=device),
-            after_epoch=self._tell,
+            after_epoch=after_epoch,
         )
+        if average is not None:
+            average.put_in()
+        return run
 
     def _day_batches(self) -> DayBatches:
         asked = self._config.windows
@@ -126,9 +140,6 @@ class _PanelRun:
             samples_per_day=asked.samples_per_day,
             seed=self._config.seed,
         )
-
-    def _tell(self, epoch: Epoch) -> None:
-        self._folder.log(f"epoch {epoch.number}: loss {epoch.loss:.6g}, validation {epoch.validation}")
 
     def _criterion(self, levels: tuple[float, ...]) -> PanelLoss:
         given = self._config.horizon_weights

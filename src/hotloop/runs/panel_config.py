@@ -8,6 +8,7 @@ from hotloop.data.panel.synthetic import SyntheticPanel
 from hotloop.models.atft_gat_fan import PanelNetworkOptions
 from hotloop.train.losses.panel_loss import LossWeights
 from hotloop.train.options import UpdateOptions
+from hotloop.train.weight_average import AveragingOptions
 
 
 class _PanelSection(BaseModel):
@@ -53,7 +54,10 @@ class PanelWindowConfig(_PanelSection):
 
 
 class PanelRunConfig(_PanelSection):
-    """Everything that a run is made of; how many horizons there are is the panel's matter."""
+    """Everything that a run is made of; how many horizons there are is the panel's matter.
+
+    With `averaging` the forecasts that are scored are those of the averaged weights.
+    """
 
     strategy: Literal["panel"]
     seed: int = Field(default=0, ge=0)
@@ -64,6 +68,7 @@ class PanelRunConfig(_PanelSection):
     network: PanelNetworkOptions = PanelNetworkOptions()
     loss: LossWeights = LossWeights()
     horizon_weights: dict[int, float] = Field(default_factory=lambda: {1: 1.0, 5: 0.6, 10: 0.3, 20: 0.2})
+    averaging: AveragingOptions | None = None
     training: UpdateOptions = UpdateOptions(epochs=10, clip_norm=1.0)
 
     @field_validator("training", mode="before")

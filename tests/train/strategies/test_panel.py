@@ -55,10 +55,11 @@ def test_it_trains_through_the_one_loop(parquet):
 
 
 def test_a_bf16_store_under_autocast_learns_the_same(parquet):
-    """Features were scaled and cast then, targets are float32; the loss stays within 2 % on the way."""
+    """Features were scaled and cast then, targets are float32: 2 % at first, 5 % in the mean of the last steps."""
     exact, _ = losses_of(parquet)
     half, _ = losses_of(parquet, dtype="bfloat16", autocast=torch.bfloat16)
-    assert ((half - exact).abs() / exact.abs()).mean() < 0.02
+    assert torch.allclose(half[:4], exact[:4], rtol=0.02)
+    assert half[-8:].mean().item() == pytest.approx(exact[-8:].mean().item(), rel=0.05)
 
 
 def test_the_future_may_be_shuffled_without_changing_a_forecast(parquet, tmp_path):
