@@ -92,6 +92,20 @@ def test_nothing_is_read_from_the_device():
     assert not READS & set(found.names)
 
 
+@pytest.mark.gpu
+def test_a_step_on_cuda_waits_for_nothing():
+    model = network(experts=2, has_student=True, has_direction=True).cuda()
+    days = days_of(5, 4)
+    days = days._replace(group=days.group.cuda(), place=days.place.cuda())
+    x = torch.randn(9, 20, 12).cuda()
+    step(model, x, days)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        step(model, x, days)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
 def test_inputs_in_bf16_stay_so_under_autocast():
     """A3: no cast to float32 on entry; the same numbers as from float32 inputs of the same values."""
     model, x, days = network().eval(), torch.randn(9, 20, 12).bfloat16(), days_of(5, 4)

@@ -61,7 +61,8 @@ class PanelNetworkOptions:
 class ATFTGATFAN(nn.Module):
     """A `Forecast` for each of N windows (N, L, F) of whole days, which hear one another within their day alone.
 
-    Order: selection, projection, temporal block, adaptive normalisation over the L steps, last step, graph, heads.
+    One after the other: selection, projection, temporal block, adaptive normalisation over the L steps, last step,
+    graph, heads.
     Which parts there are is decided when it is made; a forward reads nothing from the device and looks at no
     environment variable. A day's forecast depends on its own windows alone, so on nothing later.
     """
