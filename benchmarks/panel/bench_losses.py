@@ -29,7 +29,10 @@ class Reads(TorchDispatchMode):
         self.count = 0
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        self.count += function.name() in READS or function.name().startswith("aten::_unique")
+        is_masked = function.name() == "aten::index.Tensor" and any(
+            index is not None and index.dtype == torch.bool for index in args[1]
+        )
+        self.count += is_masked or function.name() in READS or function.name().startswith("aten::_unique")
         return function(*args, **(kwargs or {}))
 
 
@@ -40,6 +43,7 @@ def both(num_days: int) -> tuple[dict[str, Callable[[], Tensor]], Tensor]:
     group = torch.repeat_interleave(torch.arange(num_days), sizes)
     point, target = torch.randn(2, len(group), generator=generator)
     point.requires_grad_()
+    largest = int(sizes.max())  # known on the host: the sampler draws the days
 
     def looped() -> Tensor:
         total = torch.stack([loop(loss, point, target, group) for loss in (correlation, sharpe, listnet)]).sum()
@@ -47,7 +51,7 @@ def both(num_days: int) -> tuple[dict[str, Callable[[], Tensor]], Tensor]:
 
     def grouped() -> Tensor:
         known = torch.ones(len(group), 1, dtype=torch.bool)
-        days = DayGroups(group, num_days, known, largest=int(sizes.max()))
+        days = DayGroups(group, num_days, known, largest=largest)
         inputs = point.unsqueeze(1), target.unsqueeze(1)
         total = information_coefficient(*inputs, days) + grouped_sharpe(*inputs, days)
         wanted = target / _spread(target, group, num_days)  # ListNet here takes targets standardised by day

@@ -26,7 +26,7 @@ class Side:
     """A process that answers "samples" and "epoch" with the seconds that it took, and how many samples there were."""
 
     def __init__(self, python: str, name: str, parquet: Path) -> None:
-        call = [python, str(SIDES / f"{name}.py"), str(parquet), str(LENGTH), str(BATCH)]
+        call = [python, str(SIDES / f"{name}_side.py"), str(parquet), str(LENGTH), str(BATCH)]
         self.process = subprocess.Popen(call, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.answer()
 

@@ -9,9 +9,6 @@ import sys
 import time
 
 import polars as pl
-
-sys.path.pop(0)  # this folder, in which a file has the library's name
-
 from neuralforecast import NeuralForecast
 from neuralforecast.losses.pytorch import MAE
 from neuralforecast.models import MLP

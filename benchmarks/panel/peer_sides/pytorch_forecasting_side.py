@@ -5,12 +5,9 @@ import time
 
 import polars as pl
 import torch
-from torch import nn
-
-sys.path.pop(0)  # this folder, in which a file has the library's name
-
 from pytorch_forecasting import TimeSeriesDataSet
 from pytorch_forecasting.data.encoders import EncoderNormalizer
+from torch import nn
 
 parquet, length, size = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 frame = pl.read_parquet(parquet).with_columns(
