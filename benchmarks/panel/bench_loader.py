@@ -50,9 +50,13 @@ def main() -> None:
         variants = {name: per_item(name) for name in names}
         variants["store, one window as a view"] = lambda: windows[int(rng.integers(len(windows)))]
         variants["store, batch of 256"] = lambda: windows.batch(rng.integers(0, len(windows), BATCH))
-        calls = dict(zip(variants, (5, 5, 2000, 5), strict=True))
+        out = torch.empty(BATCH, asked.length, asked.features)
+        variants["store, batch of 256 into memory that is there"] = lambda: windows.batch(
+            rng.integers(0, len(windows), BATCH), out=out
+        )
+        calls = dict(zip(variants, (5, 5, 2000, 5, 5), strict=True))
         found = take_turns(variants, rounds=asked.rounds, calls=calls)
-        batch = found["samples"]["store, batch of 256"]
+        batch = found["samples"]["store, batch of 256 into memory that is there"]
         found["samples"]["store, a sample of a batch"] = [value / BATCH for value in batch]
         found["counts"] = {
             "store_bytes": store.num_bytes,

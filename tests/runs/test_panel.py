@@ -111,10 +111,9 @@ def smoke(seed):
 
 
 @pytest.mark.slow
-def test_a_planted_signal_is_found_on_five_seeds(run):
-    for seed in range(5):
-        found = run(f"planted-{seed}", seed=seed, base=smoke(seed)).metrics
-        assert found["ic_low"]["1"] > 0.0, seed
+@pytest.mark.parametrize("seed", range(5))
+def test_a_planted_signal_is_found(run, seed):
+    assert run(seed=seed, base=smoke(seed)).metrics["ic_low"]["1"] > 0.0
 
 
 @pytest.mark.slow

@@ -65,6 +65,17 @@ def test_views_are_not_copied_and_batches_are(store):
     assert windows.batch([0]).features.untyped_storage().data_ptr() != windows[0].features.untyped_storage().data_ptr()
 
 
+def test_a_batch_goes_into_memory_that_is_there(store):
+    windows = store.windows(10)
+    out = torch.empty(40, 10, 8)
+    batch = windows.batch(range(30), out=out)
+    assert batch.features.data_ptr() == out.data_ptr()
+    assert torch.equal(batch.features, windows.batch(range(30)).features)
+    for wrong in (torch.empty(20, 10, 8), torch.empty(40, 9, 8), torch.empty(40, 10, 8).bfloat16()):
+        with pytest.raises(PanelError, match="got out of shape"):
+            windows.batch(range(30), out=wrong)
+
+
 def test_windows_end_inside_of_their_span_and_may_begin_before_it(store):
     days = store.days
     span = DaySpan(first=int(days[30]), last=int(days[40]))

@@ -71,10 +71,12 @@ class PanelWindows(torch.utils.data.Dataset[PanelSample]):
     def __getitems__(self, indices: list[int]) -> PanelBatch:
         return self.batch(indices)
 
-    def batch(self, indices: Indices) -> PanelBatch:
+    def batch(self, indices: Indices, *, out: Tensor | None = None) -> PanelBatch:
         """The windows of those numbers, put in order of their days, in new memory.
 
-        Raises PanelError for none, and IndexError for numbers that are no window's.
+        `out` takes the features in place of new memory, whose pages cost about as much as the copy: a tensor of at
+        least so many windows in the dtype of the store, which whoever holds an earlier batch must be done with.
+        Raises PanelError for no number and an `out` that does not fit, IndexError for numbers that are no window's.
         """
         index_N = self._checked(indices)
         index_N = index_N[np.argsort(self.day_W[index_N], kind="stable")]
@@ -83,7 +85,7 @@ class PanelWindows(torch.utils.data.Dataset[PanelSample]):
         sizes = np.diff(starts_N, append=len(day_N))
         end_N = torch.from_numpy(self.end_W[index_N])
         return PanelBatch(
-            features=self._features(end_N),
+            features=self._features(end_N, out),
             targets=arrays.targets_RH.index_select(0, end_N),
             exposures=arrays.exposures_RE.index_select(0, end_N),
             group=torch.from_numpy(np.repeat(np.arange(len(sizes)), sizes)),
@@ -134,12 +136,21 @@ class PanelWindows(torch.utils.data.Dataset[PanelSample]):
         sample = self._view(index)
         return sample._replace(features=sample.features.clone(), targets=sample.targets.clone())
 
-    def _features(self, end_N: Tensor) -> Tensor:
+    def _features(self, end_N: Tensor, out: Tensor | None) -> Tensor:
         rows_RF, length = self._arrays.features_RF, self.length
-        num_features = rows_RF.shape[1]
-        features_NLF = rows_RF.new_empty((len(end_N), length, num_features))
+        shape = len(end_N), length, rows_RF.shape[1]
+        features_NLF = rows_RF.new_empty(shape) if out is None else _part_of(out, shape, rows_RF.dtype)
         # A window is one piece of memory; copying piece by piece beats every gather of rows.
         pieces = features_NLF.unbind(0)
         for piece, end in zip(pieces, cast("list[int]", end_N.tolist()), strict=True):
             piece.copy_(rows_RF[end - length + 1 : end + 1])
         return features_NLF
+
+
+def _part_of(out: Tensor, shape: tuple[int, int, int], dtype: torch.dtype) -> Tensor:
+    if out.dtype != dtype or out.shape[1:] != shape[1:] or len(out) < shape[0]:
+        raise PanelError(
+            f"got out of shape {tuple(out.shape)} and {out.dtype}; {shape} and {dtype} are needed, or more windows: "
+            "make it with torch.empty"
+        )
+    return out[: shape[0]]
