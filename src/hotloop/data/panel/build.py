@@ -1,7 +1,7 @@
 """Decoding a Parquet panel once: keys, then the scaler from the training span, then every row, scaled and cast.
 
-What is held in memory: 24 bytes a row for the keys, `fit_rows` rows for the scaler, and one batch of 64 MB; the rest
-goes to the disk. Rows that come unsorted are put at their place. R rows, B rows of a batch, F features.
+What is held in memory: the keys (some 100 bytes a row), `fit_rows` rows for the scaler, and one batch of 64 MB; the
+rest goes to the disk. Rows that come unsorted are put at their place. R rows, B rows of a batch, F features.
 """
 
 import hashlib
