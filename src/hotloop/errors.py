@@ -19,6 +19,7 @@ HotloopError
  |- MatrixError          a matrix of `hotloop bench` that cannot be read
  |- TrackerError         a tracker that is not there or takes nothing
  |- PhaseError           a call that the phase of training does not allow
+ |- PanelError           a panel of stocks, or a store of one, that cannot be read or used
  '- FitFailed            a run of `hotloop train` that did not end well
 
 A message has three parts: what was given, what is allowed, what to do.
@@ -107,6 +108,10 @@ class TrackerError(HotloopError):
 
 class PhaseError(HotloopError):
     """A call that the phase of training, or the order of its calls, does not allow."""
+
+
+class PanelError(HotloopError):
+    """A panel of stocks, or a store of one, that cannot be read or used."""
 
 
 class FitFailed(HotloopError):

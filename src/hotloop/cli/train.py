@@ -57,6 +57,9 @@ def _print(folder: Path, metrics: dict[str, object]) -> None:
         lines.append("portfolio: " + "  ".join(f"{name} {value:.4g}" for name, value in portfolio.items()))
     if isinstance(evaluation, dict):
         lines += _evaluated(evaluation)
+    ic, low, high = (metrics.get(name) for name in ("ic", "ic_low", "ic_high"))
+    if isinstance(ic, dict) and isinstance(low, dict) and isinstance(high, dict):
+        lines += [f"IC {days} days ahead: {ic[days]:.4f} [{low[days]:.4f}, {high[days]:.4f}]" for days in ic]
     typer.echo("\n".join(lines))
 
 

@@ -1,4 +1,4 @@
-"""Training an estimator or an actor-critic from a config file into a run folder: what `hotloop train` does."""
+"""Training an estimator, an actor-critic or a panel network from a config file: what `hotloop train` does."""
 
 from hotloop.runs.config import RunConfig, read_config
 from hotloop.runs.request import RunRequest

@@ -21,19 +21,24 @@ _SEED = 42
 def train_from_config(request: RunRequest) -> FinishedRun:
     """The finished run. Raises ConfigError before anything is trained, FitFailed where training did not end well.
 
-    A config with `strategy = "ppo"` trains an actor-critic, any other an estimator. A run that fails leaves its folder,
-    with the error in metrics.json and events.csv.
+    `strategy = "ppo"` trains an actor-critic, `strategy = "panel"` a panel network; without it, it is an estimator. A
+    run that fails leaves its folder, with the error in metrics.json and events.csv.
     """
     data = parsed_config(request.config)
     strategy = data.get("strategy")
     if strategy is None:
         return _train_estimator(validated(RunConfig, data, request.config), request)
-    if strategy != "ppo":
-        raise ConfigError(f"{request.config}: strategy: got {strategy!r}; allowed is 'ppo', or leave it out")
-    from hotloop.runs.ppo import train_actor_critic
-    from hotloop.runs.ppo_config import PPORunConfig
+    if strategy == "ppo":
+        from hotloop.runs.ppo import train_actor_critic
+        from hotloop.runs.ppo_config import PPORunConfig
 
-    return train_actor_critic(validated(PPORunConfig, data, request.config), request)
+        return train_actor_critic(validated(PPORunConfig, data, request.config), request)
+    if strategy == "panel":
+        from hotloop.runs.panel import train_panel
+        from hotloop.runs.panel_config import PanelRunConfig
+
+        return train_panel(validated(PanelRunConfig, data, request.config), request)
+    raise ConfigError(f"{request.config}: strategy: got {strategy!r}; allowed are 'ppo' and 'panel', or leave it out")
 
 
 def _train_estimator(given: RunConfig, request: RunRequest) -> FinishedRun:

@@ -1,0 +1,1 @@
+"""Data that training reads: one folder for each kind of it."""

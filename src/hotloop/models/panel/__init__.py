@@ -1,0 +1,1 @@
+"""The blocks of the stock-panel network, one a file."""

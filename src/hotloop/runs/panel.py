@@ -1,0 +1,224 @@
+"""One run of `hotloop train` on a panel: from a config to forecasts that are scored on days nobody trained on."""
+
+import re
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hotloop.data.panel import DayBatches, PanelStore, PanelWindows, days_and_targets, split_days
+from hotloop.data.panel.keys import day_as_date
+from hotloop.data.panel.real import write_sp500_panel
+from hotloop.data.panel.shuffled import write_shuffled_panel
+from hotloop.data.panel.synthetic import write_synthetic_panel
+from hotloop.errors import ConfigError
+from hotloop.models.atft_gat_fan import ATFTGATFAN
+from hotloop.runs.folder import RunFolder
+from hotloop.runs.in_folder import opened_folder, run_in_folder
+from hotloop.runs.panel_config import PanelRunConfig
+from hotloop.runs.request import FinishedRun, RunRequest
+from hotloop.runs.weights import write_weights
+from hotloop.train.epoch_log import Epoch
+from hotloop.train.epochs import EpochBatches, EpochsRun, train_epochs
+from hotloop.train.losses.panel_loss import PanelLoss
+from hotloop.train.panel_batches import PanelBatches
+from hotloop.train.panel_evaluation import evaluate_panel, panel_loss
+from hotloop.train.panel_metrics import HorizonMetrics
+from hotloop.train.stopwatch import stopwatch_for
+from hotloop.train.strategies.panel import PanelForecasting
+from hotloop.train.weight_average import AveragedBatches, WeightAverage
+
+_HORIZON = re.compile(r"target_(\d+)d")
+_DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def train_panel(given: PanelRunConfig, request: RunRequest) -> FinishedRun:
+    """The finished run, with metrics.json and the weights in checkpoints/final.
+
+    Raises ConfigError before anything is trained, FitFailed where training did not end well.
+    """
+    if request.resume is not None:
+        raise ConfigError("--resume was given, and a run on a panel keeps nothing to go on from: start it anew")
+    wins = {"seed": request.seed, "device": request.device}
+    config = given.model_copy(update={name: value for name, value in wins.items() if value is not None})
+    device = _device(config.device)
+    folder = opened_folder(config.model_dump(mode="json"), request)
+    base = request.config.resolve().parent
+    return run_in_folder(folder, lambda: _PanelRun(config, folder, base, device).metrics(), device=str(device))
+
+
+class _PanelRun:
+    """The parts of one run, each made from those before it."""
+
+    def __init__(self, config: PanelRunConfig, folder: RunFolder, base: Path, device: torch.device) -> None:
+        self._config, self._folder, self._device = config, folder, device
+        parquet = _parquet(config, folder, base)
+        days, targets = days_and_targets(parquet)
+        self._horizons = _horizons(targets)
+        split = config.split
+        self._split = split_days(
+            days,
+            validation=split.validation,
+            test=split.test,
+            embargo=split.embargo,
+            horizon=max(self._horizons),
+        )
+        self._store = PanelStore.build(
+            parquet,
+            _stores(config, folder, base),
+            dtype=config.data.dtype,
+            fit_until=day_as_date(self._split.train.last),
+            verify=False,
+        )
+        self._store.check_unseen(self._split.validation)
+        length = config.windows.length
+        spans = (self._split.train, self._split.validation, self._split.test)
+        self._train, self._validation, self._test = (self._store.windows(length, span=span) for span in spans)
+        torch.manual_seed(config.seed)
+        options = replace(config.network, horizons=len(self._horizons))
+        self._model = ATFTGATFAN(len(self._store.features), length, options).to(device)
+        half = config.training.amp
+        self._strategy = PanelForecasting(
+            self._criterion(options.levels).to(device), autocast=None if half is None else _DTYPES[half]
+        )
+
+    def metrics(self) -> dict[str, Any]:
+        """Train, and what is written to metrics.json."""
+        run = self._fit()
+        write_weights(self._folder.checkpoints / "final" / "model.safetensors", self._model)
+        validation, test = (self._evaluated(windows) for windows in (self._validation, self._test))
+        return {
+            "strategy": "panel",
+            "horizons": list(self._horizons),
+            **test,
+            "validation": validation,
+            "panel": self._described(),
+            "train_seconds": run.total_time_s,
+            "samples_per_second": self._samples_per_epoch() * len(run.history) / run.total_time_s,
+            "phases": run.phases,
+            "best_epoch": run.best_epoch,
+            "history_length": len(run.history),
+            "history": [asdict(epoch) for epoch in run.history],
+        }
+
+    def _fit(self) -> EpochsRun:
+        config, device = self._config, self._device
+        stopwatch = stopwatch_for(config.training.phases, device)
+        batches: EpochBatches = PanelBatches(
+            self._train,
+            self._day_batches(),
+            device=device,
+            num_workers=config.windows.num_workers,
+            stopwatch=stopwatch,
+        )
+        average = None if config.averaging is None else WeightAverage(self._model, config.averaging)
+
+        def after_epoch(epoch: Epoch) -> None:
+            self._folder.log(f"epoch {epoch.number}: loss {epoch.loss:.6g}, validation {epoch.validation}")
+            if average is not None:
+                average.after_epoch(epoch.number)
+
+        run = train_epochs(
+            self._model,
+            self._strategy,
+            batches if average is None else AveragedBatches(batches, average),
+            config.training,
+            stopwatch=stopwatch,
+            validate=lambda: panel_loss(self._model, self._strategy, self._validation, device=device),
+            after_epoch=after_epoch,
+        )
+        if average is not None:
+            average.put_in()
+        return run
+
+    def _day_batches(self) -> DayBatches:
+        asked = self._config.windows
+        return DayBatches(
+            self._train,
+            days_per_batch=asked.days_per_batch,
+            samples_per_day=asked.samples_per_day,
+            seed=self._config.seed,
+        )
+
+    def _criterion(self, levels: tuple[float, ...]) -> PanelLoss:
+        given = self._config.horizon_weights
+        missing = [horizon for horizon in self._horizons if horizon not in given]
+        if missing:
+            raise ConfigError(f"horizon_weights lacks {missing}; the panel has {self._horizons}: give one for each")
+        return PanelLoss(
+            self._config.loss,
+            levels=levels,
+            horizon_weights=tuple(given[horizon] for horizon in self._horizons),
+            scale_H=_deviations(self._store, self._train),
+            num_stocks=len(self._store.codes),
+        )
+
+    def _evaluated(self, windows: PanelWindows) -> dict[str, Any]:
+        found = evaluate_panel(self._model, self._strategy, windows, horizons=self._horizons, device=self._device)
+        names = list(HorizonMetrics.__dataclass_fields__)
+        return {name: {str(horizon): getattr(figures, name) for horizon, figures in found.items()} for name in names}
+
+    def _described(self) -> dict[str, Any]:
+        store, split = self._store, self._split
+        return {
+            "rows": len(store),
+            "codes": len(store.codes),
+            "features": len(store.features),
+            "store_bytes": store.num_bytes,
+            "windows": {"train": len(self._train), "validation": len(self._validation), "test": len(self._test)},
+            "days": {"train": str(split.train), "validation": str(split.validation), "test": str(split.test)},
+            "codes_too_short": self._train.num_short,
+            "missing": dict(zip(store.features, store.scaler.missing, strict=True)),
+        }
+
+    def _samples_per_epoch(self) -> int:
+        return sum(map(len, self._day_batches()))
+
+
+def _parquet(config: PanelRunConfig, folder: RunFolder, base: Path) -> Path:
+    data, made = config.data, folder.path / "panel.parquet"
+    if data.parquet is not None:
+        source = base / data.parquet
+    elif data.synthetic is not None:
+        source = write_synthetic_panel(made, data.synthetic)
+    else:
+        source = write_sp500_panel(made)
+    if not data.shuffle_targets:
+        return source
+    return write_shuffled_panel(source, folder.path / "shuffled.parquet", seed=config.seed)
+
+
+def _stores(config: PanelRunConfig, folder: RunFolder, base: Path) -> Path:
+    return folder.path / "store" if config.data.store is None else base / config.data.store
+
+
+def _horizons(targets: tuple[str, ...]) -> tuple[int, ...]:
+    """Days ahead of each target, from names such as target_5d."""
+    found = [_HORIZON.fullmatch(name) for name in targets]
+    if not targets or not all(found):
+        raise ConfigError(
+            f"the panel has the targets {', '.join(targets) or 'none'}; each is named target_<days>d, so that it is "
+            "known how many days to purge: rename them"
+        )
+    return tuple(int(match[1]) for match in found if match)
+
+
+def _deviations(store: PanelStore, windows: PanelWindows) -> torch.Tensor:
+    """The standard deviation of each target over the windows of training, (H,); 1 where it has none."""
+    targets_NH = store.arrays.targets_RH[torch.from_numpy(windows.end_W)].double()
+    known_NH = targets_NH.isfinite()
+    count_H = known_NH.sum(0).clamp(min=1)
+    mean_H = targets_NH.nansum(0) / count_H
+    variance_H = torch.where(known_NH, targets_NH - mean_H, 0.0).square().sum(0) / count_H
+    return torch.where(variance_H > 0.0, variance_H.sqrt(), 1.0).float()
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ConfigError(f"got the device {name!r}; write cpu, cuda or cuda:1") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(f"got the device {name!r}, and this machine has no CUDA: give cpu")
+    return device
