@@ -45,8 +45,8 @@ def by_hotloop(seed: int, commands: Commands) -> Any:
     import torch
 
     from hotloop import models
+    from hotloop.models.policy.network_call import NetworkCall
     from hotloop.train.ppo.evaluate import episode_returns
-    from hotloop.train.ppo.network_call import NetworkCall
     from hotloop.train.ppo.options import PPOOptions
     from hotloop.train.ppo.players import NetworkPlayer
     from hotloop.train.ppo.run import train_ppo

@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from hotloop.compile.precision import half_dtype
+from hotloop.models.policy.network_call import NetworkCall
 from hotloop.runs.folder import RunFolder
 from hotloop.runs.ppo_config import PPORunConfig
 from hotloop.runs.ppo_parts import build_environment, build_model
@@ -16,7 +17,6 @@ from hotloop.train.ppo.elo import EloTable
 from hotloop.train.ppo.environment import VectorEnvironment
 from hotloop.train.ppo.evaluate import episode_returns
 from hotloop.train.ppo.match import Match, play_match
-from hotloop.train.ppo.network_call import NetworkCall
 from hotloop.train.ppo.players import NetworkPlayer, Player, RandomPlayer
 
 _SEED_OF_EVALUATION = 1_000_003  # far from the seeds of training, one for each environment there

@@ -1,7 +1,7 @@
 import torch
 from torch import nn
 
-from hotloop.train.ppo.network_call import NetworkCall
+from hotloop.models.policy.network_call import NetworkCall
 from hotloop.train.ppo.norm_statistics import NormStatistics
 
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from hotloop.train.ppo.network_call import NetworkCall
+from hotloop.models.policy.network_call import NetworkCall
 from hotloop.train.ppo.players import NetworkPlayer, RandomPlayer
 
 

@@ -4,7 +4,7 @@ import torch
 from hotloop import models
 from hotloop.errors import WorkloadError
 from hotloop.models.policy.distribution import MaskedCategorical
-from hotloop.train.ppo.network_call import NetworkCall
+from hotloop.models.policy.network_call import NetworkCall
 from hotloop.train.ppo.rollout import Rollout
 
 

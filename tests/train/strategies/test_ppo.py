@@ -6,9 +6,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from hotloop import models, registry
 from hotloop.models.policy.distribution import MaskedCategorical
-from hotloop.train.ppo.buffer import PPOBatch
-from hotloop.train.ppo.network_call import NetworkCall
-from hotloop.train.strategies.ppo import PPO
+from hotloop.models.policy.network_call import NetworkCall
+from hotloop.train.strategies.ppo import PPO, PPOBatch
 
 
 def strategy(**options):

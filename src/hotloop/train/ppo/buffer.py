@@ -1,27 +1,14 @@
 """The rollout buffer: everything PPO keeps of the steps it learns from, made once, on the device."""
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor
 
 from hotloop.errors import WorkloadError
 from hotloop.train.ppo.advantages import gae, next_values, normalized
 from hotloop.train.ppo.environment import ContinuousActions, VectorEnvironment
+from hotloop.train.strategies.ppo import PPOBatch
 
 # T steps, N environments, B samples of a batch, A actions
-
-
-class PPOBatch(NamedTuple):
-    """Samples to learn from; `legal_BA` is None where all actions are legal."""
-
-    observations: Tensor
-    actions: Tensor
-    legal_BA: Tensor | None
-    log_probs_B: Tensor
-    values_B: Tensor
-    advantages_B: Tensor
-    returns_B: Tensor
 
 
 class RolloutBuffer:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm  # pyright: ignore[reportPrivateUsage]
 
-from hotloop.train.ppo.network_call import NetworkCall
+from hotloop.models.policy.network_call import NetworkCall
 
 
 class NormStatistics:

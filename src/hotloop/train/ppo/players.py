@@ -5,7 +5,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from hotloop.train.ppo.network_call import NetworkCall, distribution_of
+from hotloop.models.policy.network_call import NetworkCall, distribution_of
 
 # N positions, A actions
 

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from hotloop.errors import WorkloadError
 from hotloop.models.policy.distribution import ActionDistribution
 from hotloop.models.policy.masks import check_rows
+from hotloop.models.policy.network_call import NetworkCall
 from hotloop.train.ppo.buffer import RolloutBuffer
 from hotloop.train.ppo.environment import VectorEnvironment
 from hotloop.train.ppo.episode_log import EpisodeLog
-from hotloop.train.ppo.network_call import NetworkCall
 from hotloop.train.stopwatch import NoStopwatch, Stopwatch
 
 # N environments, E ended episodes

@@ -7,11 +7,11 @@ import torch
 from torch import nn
 
 from hotloop.compile.precision import half_dtype
+from hotloop.models.policy.network_call import NetworkCall, distribution_of
 from hotloop.train.checkpoint import CheckpointRecorder
 from hotloop.train.epoch_log import Epoch
 from hotloop.train.epochs import train_epochs
 from hotloop.train.ppo.environment import VectorEnvironment
-from hotloop.train.ppo.network_call import NetworkCall, distribution_of
 from hotloop.train.ppo.norm_statistics import NormStatistics
 from hotloop.train.ppo.options import PPOOptions
 from hotloop.train.ppo.rollout import Rollout

@@ -6,13 +6,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hotloop.train.ppo.buffer import PPOBatch
 from hotloop.train.ppo.norm_statistics import NormStatistics
 from hotloop.train.ppo.options import PPOOptions
 from hotloop.train.ppo.rollout import Rollout
 from hotloop.train.ppo.schedules import between, progress_of
 from hotloop.train.stopwatch import Stopwatch
-from hotloop.train.strategies.ppo import PPO
+from hotloop.train.strategies.ppo import PPO, PPOBatch
 
 
 class UpdateBatches:

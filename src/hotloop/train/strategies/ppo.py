@@ -1,14 +1,25 @@
 """Proximal policy optimization: the clipped loss of a batch of a rollout."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
 from hotloop.models.policy.distribution import ActionDistribution
-from hotloop.train.ppo.buffer import PPOBatch
-from hotloop.train.ppo.network_call import NetworkCall
+from hotloop.models.policy.network_call import NetworkCall
 from hotloop.workload import Loss
+
+
+class PPOBatch(NamedTuple):
+    """Samples to learn from; `legal_BA` is None where all actions are legal."""
+
+    observations: Tensor
+    actions: Tensor
+    legal_BA: Tensor | None
+    log_probs_B: Tensor
+    values_B: Tensor
+    advantages_B: Tensor
+    returns_B: Tensor
 
 
 class PPO:
