@@ -23,10 +23,12 @@ def can_declare(
     """
     sides = arrays.sides
     zone = np.where((sides == BLACK)[:, None], arrays.pieces[:, :_ZONE], arrays.pieces[:, -_ZONE:])
-    pieces, kings, points = (table[sides[:, None], zone].sum(axis=1) for table in (_COUNTS, _KINGS, _POINTS))
+    entered = (zone == (KING + OF_WHITE * sides)[:, None]).any(axis=1) & ~in_check
+    if not entered.any():
+        return entered
+    pieces, points = (table[sides[:, None], zone].sum(axis=1) for table in (_COUNTS, _POINTS))
     points += arrays.hands[np.arange(len(sides)), sides] @ _HAND_POINTS
-    enough = points >= np.array(points_needed)[sides]
-    return (kings > 0) & (pieces >= _ENTERED_PIECES) & enough & ~in_check
+    return entered & (pieces >= _ENTERED_PIECES) & (points >= np.array(points_needed)[sides])
 
 
 def _points_of(kind: int) -> int:
@@ -34,16 +36,15 @@ def _points_of(kind: int) -> int:
 
 
 def _tables() -> NDArray[np.int64]:
-    """Pieces without the king, kings and points, shape (3, 2, 32): by side to move and code."""
-    tables = np.zeros((3, 2, NUM_CODES), dtype=np.int64)
+    """Pieces without the king, and their points, shape (2, 2, 32): by side to move and code."""
+    tables = np.zeros((2, 2, NUM_CODES), dtype=np.int64)
     for side in (BLACK, WHITE):
-        tables[1, side, KING + OF_WHITE * side] = 1
         for kind in range(1, KING):
             for code in (kind, kind + PROMOTED):
                 tables[0, side, code + OF_WHITE * side] = 1
-                tables[2, side, code + OF_WHITE * side] = _points_of(kind)
+                tables[1, side, code + OF_WHITE * side] = _points_of(kind)
     return tables
 
 
-_COUNTS, _KINGS, _POINTS = _tables()
+_COUNTS, _POINTS = _tables()
 _HAND_POINTS = np.array([_points_of(KINDS.index(letter)) for letter in HAND_ORDER])
