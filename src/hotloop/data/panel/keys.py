@@ -45,7 +45,7 @@ def read_keys(files: tuple[Path, ...], columns: ResolvedColumns) -> RowKeys:
     frame = pl.concat([_as_keys(frame, columns, file) for frame, file in zip(frames, files, strict=True)])
     if not frame.height:
         raise PanelError(f"{', '.join(map(str, files))} hold no row; a panel needs at least one: write some")
-    codes = frame["code"].unique().sort()
+    codes: list[str] = frame["code"].unique().sort().to_list()
     stock_R = frame["code"].cast(pl.Enum(codes)).to_physical().to_numpy().astype(np.int32)
     day_R = frame["date"].to_numpy().astype(_DAY).astype(np.int32)
     order_R = np.lexsort((day_R, stock_R))
@@ -61,7 +61,7 @@ def read_keys(files: tuple[Path, ...], columns: ResolvedColumns) -> RowKeys:
     place_R = np.empty(len(order_R), np.int64)
     place_R[order_R] = np.arange(len(order_R))
     first_S = np.searchsorted(stock_R, np.arange(len(codes) + 1)).astype(np.int64)
-    return RowKeys(codes=tuple(codes.to_list()), first_S=first_S, day_R=day_R, place_R=place_R)
+    return RowKeys(codes=tuple(codes), first_S=first_S, day_R=day_R, place_R=place_R)
 
 
 def day_as_date(day: int) -> date:
