@@ -44,6 +44,19 @@ def test_a_twentieth_on_the_gradients_is_refused_in_both_precisions():
     assert not step_verdict(make_run(), make_run(), (found, noisy), REDUCED).passed
 
 
+def test_a_scale_that_rounding_alone_moves_as_far_cannot_be_told():
+    chaotic = replace(QUIET, gradients=0.6, scale=0.4)
+    verdict = step_verdict(make_run(), make_run(), (replace(QUIET, gradients=0.8, scale=0.6), chaotic), REDUCED)
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert verdict.message.startswith("rounding alone changes the size of the gradients by 40%")
+
+
+@pytest.mark.parametrize("found", [{"scale": 1.5}, {"scale": 0.6, "updates": 9.0}])
+def test_what_is_further_off_than_that_is_still_refused(found):
+    chaotic = replace(QUIET, gradients=0.6, scale=0.4)
+    assert step_verdict(make_run(), make_run(), (replace(QUIET, **found), chaotic), REDUCED).outcome is Outcome.FAIL
+
+
 def test_runs_that_cannot_be_paired_are_compared_by_their_last_losses():
     plain = [make_run(noise=0.01, seed=seed) for seed in range(4)]
     same = [make_run(noise=0.01, seed=seed) for seed in range(4, 8)]

@@ -42,10 +42,15 @@ def step_verdict(
         for name, limit in limits.items()
         if name in _ALWAYS_TOLD or name in over
     )
+    message = "; ".join([f"first step: {figures}", *lengths])
+    if over == ["scale"] and not lengths and _scale_is_own_noise(found, noise, tolerance):
+        message = (
+            f"rounding alone changes the size of the gradients by {noise.scale:.0%}, so that whether the plan scales "
+            f"them cannot be told; {message}"
+        )
+        return Verdict(gate="step", outcome=Outcome.INCONCLUSIVE, message=message, numbers=numbers)
     outcome = Outcome.FAIL if over or lengths else Outcome.PASS
-    return Verdict(
-        gate="step", outcome=outcome, message="; ".join([f"first step: {figures}", *lengths]), numbers=numbers
-    )
+    return Verdict(gate="step", outcome=outcome, message=message, numbers=numbers)
 
 
 def _limits(noise: Distance, tolerance: Tolerance) -> dict[str, float]:
@@ -61,6 +66,14 @@ def _limits(noise: Distance, tolerance: Tolerance) -> dict[str, float]:
     }
     limits = {name: tolerance.step_factor * getattr(noise, name) + floor for name, floor in floors.items()}
     return {**limits, "scale": tolerance.scale}
+
+
+def _scale_is_own_noise(found: Distance, noise: Distance, tolerance: Tolerance) -> bool:
+    """Whether rounding alone moves the size of the gradients beyond the fixed limit, and as far as the run does.
+
+    So it is where a line search takes them at other points under another rounding (L-BFGS under bf16).
+    """
+    return tolerance.scale < noise.scale and found.scale <= tolerance.step_factor * noise.scale
 
 
 def drift_verdict(distances: tuple[Distance, Distance], tolerance: Tolerance) -> Verdict:
