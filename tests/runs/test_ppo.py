@@ -168,3 +168,9 @@ def test_the_smoke_run_of_shogi_leaves_games_and_a_page(tmp_path):
     outcome = run(CONFIGS / "shogi" / "smoke.toml", tmp_path)
     assert len(list((outcome.folder / "games").glob("*.kif"))) == 4
     assert (outcome.folder / "report.html").stat().st_size > 10_000
+
+
+def test_the_folder_that_was_named_is_the_runs_own(tmp_path, write):
+    finished = train_from_config(RunRequest(config=write(), out=tmp_path / "mine"))
+    assert finished.folder == tmp_path / "mine"
+    assert (tmp_path / "mine" / "metrics.json").is_file()

@@ -14,7 +14,12 @@ from hotloop.errors import FitFailed
 
 def train(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A .yaml, .json or .toml file.")],
-    out: Annotated[Path, typer.Option(help="Folder in which the run's own folder is made.")] = Path("runs"),
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder in which the run's own folder is made [runs]; with a strategy and no --name, the run's own."
+        ),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the run's folder; without it, config and time.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Wins over the seed of the config.")] = None,
     device: Annotated[str | None, typer.Option(help="Wins over the config's device: cpu, cuda, cuda:1.")] = None,

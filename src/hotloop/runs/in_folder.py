@@ -12,14 +12,20 @@ from hotloop.runs.folder import RunFolder, now
 from hotloop.runs.request import FinishedRun, RunRequest
 
 
-def opened_folder(data: dict[str, Any], request: RunRequest) -> RunFolder:
-    """The folder of the run that `request` begins or goes on with, which keeps `data` as its config."""
+def opened_folder(data: dict[str, Any], request: RunRequest, *, is_out_itself: bool = False) -> RunFolder:
+    """The folder of the run that `request` begins or goes on with, which keeps `data` as its config.
+
+    It is made inside of `request.out`; where `is_out_itself` and no name was given, it is that folder.
+    """
     if request.resume is not None:
         folder = RunFolder.reopen(request.resume, data)
         folder.log(f"resumed: {' '.join(sys.argv)}")
         return folder
     name = request.name or f"{request.config.stem}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
-    folder = RunFolder.create((request.out or Path("runs")) / name, data)
+    place = (request.out or Path("runs")) / name
+    if is_out_itself and request.out is not None and request.name is None:
+        place = request.out
+    folder = RunFolder.create(place, data)
     folder.log(f"started: {' '.join(sys.argv)}")
     return folder
 

@@ -43,7 +43,7 @@ def train_panel(given: PanelRunConfig, request: RunRequest) -> FinishedRun:
     wins = {"seed": request.seed, "device": request.device}
     config = given.model_copy(update={name: value for name, value in wins.items() if value is not None})
     device = _device(config.device)
-    folder = opened_folder(config.model_dump(mode="json"), request)
+    folder = opened_folder(config.model_dump(mode="json"), request, is_out_itself=True)
     base = request.config.resolve().parent
     return run_in_folder(folder, lambda: _PanelRun(config, folder, base, device).metrics(), device=str(device))
 

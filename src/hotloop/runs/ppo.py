@@ -26,7 +26,7 @@ def train_actor_critic(given: PPORunConfig, request: RunRequest) -> FinishedRun:
     device = chosen_device(config.device)
     environment = build_environment(config)
     model = build_model(config.model, environment, seed=config.seed)
-    folder = opened_folder(config.model_dump(mode="json"), request)
+    folder = opened_folder(config.model_dump(mode="json"), request, is_out_itself=True)
     recorder = PPORecorder(
         folder,
         resumes=request.resume is not None,
