@@ -140,6 +140,7 @@ class ForkedWorker:
 def _become_worker(channel: socket.socket, log: int, settings: Settings) -> NoReturn:
     from hotloop.worker.main import main
 
+    _unwrap_steps()
     os.setpgid(0, 0)
     os.dup2(log, 1)
     os.dup2(log, 2)
@@ -149,6 +150,18 @@ def _become_worker(channel: socket.socket, log: int, settings: Settings) -> NoRe
         main()
     finally:
         os._exit(1)
+
+
+def _unwrap_steps() -> None:
+    """torch wraps the step of a class of optimizers when the first one is made, which may have been in the parent."""
+    from torch.optim.optimizer import Optimizer
+
+    kinds = [Optimizer]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+        step = vars(kind).get("step")
+        if getattr(step, "hooked", False):
+            kind.step = step.__wrapped__
 
 
 def run_forked(target: Callable[[], None], *, folder: Path, arguments: Sequence[str]) -> str | None:
