@@ -160,7 +160,7 @@ def _unwrap_steps() -> None:
     for kind in kinds:
         kinds += kind.__subclasses__()
         step = vars(kind).get("step")
-        if getattr(step, "hooked", False):
+        if step is not None and getattr(step, "hooked", False):
             kind.step = step.__wrapped__
 
 
