@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import tempfile
 from collections.abc import MutableMapping
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from hotloop.compile.bundle import BundleError, BundleKey, Manifest, load_bundle
 from hotloop.compile.bundle_folder import bundle_folder, work_folder
 from hotloop.errors import WorkloadError
 from hotloop.machine.environment import record_environment
+from hotloop.proof.session_folder import session_folder
 from hotloop.transform import Plan, compiles
 from hotloop.worker.process import EndedEarly, Settings, Worker
 from hotloop.workload import Script, Workload
@@ -45,13 +45,13 @@ def warm(workload: Workload, plan: Plan, *, steps: int = STEPS, limit: float = 1
     if not any(map(compiles, plan.transforms)):
         raise BundleError(f"the plan {plan.title or '(empty)'!r} compiles nothing, so that there is nothing to warm")
     key = bundle_key(workload, plan)
-    with tempfile.TemporaryDirectory(prefix="hotloop-session-") as folder:
-        settings = Settings(folder=Path(folder), first_step_limit=limit, turn_limit=limit)
+    with session_folder() as folder:
+        settings = Settings(folder=folder, first_step_limit=limit, turn_limit=limit)
         with Worker(workload, plan, settings) as worker:
             worker.wait_at_barrier()
             with contextlib.suppress(EndedEarly):  # it has compiled what it needs
                 worker.turn(steps, limit=limit)
-        tree = Path(folder, "tree")
+        tree = folder / "tree"
         tree.mkdir()
         for name in _VARIABLES.values():
             if (settings.cache / name).is_dir():
@@ -66,6 +66,8 @@ def find_compiled(workload: Workload, plan: Plan, variables: MutableMapping[str,
     folder of their own keeps it. The copy is removed by the first later call that finds its process gone.
     """
     if not any(map(compiles, plan.transforms)) or any(name in variables for name in _VARIABLES):
+        return ""
+    if not bundle_folder().is_dir():  # asked first, since the key of a bundle takes a look at the machine
         return ""
     key = bundle_key(workload, plan)
     folder = bundle_folder() / key.digest

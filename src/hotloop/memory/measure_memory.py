@@ -1,15 +1,14 @@
 """Runs an unmodified program for a few steps and says what one of them keeps in memory."""
 
 import sys
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from hotloop.errors import MeasurementError
 from hotloop.machine.environment import record_environment
 from hotloop.memory.cards import CARDS
 from hotloop.memory.memory_use import MemoryUse
+from hotloop.proof.session_folder import session_folder
 from hotloop.transform import Plan
 from hotloop.worker.process import Settings, Worker
 from hotloop.workload import Workload
@@ -28,9 +27,9 @@ def measure_memory(
     NeverStepped; MeasurementError where the program has fewer than three steps.
     """
     environment = record_environment(tuple(sys.argv), workload.folder)
-    with tempfile.TemporaryDirectory(prefix="hotloop-session-") as folder:
+    with session_folder() as folder:
         settings = Settings(
-            folder=Path(folder),
+            folder=folder,
             cores=environment.cores,
             may_overwrite=may_overwrite,
             first_step_limit=limit,
