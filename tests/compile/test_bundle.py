@@ -5,7 +5,13 @@ import tarfile
 import pytest
 
 from hotloop.compile.bundle import BundleError, BundleKey, check_bundle, load_bundle, save_bundle
-from hotloop.compile.bundle_folder import export_bundle, import_bundle, list_bundles, prune_bundles
+from hotloop.compile.bundle_folder import (
+    export_bundle,
+    import_bundle,
+    list_bundles,
+    prune_bundles,
+    unreadable_bundles,
+)
 
 KEY = BundleKey(
     workload="train.py", source="ab", plan="compile", torch="2.13.0", compiler="g++", cpu="Example avx2", threads=2
@@ -144,6 +150,7 @@ def test_the_oldest_go_first_and_what_cannot_be_read_too(tree, folder):
     keys = [KEY.model_copy(update={"source": str(number)}) for number in range(3)]
     sizes = [save_bundle(key, tree, folder / key.digest).num_bytes for key in keys]
     (folder / "unreadable").mkdir()
+    assert list(unreadable_bundles(folder)) == ["unreadable"]
     removed = prune_bundles(folder, most_bytes=2 * sizes[0])
     assert [manifest.key for manifest in removed] == keys[:1]
     assert [manifest.key for manifest in list_bundles(folder)] == keys[1:]

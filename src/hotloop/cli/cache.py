@@ -36,6 +36,8 @@ def cache(
     place = folders.bundle_folder()
     if action == "list":
         found = folders.list_bundles(place)
+        for name, reason in folders.unreadable_bundles(place).items():
+            typer.echo(f"{name} cannot be read ({reason}); hotloop cache prune removes it", err=True)
     elif action == "warm":
         usage = "warm SCRIPT --plan PLAN"
         found = [_warm(_needed(target, usage), _needed(plan, usage), arguments, module)]

@@ -20,14 +20,25 @@ def bundle_folder() -> Path:
 
 def list_bundles(folder: Path) -> list[Manifest]:
     """Manifests of all bundles that can be read, oldest first."""
-    found: list[Manifest] = []
-    for place in sorted(folder.iterdir()) if folder.is_dir() else ():
-        try:
-            if not place.name.startswith("."):
-                found.append(read_manifest(place))
-        except BundleError:
-            continue
+    found = [one for one in _scan(folder).values() if isinstance(one, Manifest)]
     return sorted(found, key=lambda manifest: manifest.made)
+
+
+def unreadable_bundles(folder: Path) -> dict[str, str]:
+    """Names of what stands in the folder and is no bundle that can be read, each with the reason."""
+    return {name: str(one) for name, one in _scan(folder).items() if isinstance(one, BundleError)}
+
+
+def _scan(folder: Path) -> dict[str, Manifest | BundleError]:
+    found: dict[str, Manifest | BundleError] = {}
+    for place in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if place.name.startswith("."):
+            continue
+        try:
+            found[place.name] = read_manifest(place)
+        except BundleError as error:
+            found[place.name] = error
+    return found
 
 
 def prune_bundles(folder: Path, *, most_bytes: int) -> list[Manifest]:
