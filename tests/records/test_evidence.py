@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 
 from hotloop.errors import EvidenceError, PlanError
 from hotloop.measurement import Block, Environment
@@ -190,6 +192,29 @@ def test_a_recorder_tells_the_history_and_the_evidence_the_same(
         assert repr(recorded.blocks) == repr(history.blocks(session))
         assert recorded.trials == history.trials(session) == (trial,)
         assert recorded.result == history.result(session) == result
+
+
+def test_a_history_that_goes_away_ends_nothing_and_the_evidence_is_whole(
+    tmp_path: Path, history_url: str, command: Command, result: Result, block: Block, trial: Trial
+) -> None:
+    with open_history(history_url) as history:
+        recorder = start_recording(history, tmp_path / "evidence", command=command, environment=result.environment)
+        recorder.block("compile", block)
+        assert not recorder.lost
+
+        @event.listens_for(history.engine, "before_cursor_execute")
+        def gone(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+            raise OperationalError(statement, {}, Exception("server closed the connection unexpectedly"))
+
+        recorder.block("compile", block)
+        event.remove(history.engine, "before_cursor_execute", gone)
+        recorder.trial(trial)
+        recorder.finish(Plan(), result)
+        assert "server closed the connection unexpectedly" in recorder.lost
+        (session,) = (row.id for row in history.sessions())
+        assert (len(history.blocks(session)["compile"]), history.trials(session)) == (1, ())
+    recorded = load_evidence(tmp_path / "evidence")
+    assert (len(recorded.blocks["compile"]), recorded.trials, recorded.result) == (2, (trial,), result)
 
 
 @given(

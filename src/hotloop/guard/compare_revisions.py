@@ -50,7 +50,7 @@ def _finish(session: Session, trees: Trees, found: Found) -> GuardReport:
         command=session.options.command,
         notes=tuple(session.notes),
     )
-    session.recorder.finish(Plan(), _result(session, found, report))
+    session.finish(Plan(), _result(session, found, report))
     return report
 
 

@@ -104,7 +104,7 @@ def finish(session: Session, plan: Plan, gates: GateResult, confirmation: Confir
         curves=gates.curves,
         notes=tuple(session.notes),
     )
-    session.recorder.finish(plan, result)
+    session.finish(plan, result)
     return result
 
 

@@ -17,14 +17,14 @@ from hotloop.compare.replicate import Setup
 from hotloop.compare.series import BASELINE, ReplicateSeries
 from hotloop.errors import NotApplicable
 from hotloop.machine.environment import CONTENDED, foreign_cores, record_environment
-from hotloop.measurement import Clock, Environment
+from hotloop.measurement import Block, Clock, Environment
 from hotloop.proof.amdahl import AmdahlLimits
 from hotloop.proof.session_folder import session_folder
 from hotloop.records.evidence import Command
 from hotloop.records.history import open_history
 from hotloop.records.recorder import Recorder, start_recording
 from hotloop.transform import Plan, Transform
-from hotloop.trial import Trial
+from hotloop.trial import Result, Trial
 from hotloop.verdict import Outcome, Verdict
 from hotloop.verify.drift import DriftGate
 from hotloop.worker.process import Settings
@@ -122,7 +122,7 @@ class Session:
             settings=self.settings,
             baseline=baseline,
             order=self.order,
-            keep=lambda block: self.recorder.block(title, block),
+            keep=lambda block: self._keep(title, block),
             workloads=workloads,
         )
         return ReplicateSeries(setup, arms, clock=clock or self.clock)
@@ -144,7 +144,22 @@ class Session:
         trial = self.limits.on(trial, self.trials)
         self.trials.append(trial)
         self.recorder.trial(trial)
+        self._note_lost_history()
         self.progress.trial(trial)
+
+    def finish(self, plan: Plan, result: Result) -> None:
+        """Record what the session ended with. A history that goes away only now is told of, but not in `result`."""
+        self.recorder.finish(plan, result)
+        self._note_lost_history()
+
+    def _keep(self, title: str, block: Block) -> None:
+        self.recorder.block(title, block)
+        self._note_lost_history()
+
+    def _note_lost_history(self) -> None:
+        if self.recorder.lost:
+            where = f"the evidence in {self.evidence} is whole" if self.evidence else "--out keeps what was measured"
+            self.note(f"the history lacks this session: {self.recorder.lost}; {where}")
 
     def watch_load(self) -> None:
         """Beside other load, threads that spin collapse: then all workers get one thread, and CPU time is compared."""
