@@ -52,12 +52,13 @@ def test_mlflow(tmp_path, monkeypatch):
 
 
 def test_wandb_offline(tmp_path, monkeypatch):
-    pytest.importorskip("wandb", reason=f"wandb {WHY}")
+    wandb = pytest.importorskip("wandb", reason=f"wandb {WHY}")
     from wandb.proto import wandb_internal_pb2
 
     monkeypatch.setenv("WANDB_DIR", str(tmp_path))
     monkeypatch.setenv("WANDB_MODE", "offline")
     assert track(["wandb"], RUN) == []
+    wandb.teardown()  # its own process writes the file, as late as at the exit of this one
     (file,) = tmp_path.glob("wandb/offline-run-*/*.wandb")
     history, config = {}, {}
     for data in leveldb_records(file.read_bytes()[7:]):
