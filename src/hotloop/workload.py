@@ -39,7 +39,7 @@ class Script:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """A function `build(seed) -> Job`: `file.py:function`, or the name of a registered workload.
+    """A function `build(seed) -> Job`: `file.py:function`, `matrix.toml:row`, or the name of a registered workload.
 
     `python` and `import_paths` are those of a script.
     """
@@ -117,14 +117,18 @@ def parse_workload(
     if is_module:
         return Script(path=_file_of(target, folder), arguments=arguments, folder=folder, module=target)
     path, _, function = target.partition(":")
-    if path.endswith(".py"):
-        if not (folder / path).is_file():
-            raise WorkloadError(f"no such file: {path} (looked in {folder}); give the path of a training script")
-        if not function:
-            return Script(path=Path(path), arguments=arguments, folder=folder)
+    is_file = path.endswith((".py", ".toml"))
+    if is_file and not (folder / path).is_file():
+        raise WorkloadError(f"no such file: {path} (looked in {folder}); give the path of a training script")
+    if path.endswith(".py") and not function:
+        return Script(path=Path(path), arguments=arguments, folder=folder)
+    if path.endswith(".toml") and not function:
+        raise WorkloadError(
+            f"{path} is a matrix, which bench and guard take whole; name one row: {path}:MODEL/32/float32"
+        )
     if arguments:
         raise WorkloadError(f"recipe {target!r} takes no arguments, got {' '.join(arguments)!r}; put them in build()")
-    if not path.endswith(".py"):
+    if not is_file:
         from hotloop import registry
 
         registry.load("workloads", target)

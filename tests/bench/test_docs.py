@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from hotloop.bench.matrix import load_matrix
+from hotloop.workloads.matrix.matrix import load_matrix
 
 PAGE = (Path(__file__).parents[2] / "docs" / "bench.md").read_text(encoding="utf-8")
 
@@ -18,4 +18,5 @@ def test_the_snippets_run_from_the_top(capsys):
 def test_the_matrix_of_the_page_loads(tmp_path):
     (text,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
     (tmp_path / "matrix.toml").write_text(text)
-    assert len(list(load_matrix(tmp_path / "matrix.toml").cells())) == 8
+    matrix = load_matrix(tmp_path / "matrix.toml")
+    assert len(matrix.rows()) * len(matrix.plans) == 8

@@ -4,17 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from hotloop.bench.matrix import Dtype, ModelConfig
-
-
-class AskedModel(BaseModel):
-    """One row of a matrix without its plan."""
-
-    model_config = ConfigDict(frozen=True)
-
-    model: ModelConfig
-    batch: int
-    dtype: Dtype
+from hotloop.workloads.matrix.matrix import MatrixRow
 
 
 class Asked(BaseModel):
@@ -25,7 +15,7 @@ class Asked(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    model: AskedModel | None = None
+    model: MatrixRow | None = None
     steps: int = 30
     warmup: int = 3
     converge: int = 100

@@ -15,7 +15,6 @@ from typing import Any, NoReturn
 import torch
 
 from hotloop.bench.asked import Asked
-from hotloop.bench.model_job import load_model, model_job
 from hotloop.bench.parts import time_parts, wait_for_device
 from hotloop.bench.step_clock import StepClock
 from hotloop.bench.traced import traced
@@ -27,6 +26,7 @@ from hotloop.worker.main import enter_scratch, inside, run_to_its_end, serve
 from hotloop.worker.spec import Channel, WorkerSpec
 from hotloop.workload import Job, Recipe
 from hotloop.workloads.hooks import hooked
+from hotloop.workloads.matrix.row_job import load_model, model_job
 from hotloop.workloads.program import load_build
 from hotloop.workloads.started_plan import StartedPlan, start
 

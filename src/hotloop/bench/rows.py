@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hotloop.bench.asked import Asked, AskedModel
-from hotloop.bench.matrix import NO_PLAN, Matrix, load_matrix
+from hotloop.bench.asked import Asked
 from hotloop.transform import Plan
 from hotloop.workload import Recipe, Workload
+from hotloop.workloads.matrix.matrix import NO_PLAN, Matrix, MatrixRow, load_matrix
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,14 +43,15 @@ def rows_of_matrix(path: Path) -> BenchPlan:
     plans = {name: Plan() if name == NO_PLAN else Plan.load(folder / name) for name in matrix.plans}
     rows = [
         RowSpec(
-            title=model.title,
+            title=row.model.title,
             plan_title=plans[plan].short_title if plans[plan].transforms else NO_PLAN,
-            workload=Recipe(target=model.model, seed=matrix.seed, folder=folder),
+            workload=Recipe(target=row.model.model, seed=matrix.seed, folder=folder),
             plan=plans[plan],
-            asked=_asked(matrix, AskedModel(model=model, batch=batch, dtype=dtype)),
+            asked=_asked(matrix, row),
             target=matrix.target,
         )
-        for model, plan, batch, dtype in matrix.cells()
+        for row in matrix.rows()
+        for plan in matrix.plans
     ]
     return BenchPlan(title=path.name, rows=tuple(rows), replicates=matrix.replicates)
 
@@ -74,5 +75,5 @@ def rows_of_workload(
     return BenchPlan(title=workload.title, rows=tuple(rows), replicates=replicates)
 
 
-def _asked(matrix: Matrix, model: AskedModel) -> Asked:
+def _asked(matrix: Matrix, model: MatrixRow) -> Asked:
     return Asked(model=model, steps=matrix.steps, warmup=matrix.warmup, converge=matrix.converge, seed=matrix.seed)

@@ -30,7 +30,8 @@ def command_line() -> str:
 
 
 Target = Annotated[
-    str, typer.Argument(metavar="SCRIPT_OR_RECIPE", help="train.py, file.py:build, or a registered name.")
+    str,
+    typer.Argument(metavar="SCRIPT_OR_RECIPE", help="train.py, file.py:build, bench.toml:ROW, or a registered name."),
 ]
 IsModule = Annotated[
     bool, typer.Option("--module", "-m", help="SCRIPT_OR_RECIPE is a module, to be run as python -m does.")

@@ -40,6 +40,7 @@ def guard(
     from hotloop.guard.bisect import bisect_revisions
     from hotloop.guard.calibrate import calibrate_limits
     from hotloop.guard.compare_revisions import compare_revisions
+    from hotloop.guard.compare_rows import compare_rows, is_matrix
     from hotloop.guard.limits import GuardSettings
     from hotloop.guard.pages import page_of
     from hotloop.guard.request import Request
@@ -48,6 +49,8 @@ def guard(
     chosen = GuardSettings.load(settings) if settings else GuardSettings()
     if bisect is not None and (base or head or calibrate):
         raise typer.BadParameter("--bisect GOOD..BAD names both revisions; leave out --base, --head and --calibrate")
+    if is_matrix(target) and (bisect is not None or calibrate is not None):
+        raise typer.BadParameter(f"--bisect and --calibrate take one program: name a row, as {target}:MODEL/32/float32")
     request = Request(
         target=target,
         arguments=tuple(arguments or ()),
@@ -64,6 +67,8 @@ def guard(
             found = bisect_revisions(request, bisect, options=options, progress=progress)
         elif calibrate is not None:
             found = calibrate_limits(request, calibrate, options=options, progress=progress)
+        elif is_matrix(target):
+            found = compare_rows(request, options=options, progress=progress)
         else:
             found = compare_revisions(request, options=options, progress=progress)
     _write_pages(page_of(found), markdown)

@@ -17,16 +17,21 @@ def compare_revisions(request: Request, *, options: Options, progress: Progress 
     RevisionError for an unknown revision or a folder without git, WorkloadError where head has no such program.
     """
     with request.sides() as trees:
-        head = request.workload_of(trees.head)
-        try:
-            base = request.workload_of(trees.base)
-        except WorkloadError as error:
-            with open_session("guard", head, options, progress) as session:
-                return _finish(session, trees, Found.nothing(f"the base cannot be run: {error}", request.settings))
-        with open_session("guard", base, options, progress) as session:
-            for note in trees.notes:
-                session.note(note)
-            return _finish(session, trees, Measuring(session, trees, (base, head), request.settings).measure())
+        return compare_sides(request, trees, options=options, progress=progress)
+
+
+def compare_sides(request: Request, trees: Trees, *, options: Options, progress: Progress | None) -> GuardReport:
+    """The verdict on the head of two trees that are there already."""
+    head = request.workload_of(trees.head)
+    try:
+        base = request.workload_of(trees.base)
+    except WorkloadError as error:
+        with open_session("guard", head, options, progress) as session:
+            return _finish(session, trees, Found.nothing(f"the base cannot be run: {error}", request.settings))
+    with open_session("guard", base, options, progress) as session:
+        for note in trees.notes:
+            session.note(note)
+        return _finish(session, trees, Measuring(session, trees, (base, head), request.settings).measure())
 
 
 def _finish(session: Session, trees: Trees, found: Found) -> GuardReport:

@@ -7,6 +7,7 @@ from hotloop.guard.bisect import Bisection
 from hotloop.guard.calibrate import LimitCalibration
 from hotloop.guard.counts import Counts
 from hotloop.guard.guard_report import GuardReport
+from hotloop.guard.matrix_report import MatrixReport
 from hotloop.guard.metric import Metric
 from hotloop.guard.units import mebibytes
 from hotloop.measurement import Environment, Interval
@@ -20,8 +21,11 @@ _TITLES = {
 }
 
 
-def page_of(found: GuardReport | LimitCalibration | Bisection) -> str:
+def page_of(found: GuardReport | MatrixReport | LimitCalibration | Bisection) -> str:
     """The page of what a call of `guard` has found."""
+    if isinstance(found, MatrixReport):
+        head = f"## hotloop guard: {_TITLES[found.verdict]}\n\n`{found.workload}`: {_cell(found.message)}.\n"
+        return "\n".join([head, *(f"- {note}\n" for note in found.notes), *map(page_of, found.reports.values())])
     if not isinstance(found, GuardReport):
         return f"### hotloop guard: {found.workload}\n\n```\n{found.text()}\n```\n"
     is_issue = bool(found.base.installation.path or found.head.installation.path)

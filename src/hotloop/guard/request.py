@@ -60,19 +60,30 @@ class Request:
             return replace(found, python=side.installation.path)
         repository = Repository.around(self.folder)
         here = self.folder.resolve()
-        folder = side.tree / here.relative_to(repository.top)
-        if not folder.is_dir():
-            raise WorkloadError(f"there is no folder {here.relative_to(repository.top)} at {side.title}")
+        folder = self._folder_of(repository, side)
         target = self._inside(repository, here)
         found = parse_workload(target, self.arguments, folder=folder, is_module=self.settings.module)
         return replace(
             found, python=side.installation.path, import_paths=import_paths(repository, side.tree, without=here)
         )
 
+    def matrix_of(self, side: Side) -> Path:
+        """The file of the matrix as one side has it, where the target is one."""
+        if self.base is None:
+            return side.tree / self.target
+        repository = Repository.around(self.folder)
+        return self._folder_of(repository, side) / self._inside(repository, self.folder.resolve())
+
+    def _folder_of(self, repository: Repository, side: Side) -> Path:
+        within = self.folder.resolve().relative_to(repository.top)
+        if not (side.tree / within).is_dir():
+            raise WorkloadError(f"there is no folder {within} at {side.title}")
+        return side.tree / within
+
     def _inside(self, repository: Repository, here: Path) -> str:
         """The target by a path that leads to the same file in each tree."""
         file, colon, function = self.target.partition(":")
-        if not file.endswith(".py"):
+        if not file.endswith((".py", ".toml")):
             return self.target
         path = Path(os.path.normpath(here / file))
         if not path.is_relative_to(repository.top):

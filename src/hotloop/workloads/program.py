@@ -64,6 +64,10 @@ def _run_recipe(recipe: Recipe, started: StartedPlan, callbacks: Callbacks) -> N
 def load_build(recipe: Recipe) -> Callable[[int], Any]:
     """The `build(seed)` that a recipe names. Raises WorkloadError where the file has no such function."""
     path, _, function = recipe.target.partition(":")
+    if path.endswith(".toml"):
+        from hotloop.workloads.matrix.row_recipe import row_build
+
+        return row_build(recipe.folder / path, function)
     if not path.endswith(".py"):
         return registry.load("workloads", recipe.target)
     file = recipe.folder / path

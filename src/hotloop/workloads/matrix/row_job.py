@@ -9,11 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hotloop.bench.asked import AskedModel
-from hotloop.bench.matrix import InputConfig
 from hotloop.errors import WorkloadError
 from hotloop.import_path import ImportPathError, imported
 from hotloop.workload import Job, Loss
+from hotloop.workloads.matrix.matrix import InputConfig, MatrixRow
 
 _BATCHES = 4
 
@@ -45,35 +44,33 @@ class FixedTargets:
         return F.cross_entropy(rows, targets)
 
 
-def load_model(asked: AskedModel, *, folder: Path) -> nn.Module:
+def load_model(row: MatrixRow, *, folder: Path) -> nn.Module:
     """The model that a row names, on the GPU where there is one. Raises WorkloadError where the path leads nowhere."""
     sys.path.insert(0, str(folder))
-    made = _named(asked.model.model)(**asked.model.kwargs)
+    made = _named(row.model.model)(**row.model.kwargs)
     if not isinstance(made, nn.Module):
         kind = type(made).__name__
-        raise WorkloadError(
-            f"{asked.model.model} returned {kind}; it must return a torch.nn.Module: name what makes one"
-        )
+        raise WorkloadError(f"{row.model.model} returned {kind}; it must return a torch.nn.Module: name what makes one")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return made.to(device=device, dtype=getattr(torch, asked.dtype))
+    return made.to(device=device, dtype=getattr(torch, row.dtype))
 
 
-def model_job(asked: AskedModel, model: nn.Module, *, seed: int) -> Job:
+def model_job(row: MatrixRow, model: nn.Module, *, seed: int) -> Job:
     """Four batches of random inputs, the same for the same seed, on the device of the model."""
     generator = torch.Generator().manual_seed(seed)
     tensor = next(iter((*model.parameters(), *model.buffers())), torch.empty(0))
-    place: dict[str, Any] = {"device": tensor.device, "dtype": getattr(torch, asked.dtype)}
+    place: dict[str, Any] = {"device": tensor.device, "dtype": getattr(torch, row.dtype)}
     batches = [
-        tuple(_drawn(config, asked.batch, generator, place) for config in asked.model.inputs) for _ in range(_BATCHES)
+        tuple(_drawn(config, row.batch, generator, place) for config in row.model.inputs) for _ in range(_BATCHES)
     ]
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     if not parameters:
-        raise WorkloadError(f"{asked.model.model} has nothing to train: no parameter of it requires a gradient")
+        raise WorkloadError(f"{row.model.model} has nothing to train: no parameter of it requires a gradient")
     return Job(
         model=model,
-        optimizer=_named(asked.model.optimizer)(parameters, **asked.model.optimizer_kwargs),
+        optimizer=_named(row.model.optimizer)(parameters, **row.model.optimizer_kwargs),
         batches=batches,
-        strategy=OutputLoss(_score(asked.model.loss), count=asked.batch),
+        strategy=OutputLoss(_score(row.model.loss), count=row.batch),
     )
 
 

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from hotloop.bench.matrix import load_matrix
 from hotloop.errors import MatrixError
+from hotloop.workloads.matrix.matrix import load_matrix
 
 MODEL = '[[model]]\nmodel = "nets:mlp"\ninputs = [{ shape = [8] }]\n'
 
@@ -14,14 +14,15 @@ def write(folder: Path, text: str) -> Path:
     return path
 
 
-def test_every_model_has_every_plan_batch_and_dtype(tmp_path):
+def test_every_model_has_every_batch_and_dtype(tmp_path):
     text = f'plans = ["nothing", "a.toml"]\nbatch = [1, 8]\ndtype = ["float32", "bfloat16"]\n{MODEL}'
-    cells = list(load_matrix(write(tmp_path, text)).cells())
-    assert len(cells) == 8
-    assert [(plan, batch, dtype) for _, plan, batch, dtype in cells][:3] == [
-        ("nothing", 1, "float32"),
-        ("nothing", 1, "bfloat16"),
-        ("nothing", 8, "float32"),
+    matrix = load_matrix(write(tmp_path, text))
+    assert matrix.plans == ("nothing", "a.toml")
+    assert [row.title for row in matrix.rows()] == [
+        "nets:mlp/1/float32",
+        "nets:mlp/1/bfloat16",
+        "nets:mlp/8/float32",
+        "nets:mlp/8/bfloat16",
     ]
 
 

@@ -1,7 +1,6 @@
-"""The matrix of `hotloop bench`: models by plans by batch sizes by dtypes, read from TOML."""
+"""The matrix of `hotloop bench` and `hotloop guard`: models by plans by batch sizes by dtypes, read from TOML."""
 
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -70,6 +69,21 @@ class ModelConfig(_Section):
         return self.name or self.model
 
 
+class MatrixRow(BaseModel):
+    """One model with one batch size and one dtype; under which plan is not part of it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model: ModelConfig
+    batch: int
+    dtype: Dtype
+
+    @property
+    def title(self) -> str:
+        """The name by which `matrix.toml:NAME` finds it."""
+        return f"{self.model.title}/{self.batch}/{self.dtype}"
+
+
 class Matrix(_Section):
     """Every model under every plan, with every batch size and dtype.
 
@@ -105,13 +119,14 @@ class Matrix(_Section):
                 raise ValueError(f"{what} has the same twice: {', '.join(map(str, values))}; {advice}")
         return self
 
-    def cells(self) -> Iterator[tuple[ModelConfig, str, int, Dtype]]:
-        """Model, plan, batch size and dtype of each row, in the order of the file."""
-        for model in self.model:
-            for plan in self.plans:
-                for batch in self.batch:
-                    for dtype in self.dtype:
-                        yield model, plan, batch, dtype
+    def rows(self) -> list[MatrixRow]:
+        """What is trained, in the order of the file; each row runs under every plan."""
+        return [
+            MatrixRow(model=model, batch=batch, dtype=dtype)
+            for model in self.model
+            for batch in self.batch
+            for dtype in self.dtype
+        ]
 
 
 def load_matrix(path: Path) -> Matrix:
@@ -122,7 +137,7 @@ def load_matrix(path: Path) -> Matrix:
         raise MatrixError(f"cannot read matrix {path}: {error.strerror}; give the path of a TOML file") from error
     except ValidationError as error:
         lines = [_explained(problem["loc"], problem) for problem in error.errors()]
-        raise MatrixError(f"{path} is no matrix of hotloop bench:\n  " + "\n  ".join(lines)) from error
+        raise MatrixError(f"{path} is no matrix:\n  " + "\n  ".join(lines)) from error
     except ValueError as error:
         raise MatrixError(f"{path} is no TOML: {error}; correct the file") from error
 

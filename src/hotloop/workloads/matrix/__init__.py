@@ -1,0 +1,1 @@
+"""Models by batch sizes by dtypes, read from a TOML file; each row trains as a recipe."""
