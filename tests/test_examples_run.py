@@ -1,6 +1,10 @@
-"""Each example and each script of the survival list runs by itself, under plain python and under runpy."""
+"""Each example and each script of the survival list runs by itself, under plain python and under runpy.
+
+By default in processes that are forked from one that has imported torch; each in a process of its own is `slow`.
+"""
 
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -8,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from benchmarks.verify.forked import forked_output, preload
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = ROOT / "tests" / "scripts"
@@ -123,13 +129,24 @@ def check(case: Case, folder: Path, *launcher: str) -> None:
     assert case.prints in printed, printed[-3000:]
 
 
-@pytest.mark.parametrize("case", EXAMPLES, ids=names)
-def test_an_example_runs(case: Case, tmp_path: Path) -> None:
-    check(case, tmp_path)
-
-
-@pytest.mark.parametrize("case", ENDING, ids=names)
+@pytest.mark.parametrize("case", [*EXAMPLES, *ENDING], ids=names)
 def test_a_script_ends_as_it_should(case: Case, tmp_path: Path) -> None:
+    preload()
+
+    def start() -> None:
+        sys.argv = [str(case.path), *case.arguments.split()]
+        sys.path.insert(0, str(case.path.parent))
+        os.environ.update(environment())
+        runpy.run_path(str(case.path), run_name="__main__")
+
+    code, printed = forked_output(start, folder=case.folder or tmp_path, arguments=())
+    assert code == case.code, printed[-3000:]
+    assert case.prints in printed, printed[-3000:]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", [*EXAMPLES, *ENDING], ids=names)
+def test_a_script_runs_under_python(case: Case, tmp_path: Path) -> None:
     check(case, tmp_path)
 
 

@@ -166,15 +166,19 @@ def _unwrap_steps() -> None:
 
 def run_forked(target: Callable[[], None], *, folder: Path, arguments: Sequence[str]) -> str | None:
     """Run `target` in a child that stands in `folder`, with these arguments; what it wrote last where it failed."""
+    code, printed = forked_output(target, folder=folder, arguments=arguments)
+    return None if code == 0 else printed[-1500:] or f"exit code {code}"
+
+
+def forked_output(target: Callable[[], None], *, folder: Path, arguments: Sequence[str]) -> tuple[int, str]:
+    """The same: the exit code (negative for a signal), and all that the child wrote."""
     with tempfile.TemporaryFile(mode="w+b") as log:
         pid = os.fork()
         if not pid:
             _run_and_leave(target, folder, arguments, log.fileno())
         _, status = os.waitpid(pid, 0)
-        if status == 0:
-            return None
         log.seek(0)
-        return log.read().decode(errors="replace")[-1500:] or f"status {status}"
+        return os.waitstatus_to_exitcode(status), log.read().decode(errors="replace")
 
 
 def _run_and_leave(target: Callable[[], None], folder: Path, arguments: Sequence[str], log: int) -> NoReturn:
@@ -182,12 +186,14 @@ def _run_and_leave(target: Callable[[], None], folder: Path, arguments: Sequence
     try:
         os.dup2(log, 1)
         os.dup2(log, 2)
+        # pytest puts others in their place
+        sys.stdout, sys.stderr = (open(place, "w", buffering=1, closefd=False) for place in (1, 2))  # noqa: SIM115
         os.chdir(folder)
         sys.argv = ["program", *arguments]
         target()
         status = 0
     except SystemExit as leave:
-        status = int(bool(leave.code))
+        status = leave.code if isinstance(leave.code, int) else int(leave.code is not None)
     except BaseException:  # noqa: BLE001  # whatever it is, it is what is looked for
         traceback.print_exc()
     finally:
