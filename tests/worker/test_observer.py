@@ -86,6 +86,26 @@ for _ in range(6): optimizer.step(closure)
     assert all(norm > 0 for norm in seen.optimizers[0].gradients[0])
 
 
+def test_gradients_of_a_closure_are_read_before_the_step_changes_them(observe):
+    """SGD with Nesterov's momentum adds it to the gradients in place where it takes all tensors at once."""
+    text = (
+        START
+        + """
+net, data = nn.Linear(3, 2), torch.randn(4, 3)
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.8, nesterov=True, foreach=FOREACH)
+def closure():
+    optimizer.zero_grad()
+    loss = net(data).square().mean()
+    loss.backward()
+    return loss
+for _ in range(6): optimizer.step(closure=closure)
+"""
+    )
+    plain, foreach = (observe(text.replace("FOREACH", value)).optimizers[0] for value in ("False", "True"))
+    assert plain.gradients == foreach.gradients
+    assert plain.updates == foreach.updates
+
+
 def test_watching_changes_no_loss(observe):
     text = START + "net = nn.Sequential(nn.Linear(3, 2), nn.Dropout(0.5))\n"
     text += "optimizers = [torch.optim.SGD(net.parameters(), lr=0.1)]" + LOOP

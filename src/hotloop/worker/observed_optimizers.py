@@ -1,5 +1,6 @@
 """Follows every optimizer that steps, at its own steps: gradients, updates and settings of the tensors it holds."""
 
+import functools
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -61,10 +62,14 @@ class ObservedOptimizers:
         record.begin(optimizer)
         record.read_gradients(optimizer)
 
-    def after(self, optimizer: Optimizer, *, has_closure: bool) -> None:
-        """A step has ended; one with a closure has computed its gradients itself."""
+    def computed(self, optimizer: Optimizer) -> None:
+        """The closure of a step has computed gradients, which the rest of the step may change in place."""
+        self._record(optimizer).read_gradients(optimizer)
+
+    def after(self, optimizer: Optimizer, *, has_begun: bool = True) -> None:
+        """A step has ended; of one that was not seen to begin the gradients are read now."""
         record = self._record(optimizer)
-        if has_closure or not record.has_gradients:
+        if not (has_begun and record.has_gradients):
             record.read_gradients(optimizer)
         record.end(optimizer)
         self._settings.add(record.steps, group_settings(record.title, optimizer))
@@ -201,12 +206,27 @@ def hook_steps(observed: ObservedOptimizers, fail: Fail) -> None:
         ours = next((number for number, hook in hooks.items() if hook is read), None)
         hooks.move_to_end(optimizer.register_step_pre_hook(read).id if ours is None else ours)
 
-    def read(optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
+    def read(optimizer: Optimizer, args: Any, kwargs: Any) -> Any:
         contained(observed.before, fail)(optimizer)
+        if not any(map(callable, (*args[1:], *kwargs.values()))):
+            return None
 
-    def finish(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        has_closure = any(map(callable, (*args[1:], *kwargs.values())))
-        contained(observed.after, fail)(optimizer, has_closure=has_closure)
+        def seen(value: Any) -> Any:
+            return reading(value, optimizer) if callable(value) else value
+
+        return (args[0], *map(seen, args[1:])), {name: seen(value) for name, value in kwargs.items()}
+
+    def reading(closure: Callable[..., Any], optimizer: Optimizer) -> Callable[..., Any]:
+        @functools.wraps(closure)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            loss = closure(*args, **kwargs)
+            contained(observed.computed, fail)(optimizer)
+            return loss
+
+        return call
+
+    def finish(optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
+        contained(observed.after, fail)(optimizer)
 
     for hook in (keep_last, read, finish):
         hook._torchdynamo_disable = True  # pyright: ignore[reportFunctionMemberAccess]  # a compiled optimizer.step must not trace it

@@ -79,7 +79,7 @@ class ObservedProgram:
         """The leading optimizer has made a step."""
         self.steps += 1
         if not self._steps_are_hooked:
-            self._optimizers.after(optimizer, has_closure=True)
+            self._optimizers.after(optimizer, has_begun=False)
         self._name_tensors()
         self._buffers.advance(self._roots, self._updated())
         self._module_settings.add(self.steps, module_settings(self._roots))
