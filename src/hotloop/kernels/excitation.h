@@ -17,16 +17,16 @@ struct Bf16 {
 
 // As wide as the machine's registers: of wider vectors the compiler takes comparisons apart into single values.
 #if defined(__AVX512BW__)
-#define HOTLOOP_LANES 16
+#define HOTLOOP_WIDTH 16
 #elif defined(__AVX2__)
-#define HOTLOOP_LANES 8
+#define HOTLOOP_WIDTH 8
 #else
-#define HOTLOOP_LANES 4
+#define HOTLOOP_WIDTH 4
 #endif
-constexpr int64_t kLanes = HOTLOOP_LANES;
-typedef float Lanes __attribute__((vector_size(4 * HOTLOOP_LANES), aligned(4), may_alias));
-typedef uint32_t Words __attribute__((vector_size(4 * HOTLOOP_LANES), aligned(4), may_alias));
-typedef uint16_t Halves __attribute__((vector_size(2 * HOTLOOP_LANES), aligned(2), may_alias));
+constexpr int64_t kLanes = HOTLOOP_WIDTH;
+typedef float Lanes __attribute__((vector_size(4 * HOTLOOP_WIDTH), aligned(4), may_alias));
+typedef uint32_t Words __attribute__((vector_size(4 * HOTLOOP_WIDTH), aligned(4), may_alias));
+typedef uint16_t Halves __attribute__((vector_size(2 * HOTLOOP_WIDTH), aligned(2), may_alias));
 
 HOTLOOP_INLINE Lanes load(const float* at) { return *reinterpret_cast<const Lanes*>(at); }
 HOTLOOP_INLINE void store(float* at, Lanes value) { *reinterpret_cast<Lanes*>(at) = value; }
