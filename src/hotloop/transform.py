@@ -55,8 +55,8 @@ class OptimizerSite:
 class Transform(Protocol):
     """One change: a dataclass whose fields are its options in a plan. `TransformBase` has a default for most members.
 
-    Four more members are optional, and are read by the functions of the same names: `affects_phases`, `compiles`,
-    `changes_settings` and `short_name`.
+    Five more members are optional, and are read by the functions of the same names: `affects_phases`, `compiles`,
+    `saves_memory`, `changes_settings` and `short_name`.
     """
 
     @property
@@ -111,6 +111,7 @@ class TransformBase(ABC):
     roundoff: ClassVar[float] = 0.0
     affects_phases: ClassVar[tuple[str, ...] | None] = None
     compiles: ClassVar[bool] = False
+    saves_memory: ClassVar[bool] = False
     changes_settings: ClassVar[tuple[str, ...]] = ()
     _annotations: ClassVar[Mapping[str, Any]]
 
@@ -158,6 +159,11 @@ def affects_phases(transform: Transform | type[Transform]) -> tuple[str, ...] | 
 def compiles(transform: Transform | type[Transform]) -> bool:
     """Whether the first step under it waits for a compiler."""
     return getattr(transform, "compiles", False)
+
+
+def saves_memory(transform: Transform | type[Transform]) -> bool:
+    """Whether it lowers the peak of memory and costs time for it, so that it is tried where it is asked for."""
+    return getattr(transform, "saves_memory", False)
 
 
 def changes_settings(transform: Transform) -> tuple[str, ...]:

@@ -1,9 +1,19 @@
 """torch.compile on root modules, in place."""
 
+import copy
+
 import pytest
 import torch
+import torch._functorch.config
+from torch import nn
 
+from hotloop.compile.root_call import instead_of_call
+from hotloop.errors import PlanError
+from hotloop.transform import Plan
 from hotloop.transforms.compile import Compile
+
+# Dynamo looks at the gradients of its inputs and hides torch's warning; where warnings are errors it cannot.
+pytestmark = pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
 
 
 def test_compile_keeps_the_keys_of_the_state(under, mlp):
@@ -26,3 +36,54 @@ def test_compile_leaves_a_program_alone_that_compiles_itself(under, mlp, compile
         called(torch.randn(3, 4))
     assert started.applied["compile"] == 0
     assert "already compiles" in started.refused["compile"]
+
+
+@pytest.fixture
+def tower() -> nn.Sequential:
+    torch.manual_seed(0)
+    blocks = [nn.Sequential(nn.Linear(4, 4), nn.ReLU()) for _ in range(3)]
+    return nn.Sequential(nn.Linear(4, 4), *blocks, nn.Linear(4, 2))
+
+
+@pytest.mark.parametrize("layers", ["repeated", "1, 2", "?", "4:default"])
+def test_layers_alone_train_as_eager_does_and_keep_the_keys(under, tower, layers):
+    plain, x = copy.deepcopy(tower), torch.randn(3, 4)
+    wanted = torch.autograd.grad(plain(x).sum(), list(plain.parameters()))
+    started, hooks = under(Compile(backend="aot_eager", layers=layers))
+    with hooks:
+        got = torch.autograd.grad(tower(x).sum(), list(tower.parameters()))
+    torch.testing.assert_close(got, wanted)
+    assert started.applied["compile"] == 1
+    assert list(tower.state_dict()) == list(plain.state_dict())
+    started.plan.transforms[0].confirm()
+
+
+def test_a_model_without_repeated_blocks_is_refused(under, mlp):
+    started, hooks = under(Compile(backend="eager", layers="repeated"))
+    with hooks:
+        mlp(torch.randn(3, 4))
+    assert "no block of layers is there 3 times" in started.refused["compile"]
+
+
+def test_a_name_that_no_layer_has_compiles_nothing_at_all(under, tower):
+    started, hooks = under(Compile(backend="eager", layers="1, tail"))
+    with hooks:
+        tower(torch.randn(3, 4))
+        assert all(instead_of_call(block) is None for block in tower)
+    assert "named 'tail'" in started.refused["compile"]
+
+
+@pytest.mark.parametrize("layers", ["", "a,", ":default", "head:fast"])
+def test_layers_that_name_none_or_no_mode_are_refused(layers):
+    with pytest.raises(PlanError, match=r"names such as 'blocks\.\*'"):
+        Plan.from_data([{"name": "compile", "layers": layers}])
+
+
+def test_a_memory_budget_is_a_share_and_is_set_for_the_process(under, mlp, monkeypatch):
+    with pytest.raises(PlanError, match=r"a share from 0 to 1, got 1\.5"):
+        Plan.from_data([{"name": "compile", "memory_budget": 1.5}])
+    monkeypatch.setattr(torch._functorch.config, "activation_memory_budget", 1.0)
+    _, hooks = under(Compile(backend="aot_eager", memory_budget=0.5))
+    with hooks:
+        mlp(torch.randn(3, 4)).sum().backward()
+    assert torch._functorch.config.activation_memory_budget == 0.5

@@ -37,7 +37,10 @@ def test_what_compiles_comes_last(script, cpu_machine):
 def test_other_ways_to_compile_are_kept_for_the_end(script, cpu_machine):
     found = find_candidates(cpu_machine, script)
     assert [change.mode for change in found.compiling] == ["default"]
-    assert [change.mode for change in found.variants] == ["max-autotune"]
+    assert [(change.layers, change.mode) for change in found.variants] == [
+        ("repeated", "default"),
+        (None, "max-autotune"),
+    ]
 
 
 def test_only_a_recipe_can_have_its_step_captured(cpu_machine, tmp_path):
@@ -49,7 +52,9 @@ def test_every_registered_transform_is_offered_somewhere(cpu_machine, tmp_path):
     machines = (cpu_machine, replace(cpu_machine, gpus=("Example GPU",)))
     found = [find_candidates(machine, Recipe(target="convnet", folder=tmp_path)) for machine in machines]
     offered = {change.name for each in found for change in (*each.launch, *each.cheap, *each.compiling)}
-    assert offered == set(registry.names("transforms"))
+    asked = find_candidates(cpu_machine, Recipe(target="convnet", folder=tmp_path), only=("checkpointing",))
+    assert offered == set(registry.names("transforms")) - {"checkpointing"}
+    assert names(asked.cheap) == ["checkpointing"]
 
 
 def test_only_what_was_asked_for_is_tried(script, cpu_machine):

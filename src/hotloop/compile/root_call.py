@@ -142,6 +142,11 @@ def call_compiled(module: nn.Module, call: Call) -> None:
     put_instead_of_call(module, PlannedCall(compiled, _planned_call(module).around))
 
 
+def own_compiled(own: Any) -> bool:
+    """Whether what `instead_of_call` gave is a compiled call, or holds one, of the program or of a plan."""
+    return own is not None and (not isinstance(own, InsteadOfCall) or own.compiled is not None)
+
+
 def is_compiled_by_program(module: nn.Module) -> bool:
     """Whether the program itself has called `module.compile()`."""
     own = instead_of_call(module)

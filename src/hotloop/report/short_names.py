@@ -13,6 +13,7 @@ from hotloop.trial import Trial
 _SHORT: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "allocator": ("{library}", {}),
     "autocast": ("{dtype}", {}),
+    "checkpointing": ("checkpointing", {"every": "1", "keep": "nothing"}),
     "compile": ("compile", {"mode": "default"}),
     "data_loading": ("loader {workers} workers", {"prefetch": "2", "pin_memory": "False"}),
     "fused_optimizer": ("{implementation} optimizer", {}),

@@ -1,26 +1,36 @@
-"""torch.compile on the root modules, in place."""
+"""torch.compile on the root modules, or on layers of them, in place."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
 from hotloop.errors import NotApplicable
 from hotloop.measurement import Environment
+from hotloop.option import AtLeast
 from hotloop.transform import Stage, TransformBase
 
 if TYPE_CHECKING:
     from torch import nn
 
 
+Mode = Literal["default", "reduce-overhead", "max-autotune"]
+REPEATED = "repeated"
+
+
 class Compile(TransformBase):
     """Compiles each root module in place, so that the keys of its state_dict stay as they are.
 
     Random numbers inside compiled code come from another stream. A first call that fails propagates: nothing falls
-    back to eager.
+    back to eager. With `layers`, these are compiled in place of the whole: "repeated" is the block that repeats in the
+    model, compiled once for all of its copies; else names, comma separated, each with a mode of its own where one is
+    given: "blocks.*, policy_head:max-autotune". `memory_budget` is the share of the activations that the backward pass
+    may find kept, from 0 (recompute what can be) to 1; it stands for the whole process.
     """
 
-    mode: Literal["default", "reduce-overhead", "max-autotune"] = "default"
+    mode: Mode = "default"
     dynamic: bool | None = None
     backend: str | None = None
+    layers: str | None = None
+    memory_budget: Annotated[float, AtLeast(0)] | None = None
 
     name = "compile"
     stage = Stage.MODULE
@@ -28,40 +38,54 @@ class Compile(TransformBase):
     compiles = True
     roundoff = 2.0**-24
 
+    def __post_init__(self) -> None:
+        """Raise ValueError for an option that is not allowed."""
+        super().__post_init__()
+        self._modes()
+        if self.memory_budget is not None and self.memory_budget > 1:
+            raise ValueError(f"memory_budget: Input should be a share from 0 to 1, got {self.memory_budget}")
+
     @property
     def short_name(self) -> str:
         """A few words for tables: what is not the default."""
         shapes = {None: None, True: "dynamic", False: "static"}[self.dynamic]
         mode = None if self.mode == "default" else self.mode
-        return " ".join(filter(None, ["compile", mode, self.backend, shapes]))
+        part = {None: None, REPEATED: "blocks"}.get(self.layers, "layers")
+        budget = None if self.memory_budget is None else f"{self.memory_budget:.0%} kept"
+        return " ".join(filter(None, ["compile", part, mode, self.backend, shapes, budget]))
 
     @classmethod
     def candidates(cls, environment: Environment) -> tuple[Self, ...]:
-        """The default first; then autotuning, and on CUDA CUDA graphs."""
+        """The default first; then on CUDA CUDA graphs, repeated blocks alone, and autotuning."""
         graphs = (cls(mode="reduce-overhead"),) if environment.has_cuda else ()
-        return (cls(), *graphs, cls(mode="max-autotune"))
+        return (cls(), *graphs, cls(layers=REPEATED), cls(mode="max-autotune"))
 
     def check(self, environment: Environment) -> None:
         """Inductor builds C++ on the CPU; CUDA graphs need CUDA."""
-        if self.mode == "reduce-overhead" and not environment.has_cuda:
+        if "reduce-overhead" in self._modes().values() and not environment.has_cuda:
             raise NotApplicable("reduce-overhead records CUDA graphs, and there is no CUDA device here")
         if not environment.compiler and not environment.has_cuda and self.backend is None:
             raise NotApplicable("inductor needs a C++ compiler on the CPU and none was found; install g++ or clang++")
 
     def apply(self, site: "nn.Module") -> None:
-        """Compile one root; the work happens at its first call."""
+        """Compile one root, or layers of it; the work happens at their first call."""
         import torch
         from torch._dynamo.eval_frame import OptimizedModule
+        from torch._functorch import config
 
         from hotloop.compile.root_call import call_compiled, is_compiled_by_program
 
         compiled = [m for m in site.modules() if isinstance(m, OptimizedModule) or is_compiled_by_program(m)]
         if compiled:
             raise NotApplicable(f"the program already compiles {type(compiled[0]).__name__}")
-        how = {"mode": self.mode} if self.backend is None else {"backend": self.backend}
+        if self.memory_budget is not None:
+            config.activation_memory_budget = self.memory_budget  # read when a graph is compiled, at a first call
+        if self.layers is not None:
+            self._compile_layers(site)
+            return
         # What site.compile() does, with a frame of ours around it: Dynamo skips frames of torch's own files, and
         # with them every model that is a plain nn.Sequential.
-        call_compiled(site, torch.compile(_inlined(site._call_impl), dynamic=self.dynamic, **how))  # pyright: ignore[reportPrivateUsage, reportCallIssue, reportArgumentType]
+        call_compiled(site, torch.compile(_inlined(site._call_impl), **self._how(self.mode)))  # pyright: ignore[reportPrivateUsage]
 
     def confirm(self) -> None:
         """Dynamo must have compiled at least one graph."""
@@ -69,6 +93,36 @@ class Compile(TransformBase):
 
         if not counters["stats"]["unique_graphs"]:
             raise NotApplicable("nothing was compiled: no compiled module was called, or Dynamo skipped its frame")
+
+    def _compile_layers(self, site: "nn.Module") -> None:
+        from hotloop.compile.blocks import compile_each, named_layers, repeated_blocks
+
+        if self.layers == REPEATED:
+            compile_each(repeated_blocks(site), self._how(self.mode))
+            return
+        found = {name: named_layers(site, name) for name in self._modes()}  # all are there, or none is compiled
+        for name, mode in self._modes().items():
+            compile_each(found[name], self._how(mode))
+
+    def _how(self, mode: Mode) -> dict[str, Any]:
+        how = {"mode": mode} if self.backend is None else {"backend": self.backend}
+        return {**how, "dynamic": self.dynamic}
+
+    def _modes(self) -> dict[str, Mode]:
+        """The mode of each name in `layers`; that of all where there are none."""
+        if self.layers is None:
+            return {"": self.mode}
+        found: dict[str, Mode] = {}
+        for part in self.layers.split(","):
+            name, _, given = (text.strip() for text in part.partition(":"))
+            modes = [mode for mode in get_args(Mode) if mode == (given or self.mode)]
+            if not name or not modes:
+                raise ValueError(
+                    f"layers: Input should be {REPEATED!r}, or names such as 'blocks.*' or 'head:max-autotune', comma "
+                    f"separated, with a mode of {', '.join(get_args(Mode))}; got {self.layers!r}"
+                )
+            found[name] = modes[0]
+        return found
 
 
 def _inlined(call: Callable[..., Any]) -> Callable[..., Any]:

@@ -8,7 +8,7 @@ from hotloop.compare.comparison import MARGIN
 from hotloop.errors import PlanError
 from hotloop.measurement import Environment
 from hotloop.proof.amdahl import AmdahlLimits
-from hotloop.transform import Stage, Transform, compiles
+from hotloop.transform import Stage, Transform, compiles, saves_memory
 from hotloop.workload import Recipe, Workload
 
 # Expected gain first (geometric means over ten models on the CPU); an unknown transform comes after these.
@@ -47,6 +47,8 @@ def find_candidates(
 ) -> Candidates:
     """All option sets that registered transforms offer here, less those not asked for.
 
+    What saves memory and costs time is there only where `only` names it.
+
     In each tier those come first that could win most by the diagnosis, then those without a limit in the order of their
     expected gain, and last those that by the diagnosis could not win enough for a claim.
     Raises PlanError for a name in `only` or `skip` that nothing is registered under.
@@ -55,6 +57,7 @@ def find_candidates(
     wanted = [name for name in known if (not only or name in only) and name not in skip]
     chosen = sorted(wanted, key=lambda name: _rank(name, limits or AmdahlLimits()))
     offered = [c for name in chosen for c in registry.load("transforms", name).candidates(environment)]
+    offered = [c for c in offered if c.name in only or not saves_memory(c)]
     possible = [c for c in offered if c.stage is not Stage.STEP or isinstance(workload, Recipe)]
     compiling = [c for c in possible if compiles(c)]
     first = {c.name: c for c in reversed(compiling)}

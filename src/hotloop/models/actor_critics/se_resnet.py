@@ -1,11 +1,12 @@
 """The tower with several heads: policy planes, win/draw/loss, and score."""
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from hotloop.kernels import squeeze_excitation
 from hotloop.models.policy.actor_critic import ActorCritic
 from hotloop.option import AtLeast
 
@@ -89,13 +90,21 @@ class PooledBlock(nn.Module):
         )
         self.conv2 = nn.Conv2d(width, width, 3, padding=1)
         self.norm2 = nn.BatchNorm2d(width)
-        self.excite = nn.Sequential(nn.Linear(width, squeezed), nn.ReLU(), nn.Linear(squeezed, 2 * width))
+        self.excite = ScaleAndShift(nn.Linear(width, squeezed), nn.ReLU(), nn.Linear(squeezed, 2 * width))
 
     def forward(self, x: Tensor) -> Tensor:
         inner = self.norm1(self.conv1(x)).relu() + self.pool_bias(_pooled(x))[:, :, None, None]
-        outer = self.norm2(self.conv2(inner))
-        scale, shift = self.excite(outer.mean(dim=(2, 3)))[:, :, None, None].chunk(2, dim=1)
-        return (outer * scale.sigmoid() + shift + x).relu()
+        return self.excite(self.norm2(self.conv2(inner)), x)
+
+
+class ScaleAndShift(nn.Sequential):
+    """Scales and shifts each channel by what two layers make of all channels' means; adds the residual, then ReLU."""
+
+    def forward(self, y: Tensor, residual: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        first: Any = self[0]
+        second: Any = self[2]
+        squeeze, excite = (first.weight, first.bias), (second.weight, second.bias)
+        return squeeze_excitation(y, residual, squeeze, excite, with_shift=True)
 
 
 def _pooled(x: Tensor) -> Tensor:

@@ -2,11 +2,16 @@
 
 from torch import Tensor, nn
 
+from hotloop.kernels import squeeze_excitation
+
 _SQUARES = 81
 
 
 class SqueezeExcitation(nn.Module):
-    """Scales each channel by a gate in (0, 1) that is made of all channels' means. Source: Hu et al. 2018."""
+    """Scales each channel by a gate in (0, 1) that is made of all channels' means; adds the residual, then ReLU.
+
+    Source: Hu et al. 2018.
+    """
 
     def __init__(self, channels: int, ratio: float) -> None:
         super().__init__()
@@ -14,9 +19,18 @@ class SqueezeExcitation(nn.Module):
         self.reduce = nn.Conv2d(channels, hidden, 1)
         self.expand = nn.Conv2d(hidden, channels, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        means = x.mean(dim=(2, 3), keepdim=True)
-        return x * self.expand(self.reduce(means).relu()).sigmoid()
+    def forward(self, y: Tensor, residual: Tensor) -> Tensor:
+        reduce, expand = self.reduce, self.expand
+        assert reduce.bias is not None
+        assert expand.bias is not None
+        return squeeze_excitation(y, residual, (reduce.weight, reduce.bias), (expand.weight, expand.bias))
+
+
+class _Residual(nn.Module):
+    """Adds the residual, then ReLU."""
+
+    def forward(self, y: Tensor, residual: Tensor) -> Tensor:
+        return (y + residual).relu()
 
 
 class TowerBlock(nn.Module):
@@ -28,11 +42,11 @@ class TowerBlock(nn.Module):
         self.norm1 = nn.BatchNorm2d(width)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1)
         self.norm2 = nn.BatchNorm2d(width)
-        self.excite = SqueezeExcitation(width, se_ratio) if se_ratio else nn.Identity()
+        self.excite = SqueezeExcitation(width, se_ratio) if se_ratio else _Residual()
 
     def forward(self, x: Tensor) -> Tensor:
         inner = self.norm1(self.conv1(x)).relu()
-        return (self.excite(self.norm2(self.conv2(inner))) + x).relu()
+        return self.excite(self.norm2(self.conv2(inner)), x)
 
 
 class BoardHead(nn.Module):
