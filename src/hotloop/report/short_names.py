@@ -14,7 +14,7 @@ _SHORT: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "allocator": ("{library}", {}),
     "autocast": ("{dtype}", {}),
     "compile": ("compile", {"mode": "default"}),
-    "data_loading": ("loader {workers} workers", {"prefetch": "2", "pin_memory": "False"}),
+    "data_loading": ("loader {workers} workers", {"prefetch": "2", "pin_memory": "False", "persistent": "False"}),
     "fused_optimizer": ("{implementation} optimizer", {}),
     "math_attention": ("math_attention", {"low_precision": "True"}),
     "matmul_precision": ("matmul {precision}", {}),
