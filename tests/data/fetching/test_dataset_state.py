@@ -93,7 +93,10 @@ def test_the_state_of_a_subset_is_that_of_its_data_set_too():
     subset = Subset(data, [1])
     before = state_of(subset)
     data.number = 2
-    assert changed(before, state_of(subset)) == "dataset"
+    assert changed(before, state_of(subset)) == "dataset.number"
+    before = state_of(subset)
+    data.file = io.BytesIO()
+    assert changed(before, state_of(subset)) is None
 
 
 def test_reading_a_state_draws_nothing_and_changes_nothing():

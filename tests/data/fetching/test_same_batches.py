@@ -43,7 +43,7 @@ def test_a_batch_is_the_same_as_a_copy_of_it(batch):
         (1, True, "int in place of a bool"),
         (1.0, 2.0, "1.0 in place of 2.0"),
         ("a", "b", "'a' in place of 'b'"),
-        (np.zeros(2), np.zeros(2, dtype="f4"), "another array"),
+        (np.zeros(2), np.zeros(2, dtype="f4"), "in place of array"),
         (object(), object(), "cannot be compared"),
     ],
 )

@@ -27,12 +27,18 @@ _PLAIN = (bool, int, float, complex, str, bytes)
 
 
 def state_of(dataset: Any) -> dict[str, str]:
-    """A digest for each attribute of the data set that is not None, and one for the globals that its reading names.
+    """A digest for each attribute of the data set, and of one that it wraps, that is not None; and one for globals.
 
     Equal in processes that are forked from one another as long as nothing changes.
     """
-    found = {name: _hashed(value) for name, value in _attributes(dataset) if value is not None}
-    kinds = [type(one) for one in _nested(dataset)]
+    nested = list(_nested(dataset))
+    found = {
+        "dataset." * depth + name: _hashed(value)
+        for depth, one in enumerate(nested)
+        for name, value in _attributes(one)
+        if value is not None and not (depth + 1 < len(nested) and value is nested[depth + 1])
+    }
+    kinds = [type(one) for one in nested]
     own = [part for kind in kinds for part in vars(kind).values() if isinstance(part, FunctionType)]
     found["globals"] = _hashed(own)
     return found
@@ -105,22 +111,23 @@ class _Walk:
 
     def take(self, value: Any, depth: int) -> None:
         """Add one value and what it holds."""
-        self._add(type(value).__qualname__)
         if isinstance(value, _PLAIN):
-            self._add(repr(value))
+            self._add(f"{type(value).__qualname__} {value!r}")
         elif value is not None and len(self._seen) < _MOST and depth < _DEEPEST and id(value) not in self._seen:
             self._seen[id(value)] = value
             self._take_object(value, depth + 1)
 
     def _take_object(self, value: Any, depth: int) -> None:
+        kind = type(value).__qualname__
         if isinstance(value, Tensor):
             self._tensor(value)
         elif _numpy is not None and isinstance(value, (_numpy.ndarray, _numpy.generic)):
             self._array(_numpy.asarray(value))
         elif isinstance(value, (list, tuple)):
+            self._add(kind)
             self._items(value, depth)
         elif isinstance(value, Mapping):
-            self._add(str(len(value)))
+            self._add(f"{kind} {len(value)}")
             self._items([part for item in itertools.islice(value.items(), _FEW) for part in item], depth)
         elif isinstance(value, (set, frozenset)):
             self._items(sorted(map(repr, value)) if len(value) <= _FEW else [len(value)], depth)
@@ -128,8 +135,9 @@ class _Walk:
             self._add(state)
         elif isinstance(value, (ctypes._SimpleCData, ctypes.Array)):  # pyright: ignore[reportPrivateUsage]
             self._add(bytes(value))
-        else:
-            self._items(list(_parts(value)), depth)
+        elif parts := list(_parts(value)):  # what has none is like None: it may be opened on first use
+            self._add(kind)
+            self._items(parts, depth)
 
     def _items(self, values: Any, depth: int) -> None:
         """All of a few, or some of many."""
