@@ -10,13 +10,13 @@ _FIRST = 8
 _ONE_IN = 256
 
 
-class Schedule:
+class ComparisonSchedule:
     """Whether every batch is compared: in a run that is watched to verify a plan."""
 
     is_watched = False
 
 
-schedule = Schedule()
+schedule = ComparisonSchedule()
 
 
 def compare_every_batch() -> None:
