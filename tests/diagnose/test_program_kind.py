@@ -98,8 +98,4 @@ BUILT = {
 def test_a_program_that_is_built_to_be_of_one_kind_is_found_to_be_so(diagnosed, name):
     found = diagnosed(PROGRAMS / "kinds.py", name).kind
     assert found["kind"] == BUILT[name], found
-    assert name not in ("storage", "decoding") or next(iter(found["inside"])) in (
-        "storage",
-        "computing samples",
-        "queueing",
-    )
+    assert name not in ("storage", "decoding") or next(iter(found["inside"])) == name

@@ -13,6 +13,7 @@ from hotloop.trial import Trial
 _SHORT: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "allocator": ("{library}", {}),
     "autocast": ("{dtype}", {}),
+    "cached_samples": ("cached samples {memory_mib} MiB", {"file_mib": "4096"}),
     "compile": ("compile", {"mode": "default"}),
     "data_loading": ("loader {workers} workers", {"prefetch": "2", "pin_memory": "False", "persistent": "False"}),
     "fused_optimizer": ("{implementation} optimizer", {}),

@@ -42,7 +42,7 @@ class DataLoading(TransformBase):
         most, pins = min(4, free), environment.has_cuda
         counts = sorted({1, most}, reverse=True)
         workers = tuple(cls(workers=count, pin_memory=pins) for count in counts)
-        return (*workers, cls(workers=most, pin_memory=pins, persistent=True), cls(workers=0, pin_memory=pins))
+        return (*workers, cls(workers=most, persistent=True), cls(workers=0, pin_memory=pins))
 
     def check(self, environment: Environment) -> None:
         """Workers need cores of their own; pinned memory needs CUDA."""

@@ -24,7 +24,7 @@ class Slow(Dataset):
         return self.x[i]
 
 
-def fetch():
+def read_block():
     time.sleep(0.001)
 
 
@@ -68,7 +68,7 @@ class Python(nn.Module):
 
 
 KINDS = {
-    "storage": (nn.Linear(16, 4), lambda: DataLoader(Slow(fetch), batch_size=16)),
+    "storage": (nn.Linear(16, 4), lambda: DataLoader(Slow(read_block), batch_size=16)),
     "decoding": (nn.Linear(16, 4), lambda: DataLoader(Slow(decode), batch_size=8, num_workers=1)),
     "small": (Many(), lambda: [torch.randn(4, 16)] * 1000),
     "python": (Python(), lambda: [torch.randn(4, 16)] * 1000),
