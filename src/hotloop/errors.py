@@ -9,6 +9,7 @@ HotloopError
  |   |- WorkloadCrashed  it raised; carries the traceback
  |   '- NeverStepped     no optimizer stepped within the time limit
  |- NonFiniteError       training met a NaN or an infinity
+ |- ChangedData          another way to fetch gave other batches than the plain one
  |- ProtectedFile        a trial tried to change a file that existed before it
  |- MeasurementError     the engine could not take the samples it needs
  |- HistoryError         a history that cannot be opened or has another schema
@@ -68,6 +69,10 @@ class NeverStepped(WorkloadError):
 
 class NonFiniteError(HotloopError):
     """Training met a loss or a gradient that is NaN or infinite; the weights are those of the last finite step."""
+
+
+class ChangedData(HotloopError):
+    """Another way to fetch from a data set gave another batch than the plain one, in a run that is watched."""
 
 
 class ProtectedFile(HotloopError):

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self, dataclass_transform, get_type_hints
+from typing import Any, ClassVar, Protocol, Self, dataclass_transform, get_type_hints, runtime_checkable
 
 from hotloop import registry
 from hotloop.errors import PlanError, RegistryError
@@ -94,6 +94,15 @@ class Transform(Protocol):
 
     def confirm(self) -> None:
         """After the warmup, in the process that trained: raise NotApplicable where nothing was in fact changed."""
+        ...
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """A transform that has more to tell of a run than how many sites it was applied to."""
+
+    def told(self) -> str:
+        """In words, for a person: what it has done in this process so far."""
         ...
 
 

@@ -126,6 +126,8 @@ COMMANDS = {
 TRANSFORMS = (
     "allocator",
     "autocast",
+    "batched_fetch",
+    "cached_samples",
     "channels_last",
     "compile",
     "cudnn_benchmark",

@@ -48,6 +48,11 @@ def test_phases_findings_and_modules_are_told_in_eighty_columns(found):
     assert lines[-1] == "Note: it was looked at with one thread."
 
 
+def test_the_first_line_says_what_the_program_is_bound_by(found, monkeypatch):
+    monkeypatch.setitem(DOCUMENT, "kind", {"message": "data-bound: 80% of a step waits for data"})
+    assert _lines(found)[0] == "This program is data-bound: 80% of a step waits for data."
+
+
 def test_no_findings_are_said_in_words():
     assert "Nothing was found that costs time." in _lines()
 

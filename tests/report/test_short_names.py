@@ -19,6 +19,8 @@ NAMES = {
         "prefetch": 4,
         "pin_memory": True,
     },
+    "loader 2 workers persistent": {"name": "data_loading", "workers": 2, "persistent": True},
+    "cached samples 512 MiB": {"name": "cached_samples", "memory_mib": 512, "file_mib": 4096},
     "tcmalloc": {"name": "allocator", "library": "tcmalloc"},
     "compile": {"name": "compile", "mode": "default", "dynamic": None},
     "compile max-autotune dynamic": {"name": "compile", "mode": "max-autotune", "dynamic": True},

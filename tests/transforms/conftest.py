@@ -4,8 +4,11 @@ from contextlib import AbstractContextManager
 import pytest
 import torch
 from torch import nn
+from torch.utils.data._utils.fetch import _MapDatasetFetcher
 
+from hotloop.data.fetching import comparisons, fetch_paths
 from hotloop.transform import Plan, Transform
+from hotloop.transforms import batched_fetch, cached_samples
 from hotloop.workloads.hooks import hooked
 from hotloop.workloads.started_plan import StartedPlan, start
 
@@ -44,3 +47,14 @@ def under() -> Iterator[Start]:
 def mlp() -> nn.Sequential:
     """A model without convolutions."""
     return nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+
+
+@pytest.fixture
+def fetching(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loaders fetch as torch does when the test begins, and when it has ended."""
+    monkeypatch.setattr(_MapDatasetFetcher, "fetch", _MapDatasetFetcher.fetch)
+    monkeypatch.setattr(fetch_paths, "paths", {})
+    monkeypatch.setattr(batched_fetch, "followed", {})
+    monkeypatch.setattr(cached_samples, "followed", {})
+    monkeypatch.setattr(cached_samples, "arenas", {})
+    monkeypatch.setattr(comparisons.schedule, "is_watched", False)

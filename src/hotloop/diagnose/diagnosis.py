@@ -19,6 +19,7 @@ class Diagnosis:
     `phases` maps each phase of an ordinary step to {"ms", "share"}; `outside` maps what comes between steps
     ("evaluation", "checkpointing", "loader_start", "start_up") to {"seconds", "share"} (start_up: no share).
     `share_by_phase` is the larger share of each phase, of ordinary steps or of all.
+    `kind` says what the program is bound by, with the share of a step behind it (`program_kind`).
     `losses` are those of all steps, NaN as None. `seen` holds each probe's own data by its name.
     """
 
@@ -31,6 +32,7 @@ class Diagnosis:
     findings: tuple[Finding, ...]
     modules: tuple[Mapping[str, Any], ...]
     environment: Environment
+    kind: Mapping[str, Any] = field(default_factory=dict[str, Any])
     seen: Mapping[str, Any] = field(default_factory=dict[str, Any])
     losses: tuple[float | None, ...] = ()
     notes: tuple[str, ...] = ()

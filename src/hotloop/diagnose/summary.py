@@ -9,6 +9,7 @@ import psutil
 from hotloop.diagnose.diagnosis import finding_data
 from hotloop.diagnose.phase_times import OUTSIDE, PHASES, PhaseTimes
 from hotloop.diagnose.probe import ProbeReport
+from hotloop.diagnose.program_kind import program_kind
 
 
 def summarize(
@@ -33,6 +34,7 @@ def summarize(
     findings = [finding for report in reports.values() for finding in report.findings]
     findings.sort(key=lambda f: (-(f.share or 0.0), f.share is None, f.code, f.path, f.line))  # the most to win first
     return {
+        "kind": program_kind(times, seen),
         "step_seconds": times.seconds,
         "steps": times.steps,
         "phases": {

@@ -22,7 +22,9 @@ def diagnosis_text(document: Mapping[str, Any], findings: Sequence[Finding], *, 
     from rich.console import Group
 
     step = f"A step takes {duration(document['step_seconds'])} (mean of {document['steps']} steps)."
-    parts: list[RenderableType] = [step, "", _phases(document), ""]
+    kind = document.get("kind")
+    first = [f"This program is {kind['message']}."] if kind else []
+    parts: list[RenderableType] = [*first, step, "", _phases(document), ""]
     parts.append(_findings(findings[:_MOST_FINDINGS], folder) if findings else "Nothing was found that costs time.")
     if len(findings) > _MOST_FINDINGS:
         parts.append(f"{len(findings) - _MOST_FINDINGS} more; --json lists all.")

@@ -14,6 +14,8 @@ from hotloop.workload import Recipe, Workload
 # Expected gain first (geometric means over ten models on the CPU); an unknown transform comes after these.
 _EXPECTED = (
     "allocator",
+    "cached_samples",
+    "batched_fetch",
     "autocast",
     "fused_optimizer",
     "channels_last",
@@ -29,12 +31,14 @@ class Candidates:
     """Tiers, screened one after another: how the process starts, cheap changes, those that compile, and their variants.
 
     `variants` are further option sets of what compiles (autotuning): they cost most and may take a kept one's place.
+    `bounded` are the names of those that by the diagnosis could not win enough for a claim, and are left out.
     """
 
     launch: tuple[Transform, ...]
     cheap: tuple[Transform, ...]
     compiling: tuple[Transform, ...]
     variants: tuple[Transform, ...] = ()
+    bounded: tuple[str, ...] = ()
 
 
 def find_candidates(
@@ -50,12 +54,14 @@ def find_candidates(
     What saves memory and costs time is there only where `only` names it.
 
     In each tier those come first that could win most by the diagnosis, then those without a limit in the order of their
-    expected gain, and last those that by the diagnosis could not win enough for a claim.
+    expected gain. What by the diagnosis could not win enough for a claim is left out, unless it is in `only`.
     Raises PlanError for a name in `only` or `skip` that nothing is registered under.
     """
     known = check_names((*only, *skip))
     wanted = [name for name in known if (not only or name in only) and name not in skip]
-    chosen = sorted(wanted, key=lambda name: _rank(name, limits or AmdahlLimits()))
+    limits = limits or AmdahlLimits()
+    bounded = tuple(name for name in wanted if name not in only and 0.0 < (limits.of((name,)) or 0.0) < 1 + MARGIN)
+    chosen = sorted((name for name in wanted if name not in bounded), key=lambda name: _rank(name, limits))
     offered = [c for name in chosen for c in registry.load("transforms", name).candidates(environment)]
     offered = [c for c in offered if c.name in only or not saves_memory(c)]
     possible = [c for c in offered if c.stage is not Stage.STEP or isinstance(workload, Recipe)]
@@ -66,6 +72,7 @@ def find_candidates(
         cheap=tuple(c for c in possible if c.stage is not Stage.LAUNCH and not compiles(c)),
         compiling=tuple(c for c in compiling if c is first[c.name]),
         variants=tuple(c for c in compiling if c is not first[c.name]),
+        bounded=bounded,
     )
 
 
@@ -79,6 +86,4 @@ def check_names(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _rank(name: str, limits: AmdahlLimits) -> tuple[float, int, str]:
-    limit = limits.of((name,)) or 0.0
-    is_hopeless = 0.0 < limit < 1 + MARGIN
-    return (1.0 if is_hopeless else -limit, _EXPECTED.index(name) if name in _EXPECTED else len(_EXPECTED), name)
+    return (-(limits.of((name,)) or 0.0), _EXPECTED.index(name) if name in _EXPECTED else len(_EXPECTED), name)

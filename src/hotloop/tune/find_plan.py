@@ -24,6 +24,9 @@ def find_plan(workload: Workload | str, *, options: Options | None = None, progr
         candidates = find_candidates(
             session.environment, workload, only=options.only, skip=options.skip, limits=session.limits
         )
+        if candidates.bounded:
+            names = ", ".join(candidates.bounded)
+            session.note(f"not tried, since by the diagnosis they could win less than 2 %: {names}")
         session.progress.say("running the untransformed program")
         session.gate.prepare()
         search = Search(session=session)

@@ -38,4 +38,5 @@ def _told(diagnosis: Diagnosis) -> list[str]:
     findings = [
         f"  {f.code} {f.message}; at most {f.amdahl_limit:.2f}x" for f in diagnosis.findings[:_TOLD] if f.amdahl_limit
     ]
-    return [f"a step of {1e3 * diagnosis.step_seconds:.3g} ms: {phases}", *findings]
+    kind = [f"this program is {diagnosis.kind['message']}"] if diagnosis.kind else []
+    return [*kind, f"a step of {1e3 * diagnosis.step_seconds:.3g} ms: {phases}", *findings]

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import Optimizer
 
+from hotloop.data.fetching.comparisons import compare_every_batch
 from hotloop.transform import Stage
 from hotloop.worker.draws import modules_may_draw_apart, settle_draws, silence
 from hotloop.worker.losses import Losses
@@ -43,6 +44,8 @@ class Observer:
         self._calls = 0
         self._seeds_itself = False
         settle_draws(watch.draws)
+        if started.plan.at(Stage.DATA):
+            compare_every_batch()
         if watch.seed is not None:
             _seed_everything(watch.seed)
             seed_system_entropy(watch.seed)

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from hotloop.errors import NotApplicable
-from hotloop.transform import OptimizerSite, Plan, Stage
+from hotloop.transform import OptimizerSite, Plan, Stage, Telling
 from hotloop.workload import Job
 
 if TYPE_CHECKING:
@@ -77,7 +77,9 @@ class StartedPlan:
         reasons = self._reasons[name]
         met = self.applied[name] + reasons.total()
         why = "; ".join(f"{count}: {reason}" for reason, count in reasons.items())
-        return f"{self.applied[name]} of {met} {site}{'' if met == 1 else 's'}" + (f" ({why})" if why else "")
+        told = f"{self.applied[name]} of {met} {site}{'' if met == 1 else 's'}" + (f" ({why})" if why else "")
+        transform = next(one for one in self.plan.transforms if one.name == name)
+        return f"{told}: {transform.told()}" if self.applied[name] and isinstance(transform, Telling) else told
 
 
 def start(plan: Plan) -> StartedPlan:

@@ -1,5 +1,6 @@
 """Operators of a step: how many, from which lines, how many too small to be worth a call; casts; growing tensors."""
 
+import sys
 from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from hotloop.diagnose.call_sites import SourceLine
 from hotloop.diagnose.casts import CastCounts
 from hotloop.diagnose.concatenations import Concatenations
 from hotloop.diagnose.dispatch_observer import DispatchObserver, median_seconds
+from hotloop.diagnose.operator_work import OperatorWork
 from hotloop.diagnose.phase_times import PhaseTimes
 from hotloop.diagnose.probe import Probe, ProbeReport, measured_finding
 from hotloop.diagnose.step_window import StepWindow
@@ -60,6 +62,7 @@ class OperatorProbe(Probe):
         self._casts = CastCounts()
         self._concatenations = Concatenations()
         self._call_seconds = 0.0
+        self._work = OperatorWork()
 
     @contextmanager
     def active(self) -> Generator[None]:
@@ -81,6 +84,9 @@ class OperatorProbe(Probe):
             "per_step": self._names.total() / self.steps,
             "tiny_per_step": tiny,
             "tiny_share": share,
+            "compute_share": times.share(self._work.computing(self._call_seconds) / self.steps),
+            "memory_share": times.share(self._work.moving(self._call_seconds) / self.steps),
+            "compiled": _is_compiled(),
             "lines": [[at.path, at.line, times.share(seconds / self.steps)] for at, seconds in busiest],
             "most_called": [[name, count / self.steps] for name, count in self._names.most_common(_MOST_LISTED)],
         }
@@ -101,8 +107,11 @@ class OperatorProbe(Probe):
         at = site.source
         self._names[str(packet).removeprefix("aten.")] += 1
         self._line_seconds[at] = self._line_seconds.get(at, 0.0) + seconds
-        if _bytes(args) + _bytes([result]) <= _TINY_BYTES:
+        size = _bytes(args) + _bytes([result])
+        if size <= _TINY_BYTES:
             self._tiny[at] += 1
+        else:
+            self._work.note(packet, args, kwargs, result, seconds=seconds, size=size)
         if packet is _aten.cat:
             self._concatenations.note(at, args, result, seconds)
         elif packet is _aten._to_copy:
@@ -123,6 +132,12 @@ class OperatorProbe(Probe):
             ),
             evidence={"operators": self._names.total() / self.steps, "call_us": 1e6 * self._call_seconds},
         )
+
+
+def _is_compiled() -> bool:
+    """Whether Dynamo has compiled a graph, whose operators no dispatch mode sees."""
+    dynamo = sys.modules.get("torch._dynamo.utils")
+    return dynamo is not None and bool(dynamo.counters["stats"]["unique_graphs"])
 
 
 def _bytes(values: Any) -> int:

@@ -1,0 +1,54 @@
+"""The gates on programs whose data are fetched another way: what is the same goes through, what is not is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from hotloop.errors import WorkloadCrashed
+from hotloop.transform import Plan
+from hotloop.verdict import Outcome, worst
+from hotloop.verify.drift import DriftGate
+from hotloop.worker.process import Settings
+from hotloop.workload import parse_workload
+
+pytestmark = pytest.mark.usefixtures("forked")
+
+BATCHED, CACHED = {"name": "batched_fetch"}, {"name": "cached_samples"}
+STEPS = 40  # two epochs and a half of both loaders
+
+
+@pytest.fixture
+def gate(tmp_path_factory):
+    def make(*call):
+        workload = parse_workload(call[0], call[1:], folder=Path(__file__).parent)
+        return DriftGate(workload, Settings(folder=tmp_path_factory.mktemp("session")), steps=STEPS)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("call", "tables", "words"),
+    [
+        (("loaded.py", "0"), [BATCHED], "batched_fetch on 1 of 2 loaders (1: Decoded.__getitem__ does more"),
+        (("loaded.py", "2"), [CACHED], "cached_samples on 2 of 2 loaders: "),
+        (("loaded.py", "0"), [CACHED, BATCHED], "batched_fetch on 1 of 2"),
+    ],
+)
+def test_the_same_data_pass_and_the_verdict_says_what_was_reached(call, tables, words, gate):
+    result = gate(*call).check(Plan.from_data(tables))
+    assert worst(result.verdicts) is Outcome.PASS, [verdict.message for verdict in result.verdicts]
+    assert words in result.verdicts[0].message
+
+
+@pytest.mark.parametrize(
+    ("program", "words"), [("augment.py", "draw random numbers"), ("loaded.py", "attribute scale")]
+)
+def test_what_changes_is_left_alone_and_trains_as_before(program, words, gate):
+    result = gate(program, "0", "changes").check(Plan.from_data([CACHED]))
+    assert worst(result.verdicts) is Outcome.PASS, [verdict.message for verdict in result.verdicts]
+    assert words in result.verdicts[0].message
+
+
+def test_old_samples_that_no_attribute_shows_fail_the_plan(gate):
+    with pytest.raises(WorkloadCrashed, match="cached_samples: it is no longer what was kept"):
+        gate("loaded.py", "0", "hidden").check(Plan.from_data([CACHED]))
