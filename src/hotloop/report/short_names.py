@@ -13,12 +13,15 @@ from hotloop.trial import Trial
 _SHORT: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "allocator": ("{library}", {}),
     "autocast": ("{dtype}", {}),
+    "comm_hook": ("{kind} hook", {}),
     "compile": ("compile", {"mode": "default"}),
     "data_loading": ("loader {workers} workers", {"prefetch": "2", "pin_memory": "False"}),
     "fused_optimizer": ("{implementation} optimizer", {}),
+    "learning_rate": ("learning rate x {factor}", {}),
     "math_attention": ("math_attention", {"low_precision": "True"}),
     "matmul_precision": ("matmul {precision}", {}),
     "openmp": ("openmp {wait_policy}", {}),
+    "phases": ("phases {predictor} {full_steps}/{predict_steps}/{correct_every}", {"guard": "True"}),
     "threads": ("{num} threads", {}),
     "whole_step": ("whole_step", {}),
 }

@@ -8,8 +8,8 @@ from hotloop.compare.comparison import MARGIN
 from hotloop.errors import PlanError
 from hotloop.measurement import Environment
 from hotloop.proof.amdahl import AmdahlLimits
-from hotloop.transform import Stage, Transform, compiles
-from hotloop.workload import Recipe, Workload
+from hotloop.transform import Promise, Stage, Transform, compiles
+from hotloop.workload import Recipe, Script, Workload
 
 # Expected gain first (geometric means over ten models on the CPU); an unknown transform comes after these.
 _EXPECTED = (
@@ -21,6 +21,8 @@ _EXPECTED = (
     "matmul_precision",
     "threads",
     "data_loading",
+    "ddp_settings",
+    "comm_hook",
 )
 
 
@@ -29,12 +31,14 @@ class Candidates:
     """Tiers, screened one after another: how the process starts, cheap changes, those that compile, and their variants.
 
     `variants` are further option sets of what compiles (autotuning): they cost most and may take a kept one's place.
+    `statistical` are those that train otherwise by design, which are tried where they are asked for by name alone.
     """
 
     launch: tuple[Transform, ...]
     cheap: tuple[Transform, ...]
     compiling: tuple[Transform, ...]
     variants: tuple[Transform, ...] = ()
+    statistical: tuple[Transform, ...] = ()
 
 
 def find_candidates(
@@ -55,15 +59,24 @@ def find_candidates(
     wanted = [name for name in known if (not only or name in only) and name not in skip]
     chosen = sorted(wanted, key=lambda name: _rank(name, limits or AmdahlLimits()))
     offered = [c for name in chosen for c in registry.load("transforms", name).candidates(environment)]
-    possible = [c for c in offered if c.stage is not Stage.STEP or isinstance(workload, Recipe)]
-    compiling = [c for c in possible if compiles(c)]
+    possible = [c for c in offered if _fits(c, workload) and (c.name in only or c.promise is not Promise.STATISTICAL)]
+    comparable = [c for c in possible if c.promise is not Promise.STATISTICAL]
+    compiling = [c for c in comparable if compiles(c)]
     first = {c.name: c for c in reversed(compiling)}
     return Candidates(
-        launch=tuple(c for c in possible if c.stage is Stage.LAUNCH),
-        cheap=tuple(c for c in possible if c.stage is not Stage.LAUNCH and not compiles(c)),
+        launch=tuple(c for c in comparable if c.stage is Stage.LAUNCH),
+        cheap=tuple(c for c in comparable if c.stage is not Stage.LAUNCH and not compiles(c)),
         compiling=tuple(c for c in compiling if c is first[c.name]),
         variants=tuple(c for c in compiling if c is not first[c.name]),
+        statistical=tuple(c for c in possible if c.promise is Promise.STATISTICAL),
     )
+
+
+def _fits(change: Transform, workload: Workload) -> bool:
+    """Whether a workload of this kind has sites of the stage: a whole step, or a model wrapped over several ranks."""
+    if change.stage is Stage.STEP:
+        return isinstance(workload, Recipe)
+    return change.stage is not Stage.DDP or (isinstance(workload, Script) and workload.num_ranks > 1)
 
 
 def check_names(names: Sequence[str]) -> tuple[str, ...]:
