@@ -2,13 +2,15 @@
 
 Real gloo ranks, one process each; the same data, seeds and steps for all hooks, in random order. Bytes are those of the
 tensors handed to collectives, counted where they are called. PowerSGD runs at the rank whose bytes are nearest to
-those of the ternary hook. Wall time of the steps stands beside them; over a slow link it is the interesting part, so
-run this inside two network namespaces for that (`--address`, one `--rank` in each).
+those of the ternary hook. Wall time of the steps stands beside them; over a slow link it is the interesting part:
+`--link 100mbit` runs both ranks in network namespaces with such a link between them (as root). torch allows its bf16
+hook with NCCL alone, so it is not among them.
 
 Floors: ternary payload at most 1/16 of float32; final loss at equal bytes (within 25 %) below that of PowerSGD on both
 tasks, over 5 seeds with t intervals of paired differences. Aim: the fastest of all to a target loss at 100 Mbit/s.
 
-Writes benchmarks/results/<machine>/phases/comm_hooks.json with all losses and prints the table.
+Writes benchmarks/results/<machine>/phases/comm_hooks.json (comm_hooks_<rate>.json over a link) with all losses, and
+prints the table.
 """
 
 import argparse
@@ -22,7 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -34,6 +36,7 @@ from scipy import stats
 from torch.distributed.algorithms.ddp_comm_hooks import default_hooks, powerSGD_hook
 from torch.nn.parallel import DistributedDataParallel
 
+from benchmarks.phases.slow_link import address, slow_link
 from benchmarks.phases.tasks import TASKS, Task
 from hotloop.distributed import BlockTernaryHook
 from hotloop.machine.environment import record_environment
@@ -157,6 +160,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--world", type=int, default=2)
+    parser.add_argument("--link", metavar="RATE", help="bandwidth between both ranks, such as 100mbit")
+    parser.add_argument("--delay", help="of that link, one way, such as 1ms; needs a kernel with netem")
     parser.add_argument("--address", help="init_method of another place; then give --rank as well")
     parser.add_argument("--rank", type=int)
     parser.add_argument("--out", type=Path)
@@ -166,16 +171,22 @@ def main() -> None:
         return
     environment = record_environment(sys.argv, Path.cwd())
     slug = re.sub(r"[^a-z0-9]+", "-", f"{environment.cpu} {len(environment.cores)} cores".lower()).strip("-")
-    out = options.out or RESULTS / slug / "phases" / "comm_hooks.json"
-    with tempfile.TemporaryDirectory() as folder:
+    name = "comm_hooks" if options.link is None else f"comm_hooks_{options.link}"
+    out = options.out or RESULTS / slug / "phases" / f"{name}.json"
+    if options.link is not None and options.world != 2:
+        raise SystemExit(f"--link joins two ranks, got --world {options.world}")
+    plain = nullcontext([[]] * options.world)
+    link = plain if options.link is None else slow_link(options.link, options.delay)
+    with tempfile.TemporaryDirectory() as folder, link as places:
+        meeting = f"file://{folder}/store" if options.link is None else address()
         raw = Path(folder) / "rows.json"
         command = [
             *(sys.executable, "-m", "benchmarks.phases.comm_hooks"),
             *("--tasks", *options.tasks, "--hooks", *options.hooks, "--steps", str(options.steps)),
             *("--seeds", str(options.seeds), "--world", str(options.world)),
-            *("--address", f"file://{folder}/store", "--out", str(raw)),
+            *("--address", meeting, "--out", str(raw)),
         ]
-        ranks = [subprocess.Popen([*command, "--rank", str(rank)]) for rank in range(options.world)]
+        ranks = [subprocess.Popen([*place, *command, "--rank", str(rank)]) for rank, place in enumerate(places)]
         if any(rank.wait() for rank in ranks):
             raise SystemExit("a rank failed; its traceback stands above")
         rows = json.loads(raw.read_text(encoding="utf-8"))

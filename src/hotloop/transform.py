@@ -3,7 +3,7 @@
 import dataclasses
 import tomllib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self, dataclass_transform, get_type_hints, runtime_checkable
@@ -18,12 +18,13 @@ class Stage(StrEnum):
     """Where a transform acts, in the order in which a process meets the stages; `apply` receives the thing in brackets.
 
     LAUNCH (dict of environment variables), TORCH (None, after `import torch`), DATA (dict of DataLoader arguments),
-    OPTIMIZER (OptimizerSite), MODULE (a root nn.Module before its first call), STEP (a Job).
+    DDP (DDPSite), OPTIMIZER (OptimizerSite), MODULE (a root nn.Module before its first call), STEP (a Job).
     """
 
     LAUNCH = "launch"
     TORCH = "torch"
     DATA = "data"
+    DDP = "ddp"
     OPTIMIZER = "optimizer"
     MODULE = "module"
     STEP = "step"
@@ -52,11 +53,24 @@ class OptimizerSite:
     parameters: tuple[Any, ...] = ()
 
 
+@dataclasses.dataclass(kw_only=True)
+class DDPSite:
+    """A DistributedDataParallel about to be built over `num_ranks` ranks.
+
+    A transform may change its `arguments` in place, by name (`module` is one), and add to `after` what gets it once it
+    is built.
+    """
+
+    arguments: dict[str, Any]
+    num_ranks: int
+    after: list[Callable[[Any], None]] = dataclasses.field(default_factory=list[Callable[[Any], None]])
+
+
 class Transform(Protocol):
     """One change: a dataclass whose fields are its options in a plan. `TransformBase` has a default for most members.
 
-    Five more members are optional, and are read by the functions of the same names: `affects_phases`, `compiles`,
-    `saves_memory`, `changes_settings` and `short_name`.
+    Six more members are optional, and are read by the functions of the same names: `affects_phases`, `compiles`,
+    `saves_memory`, `changes_settings`, `short_name` and `figures`.
     """
 
     @property
@@ -180,6 +194,12 @@ def changes_settings(transform: Transform) -> tuple[str, ...]:
     return getattr(transform, "changes_settings", ())
 
 
+def figures(transform: Transform) -> Mapping[str, float]:
+    """What it has counted in the process that trains, by name ("backward_ratio"); empty where it counts nothing."""
+    counted = getattr(transform, "figures", None)
+    return {} if counted is None else counted()
+
+
 def short_name(transform: Transform) -> str:
     """A few words for tables, such as "bf16" or "loader 2 workers"; name and options where it has none of its own."""
     return getattr(transform, "short_name", None) or describe(transform)
@@ -228,6 +248,11 @@ class Plan:
     def without(self, name: str) -> "Plan":
         """This plan less the transform of that name."""
         return Plan(tuple(kept for kept in self.transforms if kept.name != name))
+
+    @property
+    def comparable(self) -> "Plan":
+        """What of it can be compared with the untransformed program step by step: all but what promises STATISTICAL."""
+        return Plan(tuple(t for t in self.transforms if t.promise is not Promise.STATISTICAL))
 
     @property
     def roundoff(self) -> float:

@@ -21,7 +21,8 @@ class Script:
     """An unmodified training program: `path` as the user named it, its arguments, and the folder it runs in.
 
     A program that is started as `python -m module` has the name of the module, and the path of its file. `python` is
-    the interpreter that runs it (empty: the one that runs hotloop), with `import_paths` first on its path.
+    the interpreter that runs it (empty: the one that runs hotloop), with `import_paths` first on its path. With
+    `num_ranks` above 1 it is started that many times at once, as torchrun does.
     """
 
     path: Path
@@ -30,11 +31,13 @@ class Script:
     module: str = ""
     python: str = ""
     import_paths: tuple[str, ...] = ()
+    num_ranks: int = 1
 
     @property
     def title(self) -> str:
         """The call in one line, as a person would type it."""
-        return " ".join([*(("-m", self.module) if self.module else (str(self.path),)), *self.arguments])
+        start = ("torchrun", "--nproc-per-node", str(self.num_ranks)) if self.num_ranks > 1 else ()
+        return " ".join([*start, *(("-m", self.module) if self.module else (str(self.path),)), *self.arguments])
 
 
 @dataclass(frozen=True, kw_only=True)

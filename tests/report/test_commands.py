@@ -15,6 +15,11 @@ from hotloop.verdict import Outcome
         ("t.py --n a b", "hotloop tune t.py -- --n 'a b'", "hotloop run t.py --plan plan.toml -- --n 'a b'"),
         ("t.py --seed 1", "prove(...)", "hotloop run t.py --plan plan.toml -- --seed 1"),
         ("m.py:build (seed 3)", "hotloop tune m.py:build", "hotloop run m.py:build --plan plan.toml"),
+        (
+            "torchrun --nproc-per-node 2 t.py --x 1",
+            "hotloop tune -- torchrun --nproc-per-node 2 t.py --x 1",
+            "torchrun --nproc-per-node 2 --no-python hotloop run t.py --plan plan.toml -- --x 1",
+        ),
         ("digits (seed 0)", "hotloop tune digits", "hotloop run digits --plan plan.toml"),
     ],
 )

@@ -4,11 +4,14 @@ from contextlib import AbstractContextManager
 import pytest
 import torch
 from torch import nn
+from torch.optim import optimizer
+from torch.utils.data import dataloader
 from torch.utils.data._utils.fetch import _MapDatasetFetcher
 
 from hotloop.data.fetching import comparisons, fetch_paths
+from hotloop.train.selection.program_selection import LOSS_FUNCTIONS
 from hotloop.transform import Plan, Transform
-from hotloop.transforms import batched_fetch, cached_samples
+from hotloop.transforms import batched_fetch, cached_samples, learning_rate, phases, selective_sampling
 from hotloop.workloads.hooks import hooked
 from hotloop.workloads.started_plan import StartedPlan, start
 
@@ -41,6 +44,24 @@ def under() -> Iterator[Start]:
 
     yield start_hooked
     torch._dynamo.reset()
+
+
+@pytest.fixture
+def restored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What transforms leave in torch for the rest of their process is taken out of this one again."""
+    for owner, name in (
+        (torch.autograd, "backward"),
+        (torch.amp.GradScaler, "scale"),
+        (dataloader._BaseDataLoaderIter, "__next__"),
+        *((nn.functional, name) for name in LOSS_FUNCTIONS),
+    ):
+        monkeypatch.setattr(owner, name, getattr(owner, name))
+    for name in ("_global_optimizer_pre_hooks", "_global_optimizer_post_hooks"):
+        monkeypatch.setattr(optimizer, name, getattr(optimizer, name).copy())
+    monkeypatch.setattr(phases.installed, "phases", None, raising=False)
+    monkeypatch.setattr(selective_sampling.installed, "selection", None, raising=False)
+    monkeypatch.setattr(learning_rate.scaled, "is_on", False)
+    monkeypatch.setattr(learning_rate.scaled, "steps", 0)
 
 
 @pytest.fixture

@@ -60,7 +60,8 @@ def test_every_candidate_is_one_of_its_own_and_says_how_it_rounds(candidate):
     assert isinstance(candidate, registry.load("transforms", candidate.name))
     assert isinstance(candidate.promise, Promise)
     assert 0.0 <= candidate.roundoff <= 2.0**-9
-    assert (candidate.roundoff == 0.0) == (candidate.promise is Promise.EXACT)
+    if candidate.promise is not Promise.STATISTICAL:  # which is never compared step by step
+        assert (candidate.roundoff == 0.0) == (candidate.promise is Promise.EXACT)
 
 
 def test_all_are_loaded_and_built_by_the_standard_library_alone():
@@ -115,6 +116,7 @@ def test_an_unknown_option_is_answered_with_the_options(name):
         ({"name": "matmul_precision", "precision": "high"}, "TF32 .* no CUDA device here"),
         ({"name": "cudnn_benchmark"}, "no CUDA device here"),
         ({"name": "compile", "mode": "reduce-overhead"}, "no CUDA device here"),
+        ({"name": "comm_hook", "kind": "bf16"}, "no CUDA device here; try fp16"),
         ({"name": "data_loading", "pin_memory": True}, "pinned memory .* none here"),
         ({"name": "threads", "num": 64}, "64 threads asked for and 4 cores"),
         ({"name": "allocator", "library": "jemalloc"}, "not installed; install the system package libjemalloc2"),

@@ -48,13 +48,26 @@ def test_only_a_recipe_can_have_its_step_captured(cpu_machine, tmp_path):
     assert names(find_candidates(cpu_machine, recipe).compiling) == ["compile", "whole_step"]
 
 
-def test_every_registered_transform_is_offered_somewhere(cpu_machine, tmp_path):
+def test_every_registered_transform_is_offered_somewhere(cpu_machine, program, tmp_path):
     machines = (cpu_machine, replace(cpu_machine, gpus=("Example GPU",)))
-    found = [find_candidates(machine, Recipe(target="convnet", folder=tmp_path)) for machine in machines]
-    offered = {change.name for each in found for change in (*each.launch, *each.cheap, *each.compiling)}
-    asked = find_candidates(cpu_machine, Recipe(target="convnet", folder=tmp_path), only=("checkpointing",))
-    assert offered == set(registry.names("transforms")) - {"checkpointing"}
-    assert names(asked.cheap) == ["checkpointing"]
+    ranks = replace(program("ddp"), num_ranks=2)
+    workloads = (Recipe(target="convnet", folder=tmp_path), ranks)
+    known = registry.names("transforms")
+    found = [find_candidates(machine, each, only=known) for machine in machines for each in workloads]
+    tiers = [(*each.launch, *each.cheap, *each.compiling, *each.statistical) for each in found]
+    assert {change.name for tier in tiers for change in tier} == set(known)
+
+
+def test_what_trains_otherwise_is_tried_where_it_is_asked_for_alone(script, cpu_machine):
+    assert find_candidates(cpu_machine, script).statistical == ()
+    found = find_candidates(cpu_machine, script, only=("phases", "learning_rate"))
+    assert (names(found.cheap), names(found.statistical)) == ([], ["learning_rate", "phases"])
+
+
+def test_settings_of_ddp_are_tried_over_several_ranks_alone(script, cpu_machine):
+    assert "ddp_settings" not in names(find_candidates(cpu_machine, script).cheap)
+    found = find_candidates(cpu_machine, replace(script, num_ranks=2))
+    assert names(found.cheap)[-3:] == ["ddp_settings", "comm_hook", "cudnn_benchmark"]
 
 
 def test_only_what_was_asked_for_is_tried(script, cpu_machine):

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from hotloop.estimate import Estimate
+from hotloop.proof.confirm import Confirmation
 from hotloop.proof.session import Options
 from hotloop.transform import Plan
 from hotloop.transforms.allocator import Allocator
@@ -14,7 +15,9 @@ from hotloop.transforms.channels_last import ChannelsLast
 from hotloop.transforms.compile import Compile
 from hotloop.transforms.data_loading import DataLoading
 from hotloop.transforms.fused_optimizer import FusedOptimizer
+from hotloop.transforms.learning_rate import LearningRate
 from hotloop.transforms.openmp import OpenMP
+from hotloop.transforms.phases import Phases
 from hotloop.tune.candidates import Candidates
 from hotloop.tune.screening import ScreeningResult
 from hotloop.tune.search import Search
@@ -64,15 +67,22 @@ class Bench:
         outcome = Outcome.FAIL if names & self.unsound else Outcome.PASS
         return GateResult(verdicts=(Verdict(gate="drift", outcome=outcome, message="loss drifts"),))
 
+    def learned(self, _session, plan, *, title, seconds, first_seed):
+        self.screenings.append((f"learning {title}", first_seed))
+        outcome = Outcome.PASS if self.step(plan) < 1.0 else Outcome.FAIL
+        speed = Verdict(gate="speed", outcome=outcome, message="a loss is reached as soon")
+        return Verdict(gate="parity", outcome=Outcome.PASS, message=""), Confirmation(verdict=speed)
+
 
 @pytest.fixture
 def search():
-    def run(seconds, *, launch=(), cheap=(), compiling=(), variants=(), unsound=frozenset(), left=100.0):
+    def run(seconds, *, launch=(), cheap=(), compiling=(), variants=(), other=(), unsound=frozenset(), left=100.0):
         bench = Bench(seconds, unsound, left)
-        found = Search(session=bench, screen=bench.screen, screen_again=bench.again, verify=bench.verified).run(
-            Candidates(launch=launch, cheap=cheap, compiling=compiling, variants=variants)
+        search = Search(
+            session=bench, screen=bench.screen, screen_again=bench.again, verify=bench.verified, learn=bench.learned
         )
-        return found, bench
+        tiers = {"launch": launch, "cheap": cheap, "compiling": compiling, "variants": variants}
+        return search.run(Candidates(**tiers, statistical=other)), bench
 
     return run
 
@@ -207,3 +217,17 @@ def test_a_short_budget_leaves_nothing_for_measuring_again(budget, times):
     )
     assert len(spares) == times
     assert all(0 < spare < budget for spare in spares)
+
+
+@pytest.mark.parametrize(("seconds", "kept"), [(0.5, ["phases"]), (1.2, [])])
+def test_what_trains_otherwise_is_judged_by_the_loss_it_reaches_and_never_screened(search, seconds, kept):
+    found, bench = search(lambda names: seconds if names else 1.0, other=(Phases(),))
+    assert [transform.name for transform in found.transforms] == kept
+    assert [title for title, _ in bench.screenings] == [f"learning {bench.trials[0].change}"]
+    assert bench.trials[0].kept is bool(kept)
+
+
+def test_of_two_that_both_train_otherwise_the_second_is_tried_on_top(search):
+    found, bench = search(lambda names: 1.0 - 0.3 * len(names), other=(LearningRate(), Phases()))
+    assert [transform.name for transform in found.transforms] == ["learning_rate", "phases"]
+    assert bench.trials[1].against == "learning_rate(factor=2.0)"

@@ -36,6 +36,7 @@ Target = Annotated[
 IsModule = Annotated[
     bool, typer.Option("--module", "-m", help="SCRIPT_OR_RECIPE is a module, to be run as python -m does.")
 ]
+NumRanks = Annotated[int, typer.Option("--nproc", min=1, help="Ranks that are started at once, as torchrun does.")]
 Rest = Annotated[list[str] | None, typer.Argument(metavar="[-- ARGUMENTS]", help="Arguments of the script, after --.")]
 Budget = Annotated[str, typer.Option(help="Time for everything: 60s, 10m.")]
 Steps = Annotated[int, typer.Option(min=6, help="Steps that verification compares.")]

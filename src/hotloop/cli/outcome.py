@@ -18,7 +18,6 @@ def leave(
     *,
     as_json: bool,
     out: Path | None,
-    plan_out: Path | None = None,
     verb: str = "",
     track: tuple[str, ...] = (),
 ) -> NoReturn:
@@ -32,15 +31,13 @@ def leave(
         out.mkdir(parents=True, exist_ok=True)
         write_text(out / "result.json", result_json(result))
         write_page(result, out / "report.html")
-    plans = [path for path in (out and out / "plan.toml", plan_out) if path]
-    for path in plans:
-        write_text(path, Plan.from_data(result.plan).to_toml())
+        write_text(out / "plan.toml", Plan.from_data(result.plan).to_toml())
     if as_json:
         typer.echo(result_json(result), nl=False)
     else:
         from rich.console import Console
 
-        files = WrittenFiles(plan=plans[0] if plans else None, page=out and out / "report.html")
+        files = WrittenFiles(plan=out and out / "plan.toml", page=out and out / "report.html")
         Console().print(summary(result, files))
     raise typer.Exit(result.verdict.exit_code)
 

@@ -7,9 +7,10 @@ import typer
 
 from hotloop.cli import arguments as shared
 from hotloop.cli.outcome import leave
+from hotloop.cli.ranks import read_workload
 from hotloop.errors import EvidenceError
 from hotloop.transform import Plan
-from hotloop.workload import Workload, parse_workload
+from hotloop.workload import Workload
 
 
 def prove(
@@ -22,6 +23,7 @@ def prove(
         Path | None, typer.Option(help="The plan to prove (TOML); an empty file is the empty plan.")
     ] = None,
     replay: Annotated[Path | None, typer.Option(help="Repeat the claim of this evidence folder.")] = None,
+    nproc: shared.NumRanks = 1,
     budget: shared.Budget = "5m",
     steps: shared.Steps = 30,
     out: shared.Out = None,
@@ -36,7 +38,8 @@ def prove(
     elif target is None or plan is None:
         raise typer.BadParameter("give a script and --plan PLAN.toml, or --replay EVIDENCE")
     else:
-        workload, chosen = parse_workload(target, tuple(arguments or ()), is_module=module), Plan.load(plan)
+        workload = read_workload(target, tuple(arguments or ()), is_module=module, num_ranks=nproc)
+        chosen = Plan.load(plan)
     from hotloop.cli.progress import LiveProgress
     from hotloop.proof.prove import prove as judge
     from hotloop.proof.session import Options

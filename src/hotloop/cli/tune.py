@@ -1,6 +1,5 @@
 """`hotloop tune`: find a faster plan and prove it."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,7 +16,7 @@ def tune(
     steps: shared.Steps = 30,
     only: Annotated[list[str] | None, typer.Option(help="Try only these transforms.")] = None,
     skip: Annotated[list[str] | None, typer.Option(help="Do not try these transforms.")] = None,
-    plan_out: Annotated[Path | None, typer.Option(help="Write the plan to this file.")] = None,
+    nproc: shared.NumRanks = 1,
     out: shared.Out = None,
     history: shared.History = None,
     may_overwrite: shared.MayOverwrite = None,
@@ -25,9 +24,9 @@ def tune(
     as_json: shared.Json = False,
 ) -> None:
     """Find a faster plan for an unmodified training script, and prove it."""
-    from hotloop.workload import parse_workload
+    from hotloop.cli.ranks import read_workload
 
-    workload = parse_workload(target, tuple(arguments or ()), is_module=module)
+    workload = read_workload(target, tuple(arguments or ()), is_module=module, num_ranks=nproc)
     from hotloop.cli.progress import LiveProgress
     from hotloop.proof.session import Options
     from hotloop.records.tracking import check_trackers
@@ -47,4 +46,4 @@ def tune(
     )
     with LiveProgress(budget=options.budget) as progress:
         result = find_plan(workload, options=options, progress=progress)
-    leave(result, as_json=as_json, out=out, plan_out=plan_out, verb="tune", track=trackers)
+    leave(result, as_json=as_json, out=out, verb="tune", track=trackers)

@@ -32,6 +32,7 @@ class Stretch:
     stopped_by: str
     prefetched_steps: int = 0
     ended_early: bool = False
+    slowest_rank: str = ""
 
     @classmethod
     def of(cls, warm: TurnReport, timed: TurnReport, *, lead: int, stopped_by: str, ended_early: bool = False) -> Self:
@@ -49,6 +50,7 @@ class Stretch:
             stopped_by=stopped_by,
             prefetched_steps=timed.prefetched_steps,
             ended_early=ended_early,
+            slowest_rank=timed.slowest_rank,
         )
 
     def block(self, arm: str, replicate: int) -> Block:

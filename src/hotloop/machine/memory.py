@@ -11,6 +11,8 @@ from hotloop.machine.nvidia import free_device_memory
 
 _ROOT = Path("/sys/fs/cgroup")
 _FILES = {1: ("memory.limit_in_bytes", "memory.usage_in_bytes"), 2: ("memory.max", "memory.current")}
+_OUT_OF_MEMORY = ("MemoryError", "OutOfMemoryError")
+_WORDS_OF_ALLOCATORS = ("can't allocate memory", "CUDA out of memory", "Cannot allocate memory", "bad_alloc")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,3 +92,8 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
+
+
+def tells_of_no_memory(kind: str, message: str) -> bool:
+    """Whether an exception of this kind and message says that memory ended, its own or that of a GPU."""
+    return kind in _OUT_OF_MEMORY or any(words in message for words in _WORDS_OF_ALLOCATORS)

@@ -1,11 +1,13 @@
 """Proves, or refuses to, that one plan makes one workload faster and still trains the same model."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from hotloop.errors import ProtectedFile, WorkloadError
 from hotloop.proof.confirm import Confirmation, confirm
+from hotloop.proof.confirm_learning import confirm_learning
 from hotloop.proof.session import Options, Progress, Session, open_session
-from hotloop.transform import Plan
+from hotloop.transform import Plan, Promise
 from hotloop.trial import Result, Trial
 from hotloop.verdict import Outcome, Verdict, worst
 from hotloop.verify.drift import GateResult
@@ -34,7 +36,18 @@ def prove(
         gates = verified(session, plan)
         if worst(gates.verdicts) is Outcome.FAIL and plan.transforms:
             return finish(session, plan, gates, Confirmation())
-        return finish(session, plan, gates, confirm(session, plan, title="prove", seconds=session.left))
+        return confirmed(session, plan, gates, title="prove")
+
+
+def confirmed(session: Session, plan: Plan, gates: GateResult, *, title: str) -> Result:
+    """The result of a session whose plan has passed its gates: the claim is measured in the time that is left.
+
+    A plan that promises STATISTICAL meets gate 3 here, on the same runs that its time to a target is taken from.
+    """
+    if plan.promise is not Promise.STATISTICAL:
+        return finish(session, plan, gates, confirm(session, plan, title=title, seconds=session.left))
+    parity, confirmation = confirm_learning(session, plan, title=title, seconds=session.left)
+    return finish(session, plan, replace(gates, verdicts=(*gates.verdicts, parity)), confirmation)
 
 
 def verified(session: Session, plan: Plan) -> GateResult:
@@ -49,13 +62,23 @@ def verified(session: Session, plan: Plan) -> GateResult:
     session.progress.say(f"verifying {plan.title}: {session.options.steps} steps against the untransformed program")
     session.gate.prepare()
     try:
-        if isinstance(session.workload, Recipe):
-            step = check_recipe(session.workload, plan, session.settings)
+        if isinstance(session.workload, Recipe) and plan.comparable.transforms:
+            step = check_recipe(session.workload, plan.comparable, session.settings)
             if not step.passed:
                 return GateResult(verdicts=(step,))
-        return session.gate.check(plan)
+        if plan.promise is not Promise.STATISTICAL:
+            return session.gate.check(plan)
+        return _verified_in_part(session, plan)
     except (WorkloadError, ProtectedFile) as error:
         return GateResult(verdicts=(Verdict(gate="runs", outcome=Outcome.FAIL, message=str(error)),))
+
+
+def _verified_in_part(session: Session, plan: Plan) -> GateResult:
+    """Of a plan that trains otherwise by design: what can be compared step by step, and that all of it still trains."""
+    gates = session.gate.check(plan.comparable) if plan.comparable.transforms else GateResult(verdicts=())
+    if worst(gates.verdicts) is Outcome.FAIL and gates.verdicts:
+        return gates
+    return replace(gates, verdicts=(*gates.verdicts, session.gate.check_what_trains(plan)))
 
 
 def finish(session: Session, plan: Plan, gates: GateResult, confirmation: Confirmation) -> Result:

@@ -28,7 +28,7 @@ from hotloop.trial import Result, Trial
 from hotloop.verdict import Outcome, Verdict
 from hotloop.verify.drift import DriftGate
 from hotloop.worker.process import Settings
-from hotloop.workload import Recipe, Workload
+from hotloop.workload import Script, Workload
 from hotloop.workloads.protect import MADE, left_behind
 
 _FURTHER, _SHARE_OF_BUDGET = 5.0, 0.03  # seconds of training beyond `steps` in which verification looks for events
@@ -130,7 +130,8 @@ class Session:
     @functools.cached_property
     def gate(self) -> DriftGate:
         """The gate that compares plans with the untransformed workload, whose runs it keeps."""
-        further = 0.0 if isinstance(self.workload, Recipe) else max(_FURTHER, _SHARE_OF_BUDGET * self.options.budget)
+        is_timed = isinstance(self.workload, Script) and self.workload.num_ranks == 1  # ranks must end at one step
+        further = max(_FURTHER, _SHARE_OF_BUDGET * self.options.budget) if is_timed else 0.0
         return DriftGate(self.workload, self.settings, steps=self.options.steps, further_seconds=further)
 
     def note(self, line: str) -> None:
@@ -221,6 +222,9 @@ def open_session(
             clock=Clock.CUDA if environment.has_cuda else Clock.WALL,
         )
         session.watch_load()
+        if isinstance(workload, Script) and workload.num_ranks > len(environment.cores):
+            shared = f"{workload.num_ranks} ranks share {len(environment.cores)} cores"
+            session.note(f"{shared}: while one computes another waits for its core, and not for a link")
         yield session
 
 

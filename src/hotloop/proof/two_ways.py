@@ -133,4 +133,9 @@ class TwoWays:
             said.append(
                 "lockstep and uninterrupted stretches disagree about a step; the uninterrupted figure is quoted"
             )
-        return [*said, *filter(None, [self.stretches.memory_note])]
+        return [*said, *filter(None, [self.stretches.memory_note, *self._ranks()])]
+
+    def _ranks(self) -> list[str]:
+        """Which rank is the slowest, of the script as it stands and under the plan."""
+        arms = self.stretches.stretches[-1].arms
+        return [f"{arm}: {arms[arm].slowest_rank}" for arm in (BASELINE, PLAN) if arms[arm].slowest_rank]

@@ -8,8 +8,11 @@ from pathlib import Path
 from hotloop.trial import Result
 from hotloop.verdict import Outcome
 
-# "train.py --epochs 3" or "file.py:build (seed 0)" or "digits_mlp (seed 0)", as the titles of workloads are written.
-_SCRIPT = re.compile(r"(?P<target>.*?\.py)(?: (?P<arguments>.*))?", re.DOTALL)
+# "train.py --epochs 3" or "file.py:build (seed 0)" or "digits_mlp (seed 0)", as the titles of workloads are written; a
+# script of several ranks has the call of torchrun before it.
+_SCRIPT = re.compile(
+    r"(?:torchrun --nproc-per-node (?P<ranks>\d+) )?(?P<target>.*?\.py)(?: (?P<arguments>.*))?", re.DOTALL
+)
 _RECIPE = re.compile(r"(?P<target>.*) \(seed -?\d+\)", re.DOTALL)
 
 
@@ -33,7 +36,18 @@ def _command(result: Result, verb: str, *options: str) -> str:
     script = None if recipe else _SCRIPT.fullmatch(result.workload)
     found = recipe or script
     target = found["target"] if found else result.workload
-    command = shlex.join(["hotloop", verb, target, *options])
+    command = shlex.join(_call(verb, target, script["ranks"] if script else None, options))
     # The recorded command holds the arguments as the shell needs them; the title lost the quotes.
-    arguments = result.command.partition(" -- ")[2] or (script["arguments"] if script else "")
+    typed = result.command.partition(" -- ")[2]
+    arguments = "" if typed.startswith("torchrun ") else typed
+    arguments = arguments or (script["arguments"] if script else "")
     return f"{command} -- {arguments}" if arguments else command
+
+
+def _call(verb: str, target: str, ranks: str | None, options: tuple[str, ...]) -> list[str]:
+    """What to call: of several ranks each runs under the plan by itself, and no command follows only one of them."""
+    if ranks is None:
+        return ["hotloop", verb, target, *options]
+    if verb == "run":
+        return ["torchrun", "--nproc-per-node", ranks, "--no-python", "hotloop", verb, target, *options]
+    return ["hotloop", "tune" if verb == "diagnose" else verb, target, "--nproc", ranks, *options]

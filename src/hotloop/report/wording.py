@@ -34,10 +34,18 @@ def is_ratio(value: float | None) -> TypeGuard[float]:
 def headline(result: Result) -> str:
     """The verdict in one sentence, with the confirmed figure and its clock."""
     figure = f"{speed(result.speedup)} as fast by {CLOCKS[result.clock]}"
+    if result.method == "time to target" and result.speedup is not None:
+        return _of_target(result.verdict, f"{speed(result.speedup)} as fast by {CLOCKS[result.clock]}")
     if result.verdict is Outcome.PASS:
         return f"Proven: it trains {figure} and learns the same."
     start = "Not proven" if result.verdict is Outcome.FAIL else "Could not tell"
     return f"{start}: no speed-up was confirmed." if result.speedup is None else f"{start}: it ran {figure}."
+
+
+def _of_target(verdict: Outcome, figure: str) -> str:
+    """For a plan that trains otherwise by design: it makes no other step, and may not be faster at one."""
+    start = {Outcome.PASS: "Proven", Outcome.FAIL: "Not proven", Outcome.INCONCLUSIVE: "Could not tell"}[verdict]
+    return f"{start}: it reached the target loss {figure}."
 
 
 def status(trial: Trial) -> str:

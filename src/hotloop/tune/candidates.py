@@ -8,8 +8,8 @@ from hotloop.compare.comparison import MARGIN
 from hotloop.errors import PlanError
 from hotloop.measurement import Environment
 from hotloop.proof.amdahl import AmdahlLimits
-from hotloop.transform import Stage, Transform, compiles, saves_memory
-from hotloop.workload import Recipe, Workload
+from hotloop.transform import Promise, Stage, Transform, compiles, saves_memory
+from hotloop.workload import Recipe, Script, Workload
 
 # Expected gain first (geometric means over ten models on the CPU); an unknown transform comes after these.
 _EXPECTED = (
@@ -23,6 +23,8 @@ _EXPECTED = (
     "matmul_precision",
     "threads",
     "data_loading",
+    "ddp_settings",
+    "comm_hook",
 )
 
 
@@ -32,6 +34,7 @@ class Candidates:
 
     `variants` are further option sets of what compiles (autotuning): they cost most and may take a kept one's place.
     `bounded` are the names of those that by the diagnosis could not win enough for a claim, and are left out.
+    `statistical` are those that train otherwise by design, which are tried where they are asked for by name alone.
     """
 
     launch: tuple[Transform, ...]
@@ -39,6 +42,7 @@ class Candidates:
     compiling: tuple[Transform, ...]
     variants: tuple[Transform, ...] = ()
     bounded: tuple[str, ...] = ()
+    statistical: tuple[Transform, ...] = ()
 
 
 def find_candidates(
@@ -63,17 +67,30 @@ def find_candidates(
     bounded = tuple(name for name in wanted if name not in only and 0.0 < (limits.of((name,)) or 0.0) < 1 + MARGIN)
     chosen = sorted((name for name in wanted if name not in bounded), key=lambda name: _rank(name, limits))
     offered = [c for name in chosen for c in registry.load("transforms", name).candidates(environment)]
-    offered = [c for c in offered if c.name in only or not saves_memory(c)]
-    possible = [c for c in offered if c.stage is not Stage.STEP or isinstance(workload, Recipe)]
-    compiling = [c for c in possible if compiles(c)]
+    possible = [c for c in offered if _fits(c, workload) and (c.name in only or not _only_by_name(c))]
+    comparable = [c for c in possible if c.promise is not Promise.STATISTICAL]
+    compiling = [c for c in comparable if compiles(c)]
     first = {c.name: c for c in reversed(compiling)}
     return Candidates(
-        launch=tuple(c for c in possible if c.stage is Stage.LAUNCH),
-        cheap=tuple(c for c in possible if c.stage is not Stage.LAUNCH and not compiles(c)),
+        launch=tuple(c for c in comparable if c.stage is Stage.LAUNCH),
+        cheap=tuple(c for c in comparable if c.stage is not Stage.LAUNCH and not compiles(c)),
         compiling=tuple(c for c in compiling if c is first[c.name]),
         variants=tuple(c for c in compiling if c is not first[c.name]),
         bounded=bounded,
+        statistical=tuple(c for c in possible if c.promise is Promise.STATISTICAL),
     )
+
+
+def _only_by_name(change: Transform) -> bool:
+    """Whether it wins something else than the time of a step, and is tried where it is asked for alone."""
+    return saves_memory(change) or change.promise is Promise.STATISTICAL
+
+
+def _fits(change: Transform, workload: Workload) -> bool:
+    """Whether a workload of this kind has sites of the stage: a whole step, or a model wrapped over several ranks."""
+    if change.stage is Stage.STEP:
+        return isinstance(workload, Recipe)
+    return change.stage is not Stage.DDP or (isinstance(workload, Script) and workload.num_ranks > 1)
 
 
 def check_names(names: Sequence[str]) -> tuple[str, ...]:

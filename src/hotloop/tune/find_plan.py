@@ -1,7 +1,6 @@
 """Finds a faster plan for one workload and proves it."""
 
-from hotloop.proof.confirm import confirm
-from hotloop.proof.prove import finish, verified
+from hotloop.proof.prove import confirmed, verified
 from hotloop.proof.session import Options, Progress, open_session
 from hotloop.trial import Result
 from hotloop.tune.candidates import check_names, find_candidates
@@ -37,4 +36,4 @@ def find_plan(workload: Workload | str, *, options: Options | None = None, progr
             session.note(f"by the diagnosis this plan could win {limit:.2f}x at most")
         session.progress.say(f"confirming {plan.title} in fresh processes")
         gates = search.gates or verified(session, plan)
-        return finish(session, plan, gates, confirm(session, plan, title="confirm", seconds=session.left))
+        return confirmed(session, plan, gates, title="confirm")

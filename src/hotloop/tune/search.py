@@ -11,8 +11,10 @@ short). What was slower by more than a tenth is not screened again.
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from hotloop.proof.confirm import Confirmation
+from hotloop.proof.confirm_learning import confirm_learning
 from hotloop.proof.prove import verified
 from hotloop.proof.session import Session
 from hotloop.transform import Plan, Transform, describe
@@ -26,6 +28,7 @@ from hotloop.verify.drift import GateResult
 _WORTH_ITS_PLACE = 0.995
 _LAUNCH_REPLICATES = 2  # how a process starts decides where its memory lands: one under glibc's malloc misled
 _HOPELESS = 0.9
+_SEEDS_OF_THE_SEARCH = 1000  # other seeds than those that the claim is confirmed on
 _MOST_COMBINED = 4
 _MOST_ARMS = 8  # beside the kept plan and its A/A arm: each is a process with the whole program in memory
 
@@ -34,14 +37,15 @@ _MOST_ARMS = 8  # beside the kept plan and its A/A arm: each is a process with t
 class Search:
     """The state of one search: what is kept, what its gates said, and what need not be tried again.
 
-    `screen` measures plans, `screen_again` those in doubt once more, and `verify` asks the gates; they are fields so
-    that a search can be tried without a machine.
+    `screen` measures plans, `screen_again` those in doubt once more, `verify` asks the gates, and `learn` how soon a
+    plan that trains otherwise reaches a loss; they are fields so that a search can be tried without a machine.
     """
 
     session: Session
     screen: Callable[..., tuple[ScreeningResult, ...]] = screen
     screen_again: Callable[..., tuple[ScreeningResult, ...]] = screen_again
     verify: Callable[[Session, Plan], GateResult] = verified
+    learn: Callable[..., tuple[Verdict, Confirmation]] = confirm_learning
     plan: Plan = field(default_factory=Plan)
     gates: GateResult | None = None
     excluded: set[str] = field(default_factory=set[str])
@@ -67,6 +71,8 @@ class Search:
         self._greedy_pass("other ways to compile", variants, replacing=True)
         self._second_pass(*launch, *cheap, *compiling)
         self._leave_one_out()
+        for change in self._applicable(candidates.statistical):
+            self._try_statistical(change)
         self.time.note_untried()
         return self.plan
 
@@ -193,6 +199,25 @@ class Search:
                 return
             self._record(best, kept=True, reason="as fast without it", verdicts=gates.verdicts)
             self.plan, self.gates = best.plan, gates
+
+    def _try_statistical(self, change: Transform) -> None:
+        """Keep it where the gates pass and it reaches a target loss sooner; the time of its steps says nothing."""
+        plan, seconds = self.plan.with_(change), (self.session.left - self.time.for_confirming) / 2
+        if seconds <= 0:
+            self.time.leave_untried([describe(change)])
+            return
+        gates = self.verify(self.session, plan)
+        result = ScreeningResult(name=describe(change), plan=plan)
+        if all(verdict.passed for verdict in gates.verdicts):
+            parity, found = self.learn(
+                self.session, plan, title=describe(change), seconds=seconds, first_seed=_SEEDS_OF_THE_SEARCH
+            )
+            gates = replace(gates, verdicts=(*gates.verdicts, parity, *filter(None, (found.verdict,))))
+        kept = all(verdict.passed for verdict in gates.verdicts)
+        reason = "reaches the loss sooner" if kept else _reason(gates, kept=False)
+        self._record(result, kept=kept, reason=reason, verdicts=gates.verdicts)
+        if kept:
+            self.plan, self.gates = plan, replace(gates, verdicts=gates.verdicts[:-2])
 
     def _refuse(self, name: str, plan: Plan, verdict: Verdict) -> None:
         self.excluded.add(name)

@@ -26,9 +26,14 @@ def differences_in_kind(
     yield from differences_in_number(run, baseline)
     yield from differences_in_limits(run, baseline)
     yield from differences_in_settings(run, baseline, declared=declared)
+    yield from differences_in_what_trains(run, baseline, is_paired=is_paired)
+    yield from differences_in_kind_of_saves(run, baseline)
+
+
+def differences_in_what_trains(run: Observation, baseline: Observation, *, is_paired: bool = True) -> Iterator[str]:
+    """Parameters without a gradient, and parameters and statistics that stand still where they moved."""
     for ours, theirs in zip(run.optimizers, baseline.optimizers, strict=False):
         yield from _trained(ours, theirs, is_paired=is_paired)
-    yield from differences_in_kind_of_saves(run, baseline)
     if run.buffer_names == baseline.buffer_names:
         what = "buffer (a batch-norm statistic)"
         yield from _still(what, run.buffer_names, run.buffers, baseline.buffers, baseline.buffer_steps)

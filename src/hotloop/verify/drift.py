@@ -15,7 +15,7 @@ from hotloop.trial import Curves
 from hotloop.verdict import Outcome, Verdict
 from hotloop.verify.clipping import differences_in_norms
 from hotloop.verify.coverage import covered, not_followed, sites
-from hotloop.verify.differences import differences_in_kind
+from hotloop.verify.differences import differences_in_kind, differences_in_settings, differences_in_what_trains
 from hotloop.verify.distance import SAME, Distance, are_same, distance, farthest, mean_run
 from hotloop.verify.gradient_digits import differences_in_digits
 from hotloop.verify.gradient_norms import differences_in_gradient_norms
@@ -36,6 +36,7 @@ _STREAMS = (0, 1, 2)
 _UNPAIRED_RUNS = (4, 8)
 _FEWEST_STEPS = 6
 _REPEATED = 1e-3
+_TOLD = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +79,26 @@ class DriftGate:
             return self._checked_by_precision(plan)
         except NotFollowed as error:
             return _inconclusive(str(error))
+
+    def check_what_trains(self, plan: Plan) -> Verdict:
+        """The step gate of a plan that trains otherwise by design: the same settings, and what moved still moves.
+
+        Raises as workers do where it crashes.
+        """
+        try:
+            self._find_last()
+            baseline = self._baseline(self._spec(seed=0))
+            run = self._run(plan, self._spec(seed=0))
+        except NotFollowed as error:
+            return Verdict(gate="step", outcome=Outcome.INCONCLUSIVE, message=str(error))
+        reason = self._too_little_seen(baseline) or not_followed(baseline)
+        if reason is not None:
+            return Verdict(gate="step", outcome=Outcome.INCONCLUSIVE, message=reason)
+        settings = differences_in_settings(run, baseline, declared=_declared(plan))
+        found = [*settings, *differences_in_what_trains(run, baseline, is_paired=False)]
+        outcome = Outcome.FAIL if found else Outcome.PASS
+        message = "; ".join(found[:_TOLD]) or f"{_STILL_MOVES}; {self._seen(baseline)}; the plan acts: {sites(run)}"
+        return Verdict(gate="step", outcome=outcome, message=message)
 
     def _find_last(self) -> None:
         """Run the untransformed program once, of which only losses are taken, to see where its events come."""
@@ -300,8 +321,7 @@ class DriftGate:
         step = Verdict(
             gate="step",
             outcome=Outcome.FAIL if kinds else Outcome.PASS,
-            message=kinds
-            or "every parameter and statistic that moved before still moves; single steps cannot be compared",
+            message=kinds or _STILL_MOVES,
         )
         curves = loss_band(runs[0], plain[0], plain, OWN_NOISE)
         note = f"{len(runs)} runs of each were compared"
@@ -327,6 +347,7 @@ _FROZEN = Verdict(
     outcome=Outcome.FAIL,
     message="its losses are the same whatever the random stream: dropout no longer drops",
 )
+_STILL_MOVES = "every parameter and statistic that moved before still moves; single steps cannot be compared"
 _UNSEEDED = "the script seeds nothing: its timed runs see other numbers each time; verification seeded it, twice"
 _TOO_FEW_RUNS = Verdict(gate="drift", outcome=Outcome.INCONCLUSIVE, message="no run was made")
 _UNREPEATED = "the losses of two equal runs differ from the first step on"

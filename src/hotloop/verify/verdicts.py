@@ -92,14 +92,13 @@ def drift_verdict(distances: tuple[Distance, Distance], tolerance: Tolerance) ->
 def unpaired_verdict(runs: Sequence[Observation], plain: Sequence[Observation]) -> Verdict:
     """Whether the last losses of the runs are those of plain ones, neither higher nor lower by more than a margin.
 
-    The margin is a twentieth of what training gains, or a hundredth of the loss where that is more; the interval of
-    the mean difference is Student's at 95 %, over runs from the same seed where they have one.
+    The interval of the mean difference is Student's at 95 %, over runs from the same seed where they have one.
     """
     from scipy import stats
 
     ours, theirs = ([_last_loss(run) for run in group] for group in (runs, plain))
     start = float(np.mean([np.nanmean(run.losses[:3]) for run in plain]))
-    margin = 0.05 * max(start - float(np.mean(theirs)), 0.2 * abs(float(np.mean(theirs))))
+    margin = loss_margin(start, float(np.mean(theirs)))
     gaps = np.asarray(ours) - np.asarray(theirs)
     low = high = float(gaps.mean())
     if gaps.std() > 0:
@@ -110,6 +109,11 @@ def unpaired_verdict(runs: Sequence[Observation], plain: Sequence[Observation]) 
     outcome = Outcome.PASS if len(runs) >= _FEWEST_RUNS and -margin <= low and high <= margin else outcome
     numbers = {"low": low, "high": high, "margin": margin}
     return Verdict(gate="drift", outcome=outcome, message=message, numbers=numbers)
+
+
+def loss_margin(start: float, last: float) -> float:
+    """How far a last loss may be off: a twentieth of what training gains, or a hundredth of the loss if more."""
+    return 0.05 * max(start - last, 0.2 * abs(last))
 
 
 def _last_loss(run: Observation) -> float:

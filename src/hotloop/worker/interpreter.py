@@ -5,7 +5,8 @@ from pathlib import Path
 
 import psutil
 
-from hotloop.workload import Workload
+from hotloop.errors import MeasurementError
+from hotloop.workload import Script, Workload
 
 _PACKAGE = Path(__file__).parents[1]
 
@@ -30,3 +31,15 @@ def package_path(workload: Workload, folder: Path) -> str:
         if not link.is_symlink():
             link.symlink_to(package)
     return str(links)
+
+
+def module_of(workload: Workload, program: tuple[str, ...]) -> tuple[str, ...]:
+    """The module that a worker's process runs, and its arguments: of several ranks, the one that starts them all.
+
+    Raises MeasurementError for several ranks and a program that looks into a single process.
+    """
+    if not isinstance(workload, Script) or workload.num_ranks == 1:
+        return program
+    if program[0] != "hotloop.worker.main":
+        raise MeasurementError("this looks into one process, and the program has several ranks: give it one rank")
+    return ("hotloop.worker.ranks",)

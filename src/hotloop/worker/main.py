@@ -30,14 +30,17 @@ _PR_SET_PDEATHSIG = 1
 
 def main() -> None:
     """Read the WorkerSpec from the socket, run the program under hooks, say how it ended."""
-    serve(_train)
+    serve(train_under)
 
 
-def serve(train: Callable[[WorkerSpec, Channel], dict[str, Any]]) -> None:
-    """Read the WorkerSpec from the socket and call `train` with it; say how it ended, and what it returned."""
+def serve(train: Callable[[WorkerSpec, Channel], dict[str, Any]], channel: Channel | None = None) -> None:
+    """Read the WorkerSpec and call `train` with it; say how it ended, and what it returned.
+
+    Where no `channel` is given it is the socket that the first argument of the process names.
+    """
     with contextlib.suppress(OSError, AttributeError):  # not Linux: the warden's process group must do
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    channel = Channel(socket.socket(fileno=int(sys.argv[1])))
+    channel = channel or Channel(socket.socket(fileno=int(sys.argv[1])))
     data = channel.receive()
     if data is None:
         return
@@ -69,7 +72,7 @@ def _crash(error: BaseException, message: str) -> dict[str, Any]:
     return {"event": "crashed", "kind": type(error).__name__, "message": message, "traceback": text}
 
 
-def _train(spec: WorkerSpec, channel: Channel) -> dict[str, Any]:
+def train_under(spec: WorkerSpec, channel: Channel) -> dict[str, Any]:
     """Train until told to stop; what there is to say where the program came to its own end before."""
     enter_scratch(spec, channel)
     from hotloop.worker.turns import Turns
@@ -82,6 +85,10 @@ def _train(spec: WorkerSpec, channel: Channel) -> dict[str, Any]:
         run_to_its_end(inside(spec), started, observer, around_roots=observer.around_root)
         observer.finish()
     turns = Turns(channel, started)
+    if spec.seed is not None:
+        from hotloop.worker.seeding import seed_program
+
+        seed_program(spec.seed, shift=spec.seed)
     run_to_its_end(inside(spec), started, turns)
     return {"steps": turns.steps, "turn": turns.answer()}
 

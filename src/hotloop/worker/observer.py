@@ -6,7 +6,6 @@ Watching must change nothing: a run with `losses_only` shows whether it did.
 """
 
 import os
-import random
 import sys
 import traceback
 from collections.abc import Generator
@@ -21,14 +20,12 @@ from hotloop.data.fetching.comparisons import compare_every_batch
 from hotloop.transform import Stage
 from hotloop.worker.draws import modules_may_draw_apart, settle_draws, silence
 from hotloop.worker.losses import Losses
-from hotloop.worker.observed_entropy import seed_system_entropy
 from hotloop.worker.observed_errors import contained
 from hotloop.worker.observed_lightly import ObservedLightly
 from hotloop.worker.observed_program import ObservedProgram
+from hotloop.worker.seeding import seed_program
 from hotloop.worker.spec import Channel, ObservationSpec
 from hotloop.workloads.started_plan import StartedPlan
-
-_SEED_SHIFT = 7919
 
 
 class Observer:
@@ -42,14 +39,10 @@ class Observer:
         self._process = os.getpid()
         self._losses = Losses()
         self._calls = 0
-        self._seeds_itself = False
         settle_draws(watch.draws)
         if started.plan.at(Stage.DATA):
             compare_every_batch()
-        if watch.seed is not None:
-            _seed_everything(watch.seed)
-            seed_system_entropy(watch.seed)
-        self._notice_seeding()
+        self._seeding = seed_program(watch.seed, shift=watch.shift)
         self._program = None
         self._lightly = ObservedLightly(watch)
         if not watch.losses_only:
@@ -125,7 +118,7 @@ class Observer:
                 "event": "watched",
                 "losses": self._losses.each_by_step(self.steps),
                 "graphs": _graphs(),
-                "seeds_itself": self._seeds_itself,
+                "seeds_itself": self._seeding.seeds_itself,
                 "applied": self.started.applied,
                 "refused": self.started.refused,
                 "ended": ended,
@@ -144,32 +137,8 @@ class Observer:
             self._channel.send({"event": "watched", "failed": f"{type(error).__name__}: {error}", "traceback": text})
         os._exit(0)
 
-    def _notice_seeding(self) -> None:
-        """Notice that the program seeds itself; a run with other random numbers gets other seeds."""
-        original, shift = torch.manual_seed, _SEED_SHIFT * self._watch.shift
-
-        def manual_seed(seed: Any) -> torch.Generator:
-            self._seeds_itself = True
-            return original(int(seed) + shift)
-
-        def seed() -> int:
-            value = int.from_bytes(os.urandom(6), "big")
-            original(value)
-            return value
-
-        torch.manual_seed = torch.random.manual_seed = manual_seed
-        torch.seed = torch.random.seed = seed  # from the system's entropy, which repeats itself here
-
 
 def _graphs() -> int:
     """How many graphs Dynamo has compiled; 0 where nothing loaded it."""
     dynamo = sys.modules.get("torch._dynamo.utils")
     return 0 if dynamo is None else int(dynamo.counters["stats"]["unique_graphs"])
-
-
-def _seed_everything(seed: int) -> None:
-    import numpy
-
-    random.seed(seed)
-    numpy.random.seed(seed)  # the legacy state is the one that unseeded programs draw from
-    torch.manual_seed(seed)

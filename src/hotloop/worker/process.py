@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from hotloop.errors import HotloopError, MeasurementError, NeverStepped, ProtectedFile, WorkloadCrashed
-from hotloop.machine.memory import oom_kills, tree_memory
+from hotloop.machine.memory import oom_kills, tells_of_no_memory, tree_memory
 from hotloop.measurement import Memory
 from hotloop.transform import Plan, Stage, compiles
 from hotloop.worker.admission import Admission
 from hotloop.worker.freezer import CgroupFreezer, SignalFreezer, make_cgroup_freezer
-from hotloop.worker.interpreter import interpreter, package_path
+from hotloop.worker.interpreter import interpreter, module_of, package_path
 from hotloop.worker.spec import Channel, ObservationSpec, WorkerSpec
 from hotloop.worker.turn_report import TurnReport
 from hotloop.worker.warden import remove_made
@@ -37,8 +37,6 @@ _LONGEST_TAIL = 1 << 16
 _COMPILE_LIMIT = 900.0
 _GROWN = 1.05
 _LOOKED_AT, _LOOK_EVERY = (1, 3), 10  # steps of a watched run after which its memory is looked at
-_OUT_OF_MEMORY = ("MemoryError", "OutOfMemoryError")
-_WORDS_OF_ALLOCATORS = ("can't allocate memory", "CUDA out of memory", "Cannot allocate memory", "bad_alloc")
 
 
 class EndedEarly(HotloopError):
@@ -88,6 +86,7 @@ class Worker:
         settings: Settings,
         *,
         watch: ObservationSpec | None = None,
+        seed: int | None = None,
         program: tuple[str, ...] = ("hotloop.worker.main",),
     ) -> None:
         self.plan = plan
@@ -97,8 +96,11 @@ class Worker:
         self._is_paused = False
         self._rss = 0
         self._oom_kills = oom_kills()
+        self._waits_for = ""
         self._asked = 1  # steps after which it answers again
-        variables = self._variables(workload)  # may refuse, so it comes before what would have to be taken away again
+        # Both may refuse, so they come before what would have to be taken away again.
+        program = module_of(workload, program)
+        variables = self._variables(workload)
         self._log = tempfile.TemporaryFile(mode="w+b")  # noqa: SIM115  # closed with the worker
         folders = [workload.folder]
         if isinstance(workload, Script):
@@ -119,7 +121,9 @@ class Worker:
         self.pid: int = told["pid"]
         if settings.cores:
             self.pin(settings.cores)
-        spec = WorkerSpec(workload=workload, plan=plan, scratch=self._scratch, caches=(settings.cache,), watch=watch)
+        spec = WorkerSpec(
+            workload=workload, plan=plan, scratch=self._scratch, caches=(settings.cache,), watch=watch, seed=seed
+        )
         self._send(spec.to_data())
 
     def __enter__(self) -> "Worker":
@@ -148,8 +152,7 @@ class Worker:
     @property
     def first_step_limit(self) -> float:
         """Seconds that the first step may take; a plan that compiles gets more than the program itself."""
-        extra = _COMPILE_LIMIT if any(map(compiles, self.plan.transforms)) else 0.0
-        return max(self.settings.first_step_limit, extra)
+        return max(self.settings.first_step_limit, _COMPILE_LIMIT if any(map(compiles, self.plan.transforms)) else 0.0)
 
     def _start(
         self, variables: Mapping[str, str], command: tuple[str, ...], cgroup: CgroupFreezer | None
@@ -308,7 +311,10 @@ class Worker:
             raise silent(self._silence(limit)) from None
         if message is None:
             raise self._death()
-        return message
+        if message["event"] != "waiting":
+            return message
+        self._waits_for = f"{message['message']}; "  # a rank has told why others may never answer
+        return self._hear(limit, silent)
 
     def _silence(self, limit: float) -> str:
         with contextlib.suppress(ProcessLookupError):
@@ -317,8 +323,8 @@ class Worker:
         if not self.steps:
             self._check_children()
         return (
-            f"the program {self._progress(limit)}; a training script must step an optimizer that derives from "
-            "torch.optim.Optimizer; give it more time with a larger --budget, or see where it stands:\n"
+            f"{self._waits_for}the program {self._progress(limit)}; a training script must step an optimizer that "
+            "derives from torch.optim.Optimizer; give it more time with a larger --budget, or see where it stands:\n"
             f"{self.last_lines(_STACK_LINES)}"
         )
 
@@ -346,11 +352,12 @@ class Worker:
             if status and status < 0
             else f"left with status {status}"
         )
-        return WorkloadCrashed(
-            f"the worker {how} after {self.steps} steps; its last lines were:\n{self.last_lines()}",
-            kind=f"status {status}",
-            traceback=self.last_lines(),
-        )
+        return self._crashed(f"the worker {how}", self.steps, kind=f"status {status}")
+
+    def _crashed(self, what: str, steps: int, *, kind: str) -> WorkloadCrashed:
+        last = self.last_lines()
+        told = f"{what} after {steps} steps; its last lines were:\n{last}"
+        return WorkloadCrashed(told, kind=kind, traceback=last)
 
     def _killed_for_memory(self, rss: int) -> WorkloadCrashed:
         had = max(rss, self._rss)
@@ -361,19 +368,16 @@ class Worker:
             traceback=self.last_lines(),
         )
 
-    def _is_for_memory(self, message: Mapping[str, Any]) -> bool:
-        """Whether what a program raised says that memory ended: its own, that of a GPU or that of a loader's worker."""
-        was_killed = "killed by signal" in message["message"] and oom_kills() > self._oom_kills
-        words = any(words in message["message"] for words in _WORDS_OF_ALLOCATORS)
-        return was_killed or message["kind"] in _OUT_OF_MEMORY or words
-
     def _ended(self, message: Mapping[str, Any]) -> None:
         """Raise EndedEarly, WorkloadCrashed or ProtectedFile for a worker's last word."""
         if message["event"] == "protected":
             raise ProtectedFile(message["message"])
+        if message["event"] == "died":
+            raise self._crashed(message["message"], message["steps"], kind="RankDied")
         if message["event"] == "crashed":
             left = message["kind"] == "SystemExit"
-            if self._is_for_memory(message):
+            was_killed = "killed by signal" in message["message"] and oom_kills() > self._oom_kills
+            if was_killed or tells_of_no_memory(message["kind"], message["message"]):
                 raise WorkloadCrashed(
                     f"the program ran out of memory after {self.steps} steps (it had {self._rss / 2**20:.0f} MiB): "
                     f"{message['message']}",

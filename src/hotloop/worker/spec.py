@@ -46,13 +46,18 @@ class ObservationSpec:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class WorkerSpec:
-    """Everything a worker process needs to know before it starts."""
+    """Everything a worker process needs to know before it starts.
+
+    `seed` is that of a timed run (None: the program's own): it seeds what the program does not, and shifts the seeds
+    that it sets.
+    """
 
     workload: Workload
     plan: Plan
     scratch: Scratch
     caches: tuple[Path, ...] = ()
     watch: ObservationSpec | None = None
+    seed: int | None = None
 
     def to_data(self) -> dict[str, Any]:
         """JSON data; paths as text."""
@@ -66,6 +71,7 @@ class WorkerSpec:
             },
             "caches": [str(path) for path in self.caches],
             "watch": None if self.watch is None else dataclasses.asdict(self.watch),
+            "seed": self.seed,
         }
 
     @staticmethod
@@ -82,6 +88,7 @@ class WorkerSpec:
             ),
             caches=tuple(Path(path) for path in data["caches"]),
             watch=None if data["watch"] is None else ObservationSpec(**data["watch"]),
+            seed=data["seed"],
         )
 
 
@@ -100,7 +107,13 @@ def read_workload(data: Mapping[str, Any]) -> Workload:
     }
     if data["kind"] == "recipe":
         return Recipe(target=data["target"], seed=data["seed"], **place)
-    return Script(path=Path(data["path"]), arguments=tuple(data["arguments"]), module=data.get("module", ""), **place)
+    return Script(
+        path=Path(data["path"]),
+        arguments=tuple(data["arguments"]),
+        module=data.get("module", ""),
+        num_ranks=data.get("num_ranks", 1),
+        **place,
+    )
 
 
 def _texts(data: Mapping[str, Any]) -> dict[str, Any]:

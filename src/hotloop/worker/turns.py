@@ -128,6 +128,7 @@ class Turns:
             "optimizers": sorted(self._optimizers),
             "not_applied": self._started_plan.not_applied(),
             "sites_changed": self._started_plan.sites_changed(),
+            "figures": self._started_plan.figures(),
             "rss": _peak_rss(self._process),
             "cuda_allocated": torch.cuda.max_memory_allocated() if self._cuda else 0,
             "cuda_reserved": torch.cuda.max_memory_reserved() if self._cuda else 0,

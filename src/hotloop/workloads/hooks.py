@@ -12,10 +12,11 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook
 from torch.utils.data import DataLoader
 
-from hotloop.transform import OptimizerSite, Stage
+from hotloop.transform import DDPSite, OptimizerSite, Stage
 from hotloop.workloads.patched import patched
 from hotloop.workloads.roots import meet_at_first_call, roots_met
 from hotloop.workloads.started_plan import StartedPlan
@@ -60,6 +61,7 @@ def hooked(started: StartedPlan, callbacks: Callbacks, *, around_roots: Around |
         stack.enter_context(_optimizers_built(started, callbacks))
         stack.enter_context(_roots_called(started, callbacks, around_roots))
         stack.enter_context(_loaders_built(started))
+        stack.enter_context(_models_wrapped(started))
         yield
 
 
@@ -178,6 +180,29 @@ def _loaders_built(started: StartedPlan) -> Generator[None]:
 
     with patched(DataLoader, "__init__", init):
         yield
+
+
+@contextmanager
+def _models_wrapped(started: StartedPlan) -> Generator[None]:
+    original = DistributedDataParallel.__init__
+    signature = inspect.signature(original)
+
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        given = signature.bind(self, *args, **kwargs).arguments
+        given.pop("self")
+        site = DDPSite(arguments=given, num_ranks=_num_ranks(given.get("process_group")))
+        started.visit(Stage.DDP, site)
+        original(self, **given)
+        for act in site.after:
+            act(self)
+
+    with patched(DistributedDataParallel, "__init__", init):
+        yield
+
+
+def _num_ranks(group: Any) -> int:
+    is_ready = torch.distributed.is_available() and torch.distributed.is_initialized()
+    return torch.distributed.get_world_size(group) if is_ready else 1  # where it is not, DDP says what is missing
 
 
 @contextmanager

@@ -7,14 +7,14 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from hotloop.errors import NotApplicable
-from hotloop.transform import OptimizerSite, Plan, Stage, Telling
+from hotloop.transform import OptimizerSite, Plan, Stage, Telling, figures
 from hotloop.workload import Job
 
 if TYPE_CHECKING:
     from torch.optim.optimizer import Optimizer
 
-_SITES = {Stage.DATA: "loader", Stage.OPTIMIZER: "optimizer", Stage.MODULE: "model"}
-_NEVER_MET = "the program never showed it a site (no DataLoader, no optimizer, no root module with parameters)"
+_SITES = {Stage.DATA: "loader", Stage.DDP: "wrapped model", Stage.OPTIMIZER: "optimizer", Stage.MODULE: "model"}
+_NEVER_MET = "the program never showed it a site (no DataLoader, no optimizer, no root module with parameters, no DDP)"
 
 
 class StartedPlan:
@@ -72,6 +72,10 @@ class StartedPlan:
             for transform in self.plan.transforms
             if transform.stage in _SITES
         }
+
+    def figures(self) -> dict[str, float]:
+        """What the transforms have counted in this process."""
+        return {name: value for transform in self.plan.transforms for name, value in figures(transform).items()}
 
     def _sites_of(self, name: str, site: str) -> str:
         reasons = self._reasons[name]

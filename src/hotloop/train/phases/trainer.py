@@ -123,6 +123,10 @@ class PhaseTrainer:
         """
         return self._gradients.by_name(self._predicted())
 
+    def set_predicted_gradients(self) -> None:
+        """Make the predicted gradient that of the parameters. Raises PhaseError where the step is not PREDICT."""
+        self._gradients.scatter(self._predicted())
+
     def apply_correction(self, gradients: Mapping[str, Tensor] | None = None) -> None:
         """Add `correction_weight` times the error of the prediction to the true gradients of this CORRECT step.
 
@@ -183,7 +187,7 @@ class PhaseTrainer:
             if info.phase is TrainingPhase.CORRECT:
                 self.apply_correction()
         else:
-            self._gradients.scatter(self._predicted())
+            self.set_predicted_gradients()
         if self.config.max_grad_norm is not None:
             torch.nn.utils.clip_grad_norm_(self._gradients.parameters, self.config.max_grad_norm)
         if scaler is not None and info.needs_backward:

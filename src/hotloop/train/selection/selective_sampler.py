@@ -50,6 +50,7 @@ class SelectiveSampler(Sampler[list[int]]):
         self._gate, self._keep, self._pool, self._seed = gate, keep, pool, seed
         self._threshold = (gate or EasyShareGate()).threshold
         self._num_passes = 0
+        self._is_rare: Tensor | None = None
         self.is_active = False
 
     def __len__(self) -> int:
@@ -62,6 +63,7 @@ class SelectiveSampler(Sampler[list[int]]):
         self._num_passes += 1
         indices = torch.randperm(self._num_examples, generator=generator)
         size = self._batch_size
+        self._is_rare = None
         if self.is_active and self._mode == "stale":
             indices = self._without_easy(indices, generator)
         elif self.is_active and self._mode == "pool":
@@ -71,6 +73,15 @@ class SelectiveSampler(Sampler[list[int]]):
     def record(self, indices: Sequence[int] | Tensor, losses: Tensor) -> None:
         """Keep the losses of a batch, one an example, for the gate and for "stale"; nothing is read from the device."""
         self._table.record(indices, losses)
+
+    def weights(self, indices: Sequence[int]) -> Tensor:
+        """How many examples of the data each one stands for in the pass under way, on the CPU: 1, or 1 / `keep`.
+
+        The mean loss of "stale" batches under these weights estimates that of the data.
+        """
+        if self._is_rare is None:
+            return torch.ones(len(indices))
+        return torch.where(self._is_rare[torch.as_tensor(indices)], 1 / self._keep, 1.0)
 
     @property
     def selects_in_batch(self) -> bool:
@@ -103,6 +114,7 @@ class SelectiveSampler(Sampler[list[int]]):
         self._num_passes = state["num_passes"]
 
     def _without_easy(self, indices: Tensor, generator: torch.Generator) -> Tensor:
-        easy = is_easy(self._table.losses, threshold=self._threshold)[indices]
+        self._is_rare = is_easy(self._table.losses, threshold=self._threshold)
+        easy = self._is_rare[indices]
         is_kept = ~easy | (torch.rand(len(indices), generator=generator) < self._keep)
         return indices[is_kept] if is_kept.any() else indices[: self._batch_size]
