@@ -4,6 +4,7 @@ import dataclasses
 import tomllib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self, dataclass_transform, get_type_hints
@@ -17,12 +18,14 @@ from hotloop.option import allowed_values, fits
 class Stage(StrEnum):
     """Where a transform acts, in the order in which a process meets the stages; `apply` receives the thing in brackets.
 
-    LAUNCH (dict of environment variables), TORCH (None, after `import torch`), DATA (dict of DataLoader arguments),
-    OPTIMIZER (OptimizerSite), MODULE (a root nn.Module before its first call), STEP (a Job).
+    LAUNCH (dict of environment variables), TORCH (None, after `import torch`), PROGRAM (ProgramSite, before a script's
+    source is loaded), DATA (dict of DataLoader arguments), OPTIMIZER (OptimizerSite), MODULE (a root nn.Module before
+    its first call), STEP (a Job).
     """
 
     LAUNCH = "launch"
     TORCH = "torch"
+    PROGRAM = "program"
     DATA = "data"
     OPTIMIZER = "optimizer"
     MODULE = "module"
@@ -50,6 +53,25 @@ class OptimizerSite:
     kind: type
     defaults: dict[str, Any]
     parameters: tuple[Any, ...] = ()
+
+
+class SourceLoader(Protocol):
+    """Loads the source of a program in a way of its own."""
+
+    def loading(self) -> AbstractContextManager[None]:
+        """Modules that are imported while inside are loaded so."""
+        ...
+
+    def run_script(self, path: Path) -> None:
+        """Run a file as `python path` would."""
+        ...
+
+
+@dataclasses.dataclass(kw_only=True)
+class ProgramSite:
+    """A script about to be loaded, and what loads it, where a transform says so."""
+
+    loader: SourceLoader | None = None
 
 
 class Transform(Protocol):

@@ -55,7 +55,8 @@ def find_candidates(
     wanted = [name for name in known if (not only or name in only) and name not in skip]
     chosen = sorted(wanted, key=lambda name: _rank(name, limits or AmdahlLimits()))
     offered = [c for name in chosen for c in registry.load("transforms", name).candidates(environment)]
-    possible = [c for c in offered if c.stage is not Stage.STEP or isinstance(workload, Recipe)]
+    elsewhere = Stage.PROGRAM if isinstance(workload, Recipe) else Stage.STEP
+    possible = [c for c in offered if c.stage is not elsewhere]
     compiling = [c for c in possible if compiles(c)]
     first = {c.name: c for c in reversed(compiling)}
     return Candidates(
