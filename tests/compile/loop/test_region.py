@@ -108,7 +108,7 @@ def test_dropout_draws_what_the_plain_program_draws(tmp_path):
     ],
 )
 def test_what_changes_between_steps_is_seen(change, tmp_path):
-    step = STEP.replace("square()", "square() * scale * config['factor']")
+    step = STEP.replace("mean()", "mean() * scale * config['factor']")
     text = HEAD + "scale, config = 1.0, {'factor': 2.0}\nfor n, (x, y) in enumerate(zip(xs, ys)):\n    if n == 20:\n"
     text += "".join(f"        {part.strip()}\n" for part in change.split(";"))
     region = both(tmp_path, text + "    x, y = x.to(model[0].weight.dtype), y.to(model[0].weight.dtype)" + step)
@@ -136,6 +136,12 @@ def test_a_branch_on_a_tensor_refuses_with_its_line(tmp_path):
     step = STEP.replace("    loss.backward()", "    if loss > 0.5:\n        loss = loss * 2\n    loss.backward()")
     region = both(tmp_path, HEAD + "for x, y in zip(xs, ys):" + step)
     assert "at line 12" in region.refused.reason
+
+
+def test_what_is_read_before_it_is_updated_is_not_moved_behind(tmp_path):
+    step = STEP.replace("    loss.backward()", "    print(model[0].weight.sum().item())\n    loss.backward()")
+    region = both(tmp_path, HEAD + "for x, y in zip(xs, ys):" + step)
+    assert "line 12 reads a Sequential" in region.refused.reason
 
 
 def test_a_hook_of_the_program_refuses(tmp_path):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from hotloop.compile.loop.trace import Given
+from hotloop.compile.loop.given import Given
 from hotloop.compile.loop.variant import Variant
 from hotloop.errors import NotApplicable
 

@@ -16,12 +16,12 @@ from torch.utils import _pytree as pytree
 from hotloop.compile.backends import Backend
 from hotloop.compile.loop.check import Differs, checked_step
 from hotloop.compile.loop.executed import Executed
+from hotloop.compile.loop.given import Given
 from hotloop.compile.loop.guards import RegionGuards, global_modes, is_usual
 from hotloop.compile.loop.interrupts import interrupts
 from hotloop.compile.loop.reach import Reached, is_plain
 from hotloop.compile.loop.refusal import Refusal
 from hotloop.compile.loop.rewrite import RegionSource
-from hotloop.compile.loop.trace import Given
 from hotloop.compile.loop.variant import Variant, kind_of
 from hotloop.compile.update import StateMissing
 from hotloop.errors import NotApplicable

@@ -16,6 +16,7 @@ from torch.utils import _pytree as pytree
 
 from hotloop.compile.loop.attributes import attribute, own_attribute
 from hotloop.compile.loop.draws import Draw, take_draws
+from hotloop.compile.loop.given import Given, dynamic_tensors, number_dtype
 from hotloop.compile.loop.guards import RegionGuards
 from hotloop.compile.loop.reach import is_plain
 from hotloop.compile.trace import NEEDS_VALUES, host_generators, lift_constants
@@ -23,16 +24,6 @@ from hotloop.compile.update import StateMissing, update_in_place
 from hotloop.errors import NotApplicable
 
 _RENEWED_BY_TORCH = frozenset({"_flat_weights", "_flat_weight_refs"})  # recurrent modules look after these themselves
-
-
-@dataclass(kw_only=True)
-class Given:
-    """What a region is called with: tests that are answered, values, and which tensors and numbers among them vary."""
-
-    tests: tuple[bool, ...]
-    values: tuple[Any, ...]
-    numbers: tuple[int, ...]
-    dynamic: tuple[int, ...]
 
 
 @dataclass(kw_only=True)
@@ -90,7 +81,7 @@ def _traced(
     flat_rates = [rate for group in rates for rate in group]
     run.rates = [len(group) for group in rates]
     gradients = [torch.empty_like(leaf) for leaf in with_gradient]
-    numbers = [torch.tensor(given.values[n], dtype=_number_dtype(given.values[n])) for n in given.numbers]
+    numbers = [torch.tensor(given.values[n], dtype=number_dtype(given.values[n], guards)) for n in given.numbers]
     inputs = [*guards.tensors, *gradients, *flat_rates, *numbers, *dynamic_tensors(given)]
     before, drawn, stream = guards.snapshot(), host_generators(), torch.get_rng_state()
     with _restoring(guards):
@@ -110,22 +101,6 @@ def _traced(
     trace = run.trace
     trace.graph, trace.draws, trace.constants = graph, draws, constants
     return trace, used
-
-
-def dynamic_tensors(given: Given) -> list[Tensor]:
-    """The tensors of the values that vary, detached; arrays share their memory."""
-    found: list[Tensor] = []
-    for number in given.dynamic:
-        for leaf in pytree.tree_leaves(given.values[number]):
-            if isinstance(leaf, Tensor):
-                found.append(leaf.detach())
-            elif isinstance(leaf, np.ndarray):
-                found.append(torch.from_numpy(leaf))
-    return found
-
-
-def _number_dtype(number: Any) -> torch.dtype:
-    return torch.float64 if isinstance(number, float) else torch.int64
 
 
 class _TracedRun:

@@ -12,9 +12,10 @@ from torch.utils import _pytree as pytree
 
 from hotloop.compile.backends import Backend, compile_graph
 from hotloop.compile.capture import LearningRates
+from hotloop.compile.loop.given import Given, dynamic_tensors, number_dtype
 from hotloop.compile.loop.guards import RegionGuards, own_hooks
 from hotloop.compile.loop.listeners import listeners
-from hotloop.compile.loop.trace import Given, dynamic_tensors, trace_region
+from hotloop.compile.loop.trace import trace_region
 
 _set_grad_enabled = torch._C._set_grad_enabled  # pyright: ignore[reportPrivateUsage]
 
@@ -47,7 +48,7 @@ class Variant:
         written = [t for t, node in zip(static, self.trace.graph.graph.nodes, strict=False) if _is_written(node)]
         guards.check_memory(set(map(id, written)))
         self._check_given(len(static))
-        self.numbers = [torch.zeros((), dtype=_dtype(given.values[n])) for n in given.numbers]
+        self.numbers = [torch.zeros((), dtype=number_dtype(given.values[n], guards)) for n in given.numbers]
         for rates_of in self._rates:
             rates_of.refresh()
         inputs = self._inputs(given.values)
@@ -216,10 +217,6 @@ def kind_of(value: Any) -> Any:
     leaves, shape = pytree.tree_flatten(value)
     facts = [kind_of(v) if isinstance(v, (Tensor, np.ndarray)) else (type(v), v) for v in leaves]
     return (shape, *facts)
-
-
-def _dtype(number: Any) -> torch.dtype:
-    return torch.float64 if isinstance(number, float) else torch.int64
 
 
 def _is_same(now: Any, then: Any) -> bool:
