@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from hotloop.compile.loop.listeners import listeners
 from hotloop.compile.loop.load import LoopLoader
 
 PROGRAMS = Path(__file__).parents[2] / "programs" / "loops"
@@ -189,27 +190,16 @@ def test_an_error_in_a_captured_step_points_at_the_line(tmp_path):
 def test_ctrl_c_is_raised_behind_a_captured_step(tmp_path):
     path = script(tmp_path, HEAD + "for x, y in zip(xs, ys):" + STEP)
     loader = LoopLoader(backend="aten")
-    code = loader.code_of(path)
-    (region,) = loader.regions.all
-    run = region._run
-    met = []
+    code, names, told = loader.code_of(path), {"__name__": "__main__"}, []
 
-    def interrupted(variant, given):
-        if region.counts.captured == 10 and not met:
-            call = variant._compiled
+    def on_loss(_loss):
+        told.append(True)
+        if len(told) == 10:  # parameters are updated, and the step is not over
+            signal.raise_signal(signal.SIGINT)
 
-            def compiled(inputs):
-                signal.raise_signal(signal.SIGINT)
-                met.append(True)
-                return call(inputs)
-
-            variant._compiled = compiled
-        return run(variant, given)
-
-    region._run = interrupted
-    names = {"__name__": "__main__"}
-    with loader.loading(), pytest.raises(KeyboardInterrupt):
+    with loader.loading(), listeners.told(on_loss, None), pytest.raises(KeyboardInterrupt):
         exec(code, names)
-    assert met
+    assert len(told) == 10
     steps = {int(state["step"]) for state in names["optimizer"].state.values()}
     assert steps == {len(names["seen"]) + 1}
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

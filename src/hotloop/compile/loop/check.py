@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
+from hotloop.compile.loop.draws import RecordedDraws
 from hotloop.compile.loop.given import Given
 from hotloop.compile.loop.variant import Variant
 from hotloop.errors import NotApplicable
@@ -19,18 +20,25 @@ _REDUCED = (torch.bfloat16, torch.float16)
 def checked_step(variant: Variant, function: Any, given: Given) -> Any:
     """One plain step, made by the region's own function; what it returns.
 
-    Raises Differs after it where the graph, run before on copies, gives something else.
+    Raises Differs behind it where the graph, run on copies of the state before and with the same random numbers, gives
+    something else.
     """
     before = [tensor.detach().clone() for tensor in variant.guards.tensors]
+    copies = variant.copies(given)
+    with RecordedDraws() as draws:
+        result = function(_ignore, *given.tests, *given.values)
+    if len(draws.drawn) != len(variant.trace.draws):
+        raise Differs("other random numbers are drawn than", result)
     try:
-        copies, outputs = variant.on_copies(given)
-    except Exception as error:  # nothing of the program was touched: it goes on plainly
+        outputs = variant.on_copies(copies, draws.drawn)
+    except Exception as error:  # the program has made its step, and goes on plainly
         what = str(error).strip().splitlines()[:1] or ["no details"]
-        raise NotApplicable(f"its graph cannot run ({type(error).__name__}: {what[0]})") from error
-    result = function(_ignore, *given.tests, *given.values)
+        raise Differs(
+            f"its graph cannot run ({type(error).__name__}: {what[0]}) and gives nothing of what", result
+        ) from error
     problem = _problem(variant, before, copies, outputs, result)
     if problem is not None:
-        raise Differs(problem, result)
+        raise Differs(f"{problem} than", result)
     return result
 
 
@@ -38,7 +46,7 @@ class Differs(NotApplicable):
     """The graph gives something else than the plain step, whose `result` is kept."""
 
     def __init__(self, problem: str, result: Any) -> None:
-        super().__init__(f"run as a graph, {problem} than the plain step gives")
+        super().__init__(f"run as a graph, {problem} the plain step gives")
         self.result = result
 
 

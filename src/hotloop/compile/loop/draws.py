@@ -6,10 +6,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from hotloop.errors import NotApplicable
 
-_aten = torch.ops.aten
 _FROM_NOTHING = ("rand", "randn", "randint", "randperm", "normal")
 _LIKE = ("rand_like", "randn_like", "randint_like")
 _IN_PLACE = ("bernoulli_", "uniform_", "normal_", "exponential_", "random_", "log_normal_", "cauchy_", "geometric_")
@@ -33,6 +33,22 @@ class Draw:
         if self.make is None:
             return self.operator(*self.arguments, **self.keywords)
         return self.operator(self.make(), *self.arguments, **self.keywords)
+
+
+class RecordedDraws(TorchDispatchMode):
+    """Copies of what is drawn while inside, in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.drawn: list[Tensor] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Call the operator, and keep what it has drawn."""
+        result = func(*args, **(kwargs or {}))
+        name = str(func.overloadpacket).rpartition(".")[2]
+        if torch.Tag.nondeterministic_seeded in func.tags and name in (*_FROM_NOTHING, *_LIKE, *_IN_PLACE):
+            self.drawn.append(result.detach().clone())
+        return result
 
 
 def take_draws(graph: fx.GraphModule, call_of: Callable[[str], int]) -> list[Draw]:

@@ -66,7 +66,7 @@ _TENSOR_METHODS = frozenset(
 
 
 @dataclass(kw_only=True)
-class Block:
+class StepBlock:
     """A list of statements that runs again and again: where it stands, and the function that it belongs to."""
 
     owner: ast.AST
@@ -82,10 +82,10 @@ class Block:
 
 
 @dataclass(kw_only=True)
-class Region:
+class FoundRegion:
     """Statements `first` to `last` of a block, of which those of `moved` come after the graph."""
 
-    block: Block
+    block: StepBlock
     first: int
     last: int
     moved: frozenset[int] = frozenset()
@@ -157,10 +157,10 @@ class ModuleFacts:
         return known and method not in _MODULE_METHODS and method != "load_state_dict"
 
 
-def find_regions(tree: ast.Module, file: str) -> tuple[list[Region], list[Refusal]]:
+def find_regions(tree: ast.Module, file: str) -> tuple[list[FoundRegion], list[Refusal]]:
     """The regions of a file, and the blocks that step an optimizer without one, each with line and reason."""
     facts = ModuleFacts(tree)
-    regions: list[Region] = []
+    regions: list[FoundRegion] = []
     refusals: list[Refusal] = []
     for block in _blocks(tree, facts):
         found = _BlockSearch(block, facts).regions()
@@ -171,7 +171,7 @@ def find_regions(tree: ast.Module, file: str) -> tuple[list[Region], list[Refusa
     return regions, refusals
 
 
-def _blocks(tree: ast.Module, facts: ModuleFacts) -> Iterator[Block]:
+def _blocks(tree: ast.Module, facts: ModuleFacts) -> Iterator[StepBlock]:
     """The smallest lists of statements that both differentiate and step, inside of a loop or a function."""
 
     return _blocks_in(tree, facts, scope=tree, outermost=None, outer=frozenset())
@@ -179,13 +179,13 @@ def _blocks(tree: ast.Module, facts: ModuleFacts) -> Iterator[Block]:
 
 def _blocks_in(
     owner: ast.AST, facts: ModuleFacts, *, scope: ast.AST, outermost: ast.AST | None, outer: frozenset[str]
-) -> Iterator[Block]:
+) -> Iterator[StepBlock]:
     for attribute in ("body", "orelse", "finalbody"):
         statements = getattr(owner, attribute, None)
         if not isinstance(statements, list):
             continue
         if outermost is not None and _is_step(statements, facts):
-            yield Block(owner=owner, attribute=attribute, scope=scope, outermost=outermost, enclosing=outer)
+            yield StepBlock(owner=owner, attribute=attribute, scope=scope, outermost=outermost, enclosing=outer)
         for statement in statements:
             yield from _blocks_below(statement, facts, scope=scope, outermost=outermost, outer=outer)
     for handler in getattr(owner, "handlers", ()):
@@ -201,7 +201,7 @@ def _is_step(statements: list[ast.stmt], facts: ModuleFacts) -> bool:
 
 def _blocks_below(
     statement: ast.stmt, facts: ModuleFacts, *, scope: ast.AST, outermost: ast.AST | None, outer: frozenset[str]
-) -> Iterator[Block]:
+) -> Iterator[StepBlock]:
     match statement:
         case ast.FunctionDef():
             known = outer | _locals_of(scope)
@@ -232,18 +232,18 @@ def _has(node: ast.AST, test: object) -> bool:
 class _BlockSearch:
     """Cuts the regions out of one block."""
 
-    def __init__(self, block: Block, facts: ModuleFacts) -> None:
+    def __init__(self, block: StepBlock, facts: ModuleFacts) -> None:
         self._block, self._facts = block, facts
         self._statements = block.statements
 
-    def regions(self) -> list[Region] | tuple[int, str]:
+    def regions(self) -> list[FoundRegion] | tuple[int, str]:
         """The regions, or the line and the reason why there is none."""
         statements = self._statements
         backward = [n for n, s in enumerate(statements) if _has(s, is_backward)]
         steps = [n for n, s in enumerate(statements) if _has(s, self._facts.is_step)]
         last = max(n for n, s in enumerate(statements) if self._is_essential(s))
         first, stopper = self._walk_back(backward[0])
-        found: list[Region] = []
+        found: list[FoundRegion] = []
         reason = stopper
         while first <= last:
             end, blocked, moved = self._run(first, last)
@@ -352,7 +352,7 @@ class _BlockSearch:
             number += 1
         return number - 1
 
-    def _region(self, first: int, last: int, moved: frozenset[int]) -> Region:
+    def _region(self, first: int, last: int, moved: frozenset[int]) -> FoundRegion:
         written: set[str] = set()
         tests: list[int] = []
         for number in range(first, last + 1):
@@ -361,7 +361,7 @@ class _BlockSearch:
                 if isinstance(statement, ast.If) and is_asked_before(statement.test, written):
                     tests.append(number)
                 written |= flow([statement]).maybe
-        return Region(block=self._block, first=first, last=last, moved=moved, tests=tests)
+        return FoundRegion(block=self._block, first=first, last=last, moved=moved, tests=tests)
 
 
 def _leaves(statement: ast.stmt) -> bool:

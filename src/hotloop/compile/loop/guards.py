@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 from hotloop.compile.guards import GuardedEntries, step_sharing
-from hotloop.compile.loop.reach import Reached
+from hotloop.compile.loop.python_state import Reached
 from hotloop.compile.update import check_optimizer
 from hotloop.errors import NotApplicable
 
@@ -98,7 +98,7 @@ class RegionGuards:
         if any(counts[t.untyped_storage().data_ptr()] > 1 for t in self.tensors if t.numel() and id(t) in written):
             raise NotApplicable("a tensor that is updated in place shares memory with another")
 
-    def snapshot(self) -> list[Any]:
+    def contents(self) -> list[Any]:
         """What all guarded places hold now, to see whether tracing has changed any."""
         tables = [list(map(dict.get, e.tables, e.keys)) for e in (self._objects, self._plain, self._options)]
         return [*tables, [tuple(value) for value, _ in self._lists], [vars(m).copy() for m in self.modules]]

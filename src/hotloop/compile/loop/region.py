@@ -19,7 +19,7 @@ from hotloop.compile.loop.executed import Executed
 from hotloop.compile.loop.given import Given
 from hotloop.compile.loop.guards import RegionGuards, global_modes, is_usual
 from hotloop.compile.loop.interrupts import interrupts
-from hotloop.compile.loop.reach import Reached, is_plain
+from hotloop.compile.loop.python_state import Reached, is_plain
 from hotloop.compile.loop.refusal import Refusal
 from hotloop.compile.loop.rewrite import RegionSource
 from hotloop.compile.loop.variant import Variant, kind_of

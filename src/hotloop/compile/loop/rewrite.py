@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from types import CodeType
 from typing import TypeVar
 
-from hotloop.compile.loop.find import Region, find_regions
+from hotloop.compile.loop.find import FoundRegion, find_regions
 from hotloop.compile.loop.names import dotted, flow, loads_in, stored_in
 from hotloop.compile.loop.refusal import Refusal
 from hotloop.compile.loop.statements import paths_of
@@ -62,7 +62,7 @@ def rewrite(source: str | bytes, file: str, *, first: int) -> tuple[CodeType | N
     return compile(tree, file, "exec", dont_inherit=True), made, refusals
 
 
-def _cut(tree: ast.Module, region: Region, file: str, name: str) -> RegionSource | Refusal:
+def _cut(tree: ast.Module, region: FoundRegion, file: str, name: str) -> RegionSource | Refusal:
     statements, inside = region.statements, region.inside
     line = statements[0].lineno
     if (problem := _scoping_problem(region, inside)) is not None:
@@ -96,7 +96,7 @@ def _cut(tree: ast.Module, region: Region, file: str, name: str) -> RegionSource
     )
 
 
-def _scoping_problem(region: Region, inside: list[ast.stmt]) -> tuple[int, str] | None:
+def _scoping_problem(region: FoundRegion, inside: list[ast.stmt]) -> tuple[int, str] | None:
     scope = region.block.scope
     if isinstance(scope, ast.ClassDef):
         return inside[0].lineno, "it stands in the body of a class"
@@ -113,7 +113,7 @@ def _scoping_problem(region: Region, inside: list[ast.stmt]) -> tuple[int, str] 
     return None
 
 
-def _tests_out(region: Region, tests: list[int]) -> list[ast.stmt]:
+def _tests_out(region: FoundRegion, tests: list[int]) -> list[ast.stmt]:
     """Copies of the statements inside, with the answers of tests that are asked before, and marks for those moved."""
     made: list[ast.stmt] = []
     for number, statement in enumerate(region.statements, region.first):
@@ -138,13 +138,13 @@ def _tests_out(region: Region, tests: list[int]) -> list[ast.stmt]:
     return made
 
 
-def _known(paths: list[ast.expr], made: list[ast.stmt], region: Region) -> list[ast.expr]:
+def _known(paths: list[ast.expr], made: list[ast.stmt], region: FoundRegion) -> list[ast.expr]:
     """The paths that begin with a name that the region reads or writes; what others hold is none of its business."""
     used = {name for statement in region.inside for name, _ in loads_in(statement)} | flow(made).maybe
     return [path for path in paths if dotted(path).partition(".")[0] in used]
 
 
-def _may_be_unbound(region: Region, tree: ast.Module, arguments: list[str], tested: list[ast.stmt]) -> str | None:
+def _may_be_unbound(region: FoundRegion, tree: ast.Module, arguments: list[str], tested: list[ast.stmt]) -> str | None:
     """An argument that only a branch reads, and that may not be bound where the region is asked."""
     always = flow([s for s in tested if not isinstance(s, (ast.If, ast.For))]).inputs
     scope = region.block.scope
@@ -163,7 +163,7 @@ def _test_name(number: int) -> str:
     return f"__hotloop_test_{number}__"
 
 
-def _local_names(region: Region) -> set[str]:
+def _local_names(region: FoundRegion) -> set[str]:
     """Names that the region must be given: the function's own, or what the loop of a script writes."""
     scope = region.block.scope
     if isinstance(scope, ast.Module):
@@ -173,7 +173,7 @@ def _local_names(region: Region) -> set[str]:
     return arguments | stored_in(scope.body) | region.block.enclosing
 
 
-def _read_outside(tree: ast.Module, region: Region) -> set[str]:
+def _read_outside(tree: ast.Module, region: FoundRegion) -> set[str]:
     """Names that are read anywhere but inside of the region, in the scope that its names belong to."""
     scope = region.block.scope if isinstance(region.block.scope, ast.FunctionDef) else tree
     inside = {id(node) for statement in region.inside for node in ast.walk(statement)}
@@ -187,7 +187,7 @@ def _read_outside(tree: ast.Module, region: Region) -> set[str]:
 
 
 def _region_code(
-    region: Region, body: list[ast.stmt], arguments: list[str], outputs: list[str], file: str, line: int
+    region: FoundRegion, body: list[ast.stmt], arguments: list[str], outputs: list[str], file: str, line: int
 ) -> CodeType:
     scope = region.block.scope
     title = scope.name if isinstance(scope, ast.FunctionDef) else "module"
@@ -209,11 +209,11 @@ def _region_code(
     return code.replace(co_name="<module>", co_qualname="<module>") if title == "module" else code
 
 
-def _kept_tests(region: Region) -> list[int]:
+def _kept_tests(region: FoundRegion) -> list[int]:
     return [n for n in region.tests if n not in region.moved]
 
 
-def _question(region: Region, name: str, arguments: list[str], tests: list[int], outputs: list[str]) -> ast.If:
+def _question(region: FoundRegion, name: str, arguments: list[str], tests: list[int], outputs: list[str]) -> ast.If:
     first = region.statements[0]
     asked: list[ast.expr] = []
     for number in tests:

@@ -18,7 +18,7 @@ from hotloop.compile.loop.attributes import attribute, own_attribute
 from hotloop.compile.loop.draws import Draw, take_draws
 from hotloop.compile.loop.given import Given, dynamic_tensors, number_dtype
 from hotloop.compile.loop.guards import RegionGuards
-from hotloop.compile.loop.reach import is_plain
+from hotloop.compile.loop.python_state import is_plain
 from hotloop.compile.trace import NEEDS_VALUES, host_generators, lift_constants
 from hotloop.compile.update import StateMissing, update_in_place
 from hotloop.errors import NotApplicable
@@ -83,7 +83,7 @@ def _traced(
     gradients = [torch.empty_like(leaf) for leaf in with_gradient]
     numbers = [torch.tensor(given.values[n], dtype=number_dtype(given.values[n], guards)) for n in given.numbers]
     inputs = [*guards.tensors, *gradients, *flat_rates, *numbers, *dynamic_tensors(given)]
-    before, drawn, stream = guards.snapshot(), host_generators(), torch.get_rng_state()
+    before, drawn, stream = guards.contents(), host_generators(), torch.get_rng_state()
     with _restoring(guards):
         try:
             graph = make_fx(run, tracing_mode="fake", _allow_non_fake_inputs=True)(*inputs)
@@ -357,7 +357,7 @@ def _put_back(table: dict[str, Any], old: dict[str, Any]) -> list[str]:
 
 
 def _check_unchanged(before: list[Any], guards: RegionGuards) -> None:
-    after = guards.snapshot()
+    after = guards.contents()
     for old, new in zip(before[:4], after[:4], strict=True):
         flat_old, flat_new = pytree.tree_leaves(old), pytree.tree_leaves(new)
         if len(flat_old) != len(flat_new) or any(

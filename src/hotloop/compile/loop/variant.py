@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from hotloop.compile.backends import Backend, compile_graph
-from hotloop.compile.capture import LearningRates
+from hotloop.compile.capture import RateTensors
 from hotloop.compile.loop.given import Given, dynamic_tensors, number_dtype
 from hotloop.compile.loop.guards import RegionGuards, own_hooks
 from hotloop.compile.loop.listeners import listeners
@@ -36,7 +36,7 @@ class Variant:
         noted: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self.guards, self._given = guards, given
-        self._rates = [LearningRates(optimizer) for optimizer in guards.optimizers]
+        self._rates = [RateTensors(optimizer) for optimizer in guards.optimizers]
         self._watched = listeners.around_root is not None
         self._kinds = {n: kind_of(given.values[n]) for n in given.dynamic}
         self._fixed = [n for n in range(len(given.values)) if n not in given.dynamic and n not in given.numbers]
@@ -86,15 +86,13 @@ class Variant:
             leaf.grad = None if number is None else outputs[number]
         return self._result(outputs, given)
 
-    def on_copies(self, given: Given) -> tuple[list[Tensor], Sequence[Tensor]]:
-        """The step on copies of all tensors that it may change: the copies, and what the graph gives.
+    def copies(self, given: Given) -> list[Tensor]:
+        """Copies of all inputs of the graph but what is drawn, as they are now."""
+        return [tensor.detach().clone() for tensor in self._inputs(given.values)]
 
-        The random streams stand where they stood.
-        """
-        inputs = [tensor.detach().clone() for tensor in self._inputs(given.values)]
-        copies = list(inputs)
-        drawn = self._keeping_stream()
-        return copies, self._call([*inputs, *drawn])
+    def on_copies(self, copies: list[Tensor], drawn: list[Tensor]) -> Sequence[Tensor]:
+        """The step on copies, with these random numbers: what the graph gives."""
+        return self._call([*copies, *drawn])
 
     def _has_same_gradients(self) -> bool:
         if not self.trace.reads_gradients:
