@@ -1,4 +1,4 @@
-"""The Python state that a region can reach: every value that its graph holds as a constant, and every tensor.
+"""The Python state that a region depends on: every value that its graph holds as a constant, and every tensor.
 
 From what the region is given, from the globals and closures of the functions that it calls, and from the attributes
 that these name, all is followed and guarded. What cannot be followed is refused by name.
