@@ -4,6 +4,7 @@ import dataclasses
 import tomllib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self, dataclass_transform, get_type_hints, runtime_checkable
@@ -17,12 +18,14 @@ from hotloop.option import allowed_values, fits
 class Stage(StrEnum):
     """Where a transform acts, in the order in which a process meets the stages; `apply` receives the thing in brackets.
 
-    LAUNCH (dict of environment variables), TORCH (None, after `import torch`), DATA (dict of DataLoader arguments),
-    DDP (DDPSite), OPTIMIZER (OptimizerSite), MODULE (a root nn.Module before its first call), STEP (a Job).
+    LAUNCH (dict of environment variables), TORCH (None, after `import torch`), PROGRAM (ProgramSite, before a script's
+    source is loaded), DATA (dict of DataLoader arguments), DDP (DDPSite), OPTIMIZER (OptimizerSite), MODULE (a root
+    nn.Module before its first call), STEP (a Job).
     """
 
     LAUNCH = "launch"
     TORCH = "torch"
+    PROGRAM = "program"
     DATA = "data"
     DDP = "ddp"
     OPTIMIZER = "optimizer"
@@ -64,6 +67,25 @@ class DDPSite:
     arguments: dict[str, Any]
     num_ranks: int
     after: list[Callable[[Any], None]] = dataclasses.field(default_factory=list[Callable[[Any], None]])
+
+
+class SourceLoader(Protocol):
+    """Loads the source of a program in a way of its own."""
+
+    def loading(self) -> AbstractContextManager[None]:
+        """Modules that are imported while inside are loaded so."""
+        ...
+
+    def run_script(self, path: Path) -> None:
+        """Run a file as `python path` would."""
+        ...
+
+
+@dataclasses.dataclass(kw_only=True)
+class ProgramSite:
+    """A script about to be loaded, and what loads it, where a transform says so."""
+
+    loader: SourceLoader | None = None
 
 
 class Transform(Protocol):

@@ -48,7 +48,7 @@ class CapturedStep:
         CaptureGuards(job)
         self._job, self._dtype = job, dtype
         self._backend: Backend = backend
-        self._rates = _LearningRates(job.optimizer)
+        self._rates = RateTensors(job.optimizer)
         self._captured: list[_CapturedGraph] = []
         self._last: _CapturedGraph | None = None
 
@@ -115,7 +115,7 @@ class CapturedStep:
         return captured
 
 
-class _LearningRates:
+class RateTensors:
     """The learning rate of each group as a tensor: the optimizer's own, or one that follows its float."""
 
     def __init__(self, optimizer: Optimizer) -> None:

@@ -87,7 +87,7 @@ class CaptureGuards:
         self._hooks = _hook_tables(self.modules, job.optimizer)
         self._global_modes = _global_modes()
         self._check_capturable()
-        self.step_sharing = _step_sharing([self._state[p] for p in self.trained if p in self._state])
+        self.step_sharing = step_sharing([self._state[p] for p in self.trained if p in self._state])
         self.fingerprint = self._take_fingerprint()
 
     def holds(self) -> bool:
@@ -202,7 +202,7 @@ def _hook_tables(modules: list[nn.Module], optimizer: Optimizer) -> list[Sized |
     return [*tables, _ParameterHooks(parameters)]
 
 
-def _step_sharing(states: list[dict[str, Any]]) -> tuple[int, ...]:
+def step_sharing(states: list[dict[str, Any]]) -> tuple[int, ...]:
     """For each step counter in the optimizer's state, the index of the first that has the same value; read once."""
     steps = [state["step"] for state in states if isinstance(state.get("step"), Tensor)]
     if not steps:

@@ -27,7 +27,7 @@ from hotloop.compile.update import StateMissing, clip_in_place, update_in_place
 from hotloop.errors import NotApplicable
 from hotloop.workload import Job
 
-_NEEDS_VALUES = (
+NEEDS_VALUES = (
     DataDependentOutputException,
     DynamicOutputShapeException,
     GuardOnDataDependentSymNode,
@@ -71,13 +71,13 @@ def trace_step(
     with _unchanged(job, guards):
         try:
             graph = make_fx(step, tracing_mode="fake", _allow_non_fake_inputs=True)(*inputs)
-        except _NEEDS_VALUES as error:
+        except NEEDS_VALUES as error:
             raise NotApplicable(
                 f"the step cannot become one graph, because it needs a value from the device to go on "
                 f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no details'}); "
                 "compute it with torch.where and fixed shapes, or drop 'whole_step'"
             ) from error
-    constants = _lift_constants(graph)
+    constants = lift_constants(graph)
     if any(constant.requires_grad for constant in constants):
         raise NotApplicable(
             "the model uses a parameter by a way other than its attribute (nn.LSTM, nn.GRU and nn.RNN keep a list of "
@@ -163,13 +163,13 @@ def _unchanged(job: Job, guards: CaptureGuards) -> Generator[None]:
     owners = [*guards.modules, job.strategy]
     tables = [(owner, getattr(owner, "__dict__", {})) for owner in owners]
     before = [dict(table) for _, table in tables]
-    drawn, changed = _host_generators(), list[str]()
+    drawn, changed = host_generators(), list[str]()
     try:
         yield
     finally:
         for (owner, table), old in zip(tables, before, strict=True):
             changed += _restore(table, old, type(owner).__qualname__)
-    if _host_generators() != drawn:
+    if host_generators() != drawn:
         raise NotApplicable(
             "the step draws from the random generators of Python or NumPy, and a capture would freeze the draw; "
             "draw with torch, or drop 'whole_step'"
@@ -189,12 +189,12 @@ def _restore(table: dict[str, Any], old: dict[str, Any], owner: str) -> list[str
     return [f"{owner}.{name}" for name in changed]
 
 
-def _host_generators() -> Hashable:
+def host_generators() -> Hashable:
     name, words, *rest = np.random.get_state(legacy=True)
     return random.getstate(), name, bytes(np.asarray(words)), *rest
 
 
-def _lift_constants(graph: fx.GraphModule) -> list[Tensor]:
+def lift_constants(graph: fx.GraphModule) -> list[Tensor]:
     """Makes inputs of the tensors that are not guarded, so that a step reads their present values."""
     constants: dict[str, Tensor] = {}
     last_input = [node for node in graph.graph.nodes if node.op == "placeholder"][-1]

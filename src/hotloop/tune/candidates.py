@@ -87,9 +87,9 @@ def _only_by_name(change: Transform) -> bool:
 
 
 def _fits(change: Transform, workload: Workload) -> bool:
-    """Whether a workload of this kind has sites of the stage: a whole step, or a model wrapped over several ranks."""
-    if change.stage is Stage.STEP:
-        return isinstance(workload, Recipe)
+    """Whether a workload of this kind has sites of the stage: a whole step, a script's source, or several ranks."""
+    if change.stage in (Stage.STEP, Stage.PROGRAM):
+        return isinstance(workload, Recipe) is (change.stage is Stage.STEP)
     return change.stage is not Stage.DDP or (isinstance(workload, Script) and workload.num_ranks > 1)
 
 

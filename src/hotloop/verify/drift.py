@@ -196,10 +196,12 @@ class DriftGate:
     def _judged(self, plan: Plan, seed: int, run: Observation) -> GateResult:
         baseline = self._baseline(self._spec(seed=seed))
         if not plan.at(Stage.STEP):  # a captured step calls no root
-            order = differences_in_order(run, baseline, loads=bool(plan.at(Stage.DATA)))
+            calls_roots = not plan.at(Stage.PROGRAM)
+            loads = bool(plan.at(Stage.DATA))
+            order = differences_in_order(run, baseline, loads=loads, calls_roots=calls_roots)
             if order:
                 return _refused("; ".join(order))
-            if draws_otherwise(run, baseline):
+            if calls_roots and draws_otherwise(run, baseline):
                 if not fetches_draw(baseline):
                     return _inconclusive(_UNEXPLAINED)
                 return self._unpaired(plan, (_OTHER_DRAWS,))

@@ -36,16 +36,18 @@ def _backward_passes(run: Observation, baseline: Observation) -> Iterator[str]:
             return
 
 
-def differences_in_order(run: Observation, baseline: Observation, *, loads: bool) -> list[str]:
+def differences_in_order(
+    run: Observation, baseline: Observation, *, loads: bool, calls_roots: bool = True
+) -> list[str]:
     """In words, where the program sees other samples or draws other random numbers.
 
-    Where the plan changes loaders (`loads`), workers may draw ahead and draw their own: then only what loaders fetch
-    is compared.
+    Captured steps of a script call no roots (not `calls_roots`): then no inputs are compared. Where the plan changes
+    loaders (`loads`), workers may draw ahead and draw their own: then only what loaders fetch is compared.
     """
     found = [told for told in (_other_samples(run, baseline),) if told]
     if loads or found:
         return found
-    if (step := _first_other_input(run, baseline)) is not None:
+    if calls_roots and (step := _first_other_input(run, baseline)) is not None:
         return [f"in step {step} a root module gets other inputs"]
     if (step := _first_other_draw(run, baseline)) is not None:
         return [f"by step {step} the program has drawn other random numbers"]

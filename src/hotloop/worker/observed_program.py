@@ -25,10 +25,10 @@ class ObservedProgram:
     step is seen. `fail` is told of an error of hotloop's own, and ends the process.
     """
 
-    def __init__(self, spec: ObservationSpec, *, steps_are_hooked: bool, fail: Fail) -> None:
+    def __init__(self, spec: ObservationSpec, *, steps_are_hooked: bool, clippings_are_seen: bool, fail: Fail) -> None:
         self.steps = 0
         self._fail = fail
-        self._steps_are_hooked = steps_are_hooked
+        self._steps_are_hooked, self._clippings_are_seen = steps_are_hooked, clippings_are_seen
         self._noise = StartingNoise(spec.noise, spec.noise_seed)
         self._roots: list[nn.Module] = []
         self._names: dict[int, str] = {}
@@ -57,7 +57,8 @@ class ObservedProgram:
         self._order.follow_loaders()
         self._events.follow()
         self._saves.follow(self._fail)
-        self._clipping.follow(self._fail)
+        if self._clippings_are_seen:
+            self._clipping.follow(self._fail)
 
     def root(self, module: nn.Module) -> None:
         """A root is about to be called for the first time."""
@@ -98,7 +99,7 @@ class ObservedProgram:
             "settings": [*self._settings.to_data(), *self._module_settings.to_data()],
             "events": dict(self._events.counts),
             "saves": self._saves.to_data(),
-            "clippings": self._clipping.to_data() if self._steps_are_hooked else None,
+            "clippings": self._clipping.to_data() if self._clippings_are_seen else None,
             **self._buffers.to_data(),
             **self._order.to_data(),
         }

@@ -47,7 +47,8 @@ class Observer:
         self._lightly = ObservedLightly(watch)
         if not watch.losses_only:
             hooked = not started.plan.at(Stage.STEP)
-            self._program = ObservedProgram(watch, steps_are_hooked=hooked, fail=self._fail)
+            clips = hooked and not started.plan.at(Stage.PROGRAM)  # a captured step calls no function of torch
+            self._program = ObservedProgram(watch, steps_are_hooked=hooked, clippings_are_seen=clips, fail=self._fail)
             self._program.follow()
         else:
             self._lightly.follow(self._fail)

@@ -16,6 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook
 from torch.utils.data import DataLoader
 
+from hotloop.compile.loop.listeners import listeners
 from hotloop.transform import DDPSite, OptimizerSite, Stage
 from hotloop.workloads.patched import patched
 from hotloop.workloads.roots import meet_at_first_call, roots_met
@@ -66,12 +67,15 @@ def hooked(started: StartedPlan, callbacks: Callbacks, *, around_roots: Around |
 
 
 @contextmanager
-def steps_seen(started: StartedPlan, callbacks: Callbacks) -> Generator[None]:
-    """torch with hooks at the end of each step and at each backward pass: how a script's own loop is followed."""
+def steps_seen(started: StartedPlan, callbacks: Callbacks, *, around_roots: Around | None = None) -> Generator[None]:
+    """torch with hooks at the end of each step and at each backward pass: how a script's own loop is followed.
+
+    Steps that run as captured graphs tell the same.
+    """
     handle = register_optimizer_step_post_hook(_leading_step_hook(started, callbacks))
     by_hand = UpdatesByHand(started, callbacks)
     try:
-        with _backward_seen(by_hand.loss), by_hand.seen():
+        with _backward_seen(by_hand.loss), by_hand.seen(), listeners.told(by_hand.loss, around_roots):
             yield
     finally:
         handle.remove()

@@ -15,6 +15,7 @@ from hotloop.workloads.started_plan import StartedPlan, optimizer_sites
 
 _OUT_OF_REACH = {
     Stage.LAUNCH: "it acts before the process starts: start the program by `hotloop run --plan`",
+    Stage.PROGRAM: "it acts on source that is about to be loaded: start the program by `hotloop run --plan`",
     Stage.DATA: "it acts on a DataLoader that is about to be made: start the program by `hotloop run --plan`",
     Stage.DDP: "it acts on a DistributedDataParallel that is about to be made: give it the settings themselves",
     Stage.STEP: "it makes whole steps: call hotloop.compile_step",

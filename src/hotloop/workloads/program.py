@@ -3,12 +3,13 @@
 import runpy
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 from hotloop import registry
 from hotloop.errors import WorkloadError
 from hotloop.import_path import ImportPathError, attribute, module_from_file
-from hotloop.transform import Stage
+from hotloop.transform import ProgramSite, SourceLoader, Stage
 from hotloop.workload import Job, Recipe, Script
 from hotloop.workloads.hooks import Around, Callbacks, hooked, steps_seen
 from hotloop.workloads.started_plan import StartedPlan
@@ -22,11 +23,19 @@ def run(
         if isinstance(workload, Recipe):
             _run_recipe(workload, started, callbacks)
         else:
-            with steps_seen(started, callbacks):
-                _run_script(workload)
+            with steps_seen(started, callbacks, around_roots=around_roots):
+                _run_script(workload, _loader(started))
 
 
-def _run_script(script: Script) -> None:
+def _loader(started: StartedPlan) -> SourceLoader | None:
+    """What loads the script, where a transform of stage PROGRAM says so."""
+    site = ProgramSite()
+    if started.plan.at(Stage.PROGRAM):
+        started.visit(Stage.PROGRAM, site)
+    return site.loader
+
+
+def _run_script(script: Script, loader: SourceLoader | None) -> None:
     """Run a program as `python path arguments` or `python -m module arguments` would: its name is `__main__`.
 
     First on sys.path is its folder; that of a module is the current one. The current directory and the environment are
@@ -35,10 +44,13 @@ def _run_script(script: Script) -> None:
     path = script.folder / script.path
     sys.argv = [str(path), *script.arguments]
     sys.path.insert(0, str(script.folder if script.module else path.resolve().parent))
-    if script.module:
-        runpy.run_module(script.module, run_name="__main__", alter_sys=True)
-        return
-    runpy.run_path(str(path), run_name="__main__")
+    with loader.loading() if loader is not None else nullcontext():
+        if script.module:
+            runpy.run_module(script.module, run_name="__main__", alter_sys=True)
+        elif loader is not None:
+            loader.run_script(path)
+        else:
+            runpy.run_path(str(path), run_name="__main__")
 
 
 def _run_recipe(recipe: Recipe, started: StartedPlan, callbacks: Callbacks) -> None:

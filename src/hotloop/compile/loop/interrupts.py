@@ -1,0 +1,51 @@
+"""Ctrl-C while a captured step runs."""
+
+import signal
+import sys
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+
+class Interrupts:
+    """Ctrl-C in the middle of a captured step is raised behind it, so that no parameter is updated alone."""
+
+    def __init__(self) -> None:
+        self._is_held, self._has_come = False, False
+        self._before: Any = None
+
+    @contextmanager
+    def held(self) -> Generator[None]:
+        """Hold SIGINT back while inside."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        if signal.getsignal(signal.SIGINT) != self._handle:
+            before = signal.getsignal(signal.SIGINT)
+            if callable(before):
+                self._before = before
+                signal.signal(signal.SIGINT, self._handle)
+        self._is_held = True
+        try:
+            yield
+        finally:
+            self._is_held = False
+        if self._has_come:
+            self._has_come = False
+            self._before(signal.SIGINT, sys._getframe(1))  # pyright: ignore[reportPrivateUsage]
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self._is_held:
+            self._has_come = True
+        else:
+            self._before(number, frame)
+
+    def release(self) -> None:
+        """Put back the handler that was there."""
+        if self._before is not None and signal.getsignal(signal.SIGINT) == self._handle:
+            signal.signal(signal.SIGINT, self._before)
+
+
+interrupts = Interrupts()

@@ -1,0 +1,125 @@
+"""Which names and dotted paths statements read and write, as Python scopes them."""
+
+import ast
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+
+@dataclass(kw_only=True)
+class NameFlow:
+    """Names of a run of statements: read before they are surely written; surely written; written at all."""
+
+    inputs: dict[str, int] = field(default_factory=dict[str, int])
+    written: set[str] = field(default_factory=set[str])
+    maybe: set[str] = field(default_factory=set[str])
+
+
+def flow(statements: Iterable[ast.stmt], *, given: frozenset[str] = frozenset()) -> NameFlow:
+    """The flow of names through statements in their order; `inputs` maps each to the line of its first read.
+
+    A branch or a loop body may not run: what it writes counts as `maybe` alone. `given` are written before.
+    """
+    found = NameFlow(written=set(given))
+    for statement in statements:
+        _follow(statement, found)
+    found.written -= given
+    found.maybe |= found.written
+    return found
+
+
+def _follow(statement: ast.stmt, found: NameFlow) -> None:
+    match statement:
+        case ast.With():
+            for item in statement.items:
+                _read(item.context_expr, found)
+                found.written |= stored_in([item.optional_vars] if item.optional_vars else [])
+            for inner in statement.body:
+                _follow(inner, found)
+        case ast.If():
+            _read(statement.test, found)
+            _branches([statement.body, statement.orelse], found)
+        case ast.For():
+            _read(statement.iter, found)
+            targets = stored_in([statement.target])
+            found.maybe |= targets
+            _branches([statement.body, statement.orelse], found, given=targets)
+        case _:
+            _read(statement, found)
+            found.written |= stored_in([statement])
+
+
+def _branches(bodies: list[list[ast.stmt]], found: NameFlow, *, given: set[str] | None = None) -> None:
+    for body in bodies:
+        inner = flow(body, given=frozenset(found.written | (given or set())))
+        for name, line in inner.inputs.items():
+            found.inputs.setdefault(name, line)
+        found.maybe |= inner.maybe - found.written
+
+
+def _read(node: ast.AST, found: NameFlow) -> None:
+    for name, line in loads_in(node):
+        if name not in found.written:
+            found.inputs.setdefault(name, line)
+
+
+def loads_in(node: ast.AST, hidden: frozenset[str] = frozenset()) -> Iterator[tuple[str, int]]:
+    """Names that are read, with their lines; variables of comprehensions and lambdas are their own."""
+    if isinstance(node, _COMPREHENSIONS):
+        hidden |= frozenset(stored_in([generator.target for generator in node.generators]))
+    elif isinstance(node, ast.Lambda):
+        hidden |= frozenset(argument.arg for argument in ast.walk(node.args) if isinstance(argument, ast.arg))
+    if isinstance(node, ast.Name):
+        if isinstance(node.ctx, ast.Load) and node.id not in hidden:
+            yield node.id, node.lineno
+        return
+    if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name) and node.target.id not in hidden:
+        yield node.target.id, node.lineno
+    for child in ast.iter_child_nodes(node):
+        yield from loads_in(child, hidden)
+
+
+def stored_in(nodes: Iterable[ast.AST]) -> set[str]:
+    """Names that are bound, those inside of functions, classes and comprehensions left out."""
+    found: set[str] = set()
+    for node in nodes:
+        if isinstance(node, _SCOPES):
+            if not isinstance(node, ast.Lambda):
+                found.add(node.name)
+            continue
+        if isinstance(node, _COMPREHENSIONS):
+            continue
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            found |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ExceptHandler) and node.name:
+            found.add(node.name)
+        found |= stored_in(ast.iter_child_nodes(node))
+    return found
+
+
+def dotted(node: ast.AST) -> str:
+    """`a.b.c` of a name or a chain of attributes; empty for anything else."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name):
+        return ""
+    return ".".join([node.id, *reversed(parts)])
+
+
+def walk_here(node: ast.AST) -> Iterator[ast.AST]:
+    """The node and all below it, functions and classes defined there left out."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            yield from walk_here(child)
+
+
+def calls_in(node: ast.AST) -> Iterator[ast.Call]:
+    """Calls that the node itself makes."""
+    return (inner for inner in walk_here(node) if isinstance(inner, ast.Call))

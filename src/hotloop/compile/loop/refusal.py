@@ -1,0 +1,16 @@
+"""Why the steps of a loop are not captured, with the line that stands in the way."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """A loop that was found, the line in the way, and why."""
+
+    file: str
+    line: int
+    reason: str
+
+    def __str__(self) -> str:
+        """`file:line: reason`."""
+        return f"{self.file}:{self.line}: {self.reason}"
