@@ -63,13 +63,19 @@ class Opponents:
         if legal_NL is None:
             raise WorkloadError("opponents need masks of legal actions, and the environment gives none")
         theirs = (~own_N).nonzero().flatten()
-        random, earlier = theirs[theirs < self._num_random], theirs[theirs >= self._num_random]
-        for rows_E, chosen_E in (
-            (random, self._random(legal_NL[random.to(legal_NL.device)])),
-            (earlier, self._earlier_self(observations, legal_NL, earlier)),
-        ):
-            if len(rows_E):
-                actions_N = actions_N.index_copy(0, rows_E.to(actions_N.device), chosen_E)
+        is_random = theirs < self._num_random
+        for rows, is_earlier in ((theirs[is_random], False), (theirs[~is_random], True)):
+            if not len(rows):
+                continue
+            rows_E = rows.to(actions_N.device)
+            legal_EL = legal_NL[rows_E]
+            if is_earlier and self._playing is not None:
+                outputs, _ = self._call(self._playing, observations[rows_E])
+                chosen_E = sample(self._distribution, outputs, legal_EL)
+            else:
+                places = torch.rand(legal_EL.shape, device=legal_EL.device).masked_fill_(legal_EL < 0, -1.0)
+                chosen_E = legal_EL.gather(1, places.argmax(dim=1, keepdim=True)).squeeze(1).long()
+            actions_N = actions_N.index_copy(0, rows_E, chosen_E)
         return actions_N
 
     def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -87,14 +93,3 @@ class Opponents:
         for index, kept in enumerate(self._earlier):
             own = f"{index}."
             kept.load_state_dict({name.removeprefix(own): v for name, v in tensors.items() if name.startswith(own)})
-
-    def _random(self, legal_EL: Tensor) -> Tensor:
-        places = torch.rand(legal_EL.shape, device=legal_EL.device).masked_fill_(legal_EL < 0, -1.0)
-        return legal_EL.gather(1, places.argmax(dim=1, keepdim=True)).squeeze(1).long()
-
-    def _earlier_self(self, observations: Tensor, legal_NL: Tensor, rows_E: Tensor) -> Tensor:
-        if not len(rows_E) or self._playing is None:
-            return rows_E
-        rows = rows_E.to(observations.device)
-        outputs, _ = self._call(self._playing, observations[rows])
-        return sample(self._distribution, outputs, legal_NL[rows])
