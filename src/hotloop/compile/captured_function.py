@@ -25,7 +25,8 @@ class CapturedFunction:
         *,
         backend: Backend = "inductor",
     ) -> None:
-        self._holder, self._backend = _Holder(module, function), backend
+        self._holder = _Holder(module, function)
+        self._backend: Backend = backend
         named = {**dict(self._holder.named_parameters()), **dict(self._holder.named_buffers())}
         self._names, self._state = list(named), list(named.values())
         self._graphs: dict[Hashable, Compiled] = {}
