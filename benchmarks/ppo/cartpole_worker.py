@@ -1,10 +1,11 @@
-"""CartPole by PPO with equal settings, by hotloop or by stable-baselines3, one turn at a time.
+"""CartPole by PPO with equal settings, by hotloop (as it is, or with its step compiled) or by stable-baselines3.
 
-Reads lines from stdin: `go N` trains N updates and answers with steps, CPU and wall seconds as one line of JSON;
-`evaluate N` answers with the mean return of N deterministic episodes; the end of the input ends it. Runs under the
-interpreter that has the library: `python cartpole_worker.py hotloop|sb3 SEED`.
+One turn at a time: reads lines from stdin. `go N` trains N updates and answers with steps, CPU and wall seconds as one
+line of JSON; `evaluate N` answers with the mean return of N deterministic episodes; the end of the input ends it. Runs
+under the interpreter that has the library: `python cartpole_worker.py hotloop|hotloop-step|sb3 SEED`.
 """
 
+import functools
 import json
 import os
 import sys
@@ -40,7 +41,7 @@ class Commands:
         self.began = time.process_time(), time.perf_counter()
 
 
-def by_hotloop(seed: int, commands: Commands) -> Any:
+def by_hotloop(seed: int, commands: Commands, *, is_compiled: bool = False) -> Any:
     """Train to the end; the function that gives the mean return of N episodes."""
     import torch
 
@@ -71,6 +72,7 @@ def by_hotloop(seed: int, commands: Commands) -> Any:
         lr_final_fraction=0.0,
         entropy_coef=0.0,
         threads=1,
+        compile="step" if is_compiled else None,
     )
     commands.between_updates()
     train_ppo(model, environment(seed), options, seed=seed, on_update=lambda _: commands.between_updates())
@@ -128,7 +130,8 @@ def main() -> None:
     """Train in turns, then evaluate on command."""
     library, seed = sys.argv[1], int(sys.argv[2])
     commands = Commands()
-    evaluate = {"hotloop": by_hotloop, "sb3": by_sb3}[library](seed, commands)
+    compiled = functools.partial(by_hotloop, is_compiled=True)
+    evaluate = {"hotloop": by_hotloop, "hotloop-step": compiled, "sb3": by_sb3}[library](seed, commands)
     commands.left = 0
     print(json.dumps({"finished": True}), flush=True)
     for line in sys.stdin:

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from safetensors.torch import load_file
 
 from hotloop.errors import ConfigError, FitFailed
 from hotloop.runs import RunRequest, train_from_config
+from hotloop.runs.ppo_config import PPORunConfig
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SMALL = {
@@ -123,6 +125,7 @@ def test_equal_seeds_give_equal_runs_and_the_command_line_wins(write, tmp_path):
         ({"ppo": {"warmup": 3}}, r"ppo\.warmup: not a key here; allowed are total_steps, num_steps, batch_size"),
         ({"ppo": {"passes": 0}}, r"ppo\.passes: got 0: Input should be greater than or equal to 1"),
         ({"ppo": {"passes": "4"}}, r"ppo\.passes: got '4': Input should be a valid integer"),
+        ({"ppo": {"opponents": {"rnadom": 1.0}}}, r"rnadom: not a key here"),
         ({"evaluation": {"gmaes": 3}}, r"evaluation\.gmaes: not a key here; allowed are episodes, games"),
         ({"sed": 3}, r"sed: not a key here; allowed are strategy, environment, model, ppo"),
         ({"strategy": "dqn"}, r"strategy: got 'dqn'; allowed are 'ppo' and 'panel', or leave it out"),
@@ -139,6 +142,22 @@ def test_what_is_wrong_is_named_before_a_folder_is_made(write, tmp_path, changes
     with pytest.raises(ConfigError, match=message):
         run(write(**changes), tmp_path)
     assert not (tmp_path / "run").exists()
+
+
+def test_games_against_opponents_are_learned_from_and_told_with_an_interval(write, tmp_path):
+    pytest.importorskip("rsshogi")
+    opponents = {"random": 0.5, "earlier": 0.5, "every": 1, "kept": 1}
+    path = write(SHOGI, environment={"material_reward": 5.0}, ppo={"opponents": opponents})
+    metrics = run(path, tmp_path).metrics
+    for match in metrics["evaluation"]["matches"]:
+        assert 0.0 <= match["wins_low"] <= match["wins"] <= match["wins_high"] <= 1.0
+        assert match["wins"] + match["draws"] + match["losses"] == 1.0  # results, without what material adds
+    assert all(item["grad_norm"] > 0.0 for item in metrics["history"])
+
+
+def test_the_configs_of_shogi_that_come_along_are_sound():
+    for file in sorted((CONFIGS / "shogi").glob("*.toml")):
+        assert PPORunConfig.model_validate(tomllib.loads(file.read_text())).environment.name == "shogi"
 
 
 def test_zero_is_a_value_and_not_a_default(write, tmp_path):

@@ -40,13 +40,21 @@ class CapturedStep:
     step is captured again for what is there now, at most `MAX_CAPTURES` times. The learning rate is an input.
     The first step of a fresh optimizer that keeps state is eager: torch makes the state in it. Parameters hold no
     gradients afterwards. Attributes of nested Python objects (a config) are not guarded.
+    `reports_norm` adds the metric grad_norm, before clipping, to all but eager steps.
     Raises NotApplicable where the job cannot be captured, HotloopError at the ninth capture.
     """
 
-    def __init__(self, job: Job, *, backend: Backend = "inductor", dtype: torch.dtype | None = None) -> None:
+    def __init__(
+        self,
+        job: Job,
+        *,
+        backend: Backend = "inductor",
+        dtype: torch.dtype | None = None,
+        reports_norm: bool = False,
+    ) -> None:
         check_optimizer(job.optimizer)
         CaptureGuards(job)
-        self._job, self._dtype = job, dtype
+        self._job, self._dtype, self._reports_norm = job, dtype, reports_norm
         self._backend: Backend = backend
         self._rates = RateTensors(job.optimizer)
         self._captured: list[_CapturedGraph] = []
@@ -100,7 +108,15 @@ class CapturedStep:
             )
         guards = CaptureGuards(self._job)
         try:
-            trace = trace_step(self._job, guards, batch, tensors=tensors, rates=self._rates.tensors, dtype=self._dtype)
+            trace = trace_step(
+                self._job,
+                guards,
+                batch,
+                tensors=tensors,
+                rates=self._rates.tensors,
+                dtype=self._dtype,
+                reports_norm=self._reports_norm,
+            )
         except StateMissing:
             return None
         inputs = [*guards.tensors, *self._rates.tensors]

@@ -1,7 +1,7 @@
 """One gradient step traced to a graph of aten operations that updates the job's own tensors in place."""
 
 import random
-from collections.abc import Generator, Hashable
+from collections.abc import Callable, Generator, Hashable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -60,23 +60,17 @@ def trace_step(
     tensors: list[Tensor],
     rates: list[Tensor],
     dtype: torch.dtype | None,
+    reports_norm: bool = False,
 ) -> Trace:
     """The step of `job` on batches like this one, with its own parameters, buffers and optimizer state as inputs.
 
     Raises NotApplicable where the step reads a value from the device or changes Python state, StateMissing where the
     optimizer must step once before its state exists.
     """
-    step = _Step(job, guards, batch, dtype=dtype)
+    step = _Step(job, guards, batch, dtype=dtype, reports_norm=reports_norm)
     inputs = [*guards.tensors, *rates, *tensors]
     with _unchanged(job, guards):
-        try:
-            graph = make_fx(step, tracing_mode="fake", _allow_non_fake_inputs=True)(*inputs)
-        except NEEDS_VALUES as error:
-            raise NotApplicable(
-                f"the step cannot become one graph, because it needs a value from the device to go on "
-                f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no details'}); "
-                "compute it with torch.where and fixed shapes, or drop 'whole_step'"
-            ) from error
+        graph = traced(step, inputs, instead="drop 'whole_step'")
     constants = lift_constants(graph)
     if any(constant.requires_grad for constant in constants):
         raise NotApplicable(
@@ -88,11 +82,29 @@ def trace_step(
     )
 
 
+def traced(function: Callable[..., Any], inputs: Sequence[Tensor], *, instead: str) -> fx.GraphModule:
+    """The graph of a function of these inputs. Raises NotApplicable where it reads a value from the device.
+
+    `instead` is what else its author may do.
+    """
+    try:
+        return make_fx(function, tracing_mode="fake", _allow_non_fake_inputs=True)(*inputs)
+    except NEEDS_VALUES as error:
+        raise NotApplicable(
+            f"the step cannot become one graph, because it needs a value from the device to go on "
+            f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no details'}); "
+            f"compute it with torch.where and fixed shapes, or {instead}"
+        ) from error
+
+
 class _Step:
     """The function that is traced; it notes what the outputs mean."""
 
-    def __init__(self, job: Job, guards: CaptureGuards, batch: Any, *, dtype: torch.dtype | None) -> None:
+    def __init__(
+        self, job: Job, guards: CaptureGuards, batch: Any, *, dtype: torch.dtype | None, reports_norm: bool
+    ) -> None:
         self._job, self._guards, self._batch, self._dtype = job, guards, batch, dtype
+        self._reports_norm = reports_norm
         self.metric_names: tuple[str, ...] = ()
         self.count: int | None = None
         self.used: list[bool] = []
@@ -106,8 +118,10 @@ class _Step:
         with _swapped(guards, stand_ins), autocast_to(self._dtype, guards.trained):
             loss = job.strategy.loss(job.model, batch)
         grads = self._gradients(loss.value, stand_ins)
-        if job.clip_norm is not None:
-            clip_in_place(list(grads.values()), job.clip_norm)
+        if job.clip_norm is not None or self._reports_norm:
+            norm = clip_in_place(list(grads.values()), job.clip_norm)
+            if self._reports_norm:
+                loss = loss._replace(metrics={**loss.metrics, "grad_norm": norm})
         update_in_place(job.optimizer, grads, stand_ins, rates=rates, sharing=guards.step_sharing)
         loss = detached(loss)
         self.metric_names = tuple(loss.metrics)

@@ -72,14 +72,17 @@ def update_in_place(
         counter.detach().copy_(double)
 
 
-def clip_in_place(grads: list[Tensor], max_norm: float) -> None:
-    """Scale the traced gradients so that their joint 2-norm is at most `max_norm`, as torch does it."""
+def clip_in_place(grads: list[Tensor], max_norm: float | None) -> Tensor:
+    """The joint 2-norm of the traced gradients, which are then scaled to at most `max_norm`, as torch does it."""
     with _as_if_compiling():
         norm = nn.utils.get_total_norm(grads, foreach=False)
+        if max_norm is None:
+            return norm
         holders = [torch.empty_like(grad) for grad in grads]
         for holder, grad in zip(holders, grads, strict=True):
             holder.grad = grad
         nn.utils.clip_grads_with_norm_(holders, max_norm, norm, foreach=False)
+        return norm
 
 
 def _shadow_state(

@@ -1,10 +1,10 @@
 """The config of `hotloop train` for PPO: environment, model, options, and how the result is evaluated."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from hotloop.train.ppo.options import PPOOptions
+from hotloop.train.ppo.options import OpponentOptions, PPOOptions
 
 _Count = Annotated[int, Field(ge=0)]
 
@@ -56,4 +56,9 @@ class PPORunConfig(_Section):
     @classmethod
     def _made(cls, value: Any) -> Any:
         """The options are strict about their values, and so would be about being made from a table."""
-        return PPOOptions(**value) if isinstance(value, dict) else value
+        if not isinstance(value, dict):
+            return value
+        made: dict[str, Any] = dict(cast("dict[str, Any]", value))
+        if isinstance(made.get("opponents"), dict):
+            made["opponents"] = OpponentOptions(**made["opponents"])
+        return PPOOptions(**made)

@@ -79,10 +79,16 @@ def _earlier(
 
 
 def _figures(match: Match) -> dict[str, Any]:
+    from scipy.stats import binomtest
+
+    wins = sum(game.score == 1.0 for game in match.games)
+    interval = binomtest(wins, len(match.games)).proportion_ci(0.95, method="wilson")
     return {
         "opponent": match.opponent,
         "games": len(match.games),
         "wins": match.share(1.0),
+        "wins_low": float(interval.low),
+        "wins_high": float(interval.high),
         "draws": match.share(0.5),
         "losses": match.share(0.0),
         "score": match.score(),

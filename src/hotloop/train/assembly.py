@@ -51,6 +51,7 @@ class StepAssembly:
                 fall_back=self._fall_back,
                 device=self.device,
                 stopwatch=stopwatch,
+                at_once=compilation.at_once,
             )
 
     @property
@@ -81,6 +82,11 @@ class StepAssembly:
             self.flat_step.optimizer.flat.check(self._model)
             self._choose_network()
 
+    def gather(self) -> None:
+        """Bring the state of the flat optimizer, from which checkpoints are made, up to that of a captured step."""
+        if self._captured is not None:
+            self.flat_step.optimizer.take_from(self._captured)
+
     def release(self) -> None:
         """Give each parameter a storage of its own again."""
         self.flat_step.optimizer.flat.release()
@@ -95,7 +101,7 @@ class StepAssembly:
     def _assembled(self, *, lr: float, after: FlatOptimizer | None = None) -> FlatStep:
         options, parameters = self._options, FlatParameters(self._model)
         optimizer = FlatOptimizer(parameters, options.optimizer, lr=lr, weight_decay=options.weight_decay, after=after)
-        return FlatStep(
+        step = FlatStep(
             self._model,
             self._strategy,
             optimizer,
@@ -106,6 +112,8 @@ class StepAssembly:
             stopwatch=self._stopwatch,
             fused=self._may_fuse,
         )
+        step.reports_norm = options.reports_norm
+        return step
 
     @property
     def _may_fuse(self) -> bool:
@@ -132,7 +140,7 @@ class StepAssembly:
             strategy=self._strategy,
             clip_norm=self._options.clipping.norm,
         )
-        return CapturedStep(job, backend=self._compilation.backend)
+        return CapturedStep(job, backend=self._compilation.backend, reports_norm=self._options.reports_norm)
 
     def _fall_back(self) -> StepFunction:
         """The flat step again, from the state that its optimizer had."""

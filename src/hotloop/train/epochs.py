@@ -106,9 +106,10 @@ def train_epochs(  # noqa: PLR0913  # all that makes a run; all but four by keyw
     `kept` are the batches again, where they have a state of their own. An epoch lasts as long as its batches.
     Raises NonFiniteError at the end of an epoch that met a NaN under "stop".
     """
-    if recorder is not None and compilation is not None and compilation.what == "step":
+    if recorder is not None and compilation is not None and compilation.what == "step" and not compilation.at_once:
         raise ValueError(
-            "compile='step' was given for a run that is recorded; its optimizer cannot be kept: give 'model'"
+            "compile='step' was given for a run that is recorded; going on, it would begin with flat updates again, "
+            "and not end as a run that never stopped: give 'model'"
         )
     state = StateCadence.of(model, options.state_reset, options.state_updates)
     assembly = StepAssembly(model, strategy, options, state=state, compilation=compilation, stopwatch=stopwatch)
@@ -119,6 +120,7 @@ def train_epochs(  # noqa: PLR0913  # all that makes a run; all but four by keyw
     def on_report(report: MetricsReport) -> bool:
         is_over = log.record(report)
         if recorder is not None:
+            assembly.gather()
             recorder.keep(training)
         stopwatch.mark("report")
         return is_over

@@ -67,6 +67,11 @@ class UpdateOptions:
         """Whether the loss is scaled, so that gradients do not underflow in float16."""
         return self.amp == "float16"
 
+    @property
+    def reports_norm(self) -> bool:
+        """Whether the 2-norm of the gradient before clipping is among the metrics."""
+        return False
+
     def lr_in(self, epoch: int) -> float:
         """The learning rate of a 0-based epoch."""
         if self.lr_end is None or self.epochs == 1:

@@ -26,7 +26,7 @@ def test_places_go_by_step_then_by_environment(counter):
     batch = buffer.batch(torch.tensor([0, 3, 6]))
     assert batch.actions.tolist() == [0, 11, 3]
     assert batch.observations.tolist() == [[0.0, 0.0], [1.0, 1.0], [3.0, 3.0]]
-    assert batch.legal_BA.tolist() == [[True, False, True, True]] * 3
+    assert batch.legal.tolist() == [[0, 2, 3, -1]] * 3
     assert batch.returns_B.tolist() == [4.0, 3.0, 1.0]
     assert buffer.num_samples == 8
 

@@ -5,6 +5,7 @@ from hotloop import models
 from hotloop.errors import WorkloadError
 from hotloop.models.policy.distribution import MaskedCategorical
 from hotloop.models.policy.network_call import NetworkCall
+from hotloop.train.ppo.acting import Acting
 from hotloop.train.ppo.rollout import Rollout
 
 
@@ -16,12 +17,12 @@ class ValueOfPlace(torch.nn.Module):
 
 
 def rollout_of(environment, model=None, steps=8):
+    model = model or ValueOfPlace()
     return Rollout(
-        model or ValueOfPlace(),
+        model,
         environment,
         num_steps=steps,
-        distribution=MaskedCategorical(),
-        call=NetworkCall(None),
+        acting=Acting(model, NetworkCall(None), MaskedCategorical()),
         device=torch.device("cpu"),
     )
 

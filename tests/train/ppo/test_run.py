@@ -1,11 +1,16 @@
+import gc
 import math
+import random
+from dataclasses import replace
 
+import psutil
 import pytest
 import torch
 from torch import nn
 
 from hotloop import models
-from hotloop.errors import NonFiniteError
+from hotloop.compile.capture import tally
+from hotloop.errors import NonFiniteError, NotApplicable
 from hotloop.models.policy.actor_critic import ActorCritic
 from hotloop.train.ppo.environment import DiscreteActions
 from hotloop.train.ppo.options import PPOOptions
@@ -41,6 +46,19 @@ class Bandit:
         self.generator.set_state(tensors["generator"])
         self.now = tensors["now"].clone()
         return self.now, None
+
+
+class Masked(Bandit):
+    """Action 0 is illegal."""
+
+    def _legal(self):
+        return torch.tensor([[False, True, True, True]] * self.num_envs)
+
+    def _draw(self):
+        return super()._draw()[0], self._legal()
+
+    def restore_state(self, data, tensors):
+        return super().restore_state(data, tensors)[0], self._legal()
 
 
 class NormNet(ActorCritic):
@@ -104,17 +122,60 @@ def test_the_update_sees_the_log_probabilities_of_the_rollout(make):
 
 
 @pytest.mark.parametrize("after", [1, 3])
-@pytest.mark.parametrize("make", [mlp, NormNet])
-def test_a_run_that_was_killed_goes_on_to_the_same_bits(make, after):
-    options, kept = PPOOptions(**SMALL, lr_schedule="linear", entropy_coef_end=0.0), Kept()
+@pytest.mark.parametrize(("make", "compiled"), [(mlp, None), (NormNet, None), (mlp, "step")])
+def test_a_run_that_was_killed_goes_on_to_the_same_bits(make, compiled, after):
+    options, kept = PPOOptions(**SMALL, lr_schedule="linear", entropy_coef_end=0.0, compile=compiled), Kept()
     whole, rest = make(), make()
-    history = train_ppo(whole, Bandit(), options, seed=3, recorder=kept).history
+    history = train_ppo(whole, Bandit(), options, seed=3, recorder=kept, backend="aten").history
     torch.manual_seed(99)
-    resumed = train_ppo(rest, Bandit(), options, seed=3, recorder=Kept(kept.states[after - 1])).history
+    again = Kept(kept.states[after - 1])
+    resumed = train_ppo(rest, Bandit(), options, seed=3, recorder=again, backend="aten").history
     assert resumed == history
     assert len(history) == 4
     mine, theirs = whole.state_dict(), rest.state_dict()
     assert all(torch.equal(mine[name], theirs[name]) for name in mine)
+
+
+ANNEALED = {"clip_end": 0.01, "entropy_coef": 0.1, "entropy_coef_end": 0.0, "target_kl": 10.0, "lr_schedule": "linear"}
+
+
+@pytest.mark.parametrize("backend", ["aten", pytest.param("inductor", marks=pytest.mark.slow)])
+def test_a_step_compiled_whole_learns_the_same_and_is_captured_once(backend):
+    plain, fast = mlp(), mlp()
+    before = tally.captures
+    expected = train_ppo(plain, Masked(), PPOOptions(**SMALL, **ANNEALED), seed=0).history
+    options = PPOOptions(**SMALL, **ANNEALED, compile="step")
+    found = train_ppo(fast, Masked(), options, seed=0, backend=backend).history
+    assert tally.captures == before + 1
+    for mine, theirs in zip(found, expected, strict=True):
+        assert mine.metrics == pytest.approx(theirs.metrics, rel=1e-3, abs=1e-5)
+    for mine, theirs in zip(fast.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-3, atol=1e-5)
+
+
+def test_a_step_that_cannot_be_compiled_is_an_error():
+    class Reading(NormNet):
+        def forward(self, x):
+            outputs, value = super().forward(x)
+            return outputs * (1.0 if float(value.sum()) else 2.0), value
+
+    with pytest.raises(NotApplicable, match="needs a value from the device"):
+        train_ppo(Reading(), Bandit(), PPOOptions(**SMALL, compile="step"), seed=0, backend="aten")
+
+
+@pytest.mark.parametrize("compiled", [None, "step"])
+def test_the_norm_of_the_gradient_is_told_as_it_was_before_clipping(compiled):
+    options = PPOOptions(total_steps=40, num_steps=10, batch_size=40, passes=1, optimizer="sgd", weight_decay=0.0)
+    norms = []
+    for clip_norm in (None, 1e-3):
+        model = mlp()
+        before = [parameter.detach().clone() for parameter in model.parameters()]
+        made = replace(options, compile=compiled, clip_norm=clip_norm, lr=1.0)
+        norms.append(train_ppo(model, Bandit(), made, seed=0, backend="aten").history[0].metrics["grad_norm"])
+        moved = [new.detach() - old for new, old in zip(model.parameters(), before, strict=True)]
+        expected = norms[0] if clip_norm is None else clip_norm
+        assert float(nn.utils.get_total_norm(moved)) == pytest.approx(expected, rel=1e-3)
+    assert norms[0] == pytest.approx(norms[1], rel=1e-5)
 
 
 def test_equal_seeds_give_equal_runs_and_others_do_not():
@@ -203,3 +264,53 @@ def test_a_model_compiled_in_place_learns_the_same(monkeypatch):
     fast = train_ppo(mlp(), Bandit(), PPOOptions(**SMALL, compile="default"), seed=0)
     assert len(frames) >= 2
     assert fast.history[-1].loss == pytest.approx(plain.history[-1].loss, rel=1e-4)
+
+
+class Killed(Exception):
+    """A run was ended between two updates."""
+
+
+class KilledAfter(Kept):
+    """Ends the run once so many updates are kept."""
+
+    def __init__(self, state, updates):
+        super().__init__(state)
+        self.updates = updates
+
+    def keep(self, state):
+        super().keep(state)
+        if len(state.log.epochs) == self.updates:
+            raise Killed
+
+
+def test_a_run_that_is_killed_ten_times_ends_with_the_same_bits():
+    options = PPOOptions(**{**SMALL, "total_steps": 640}, lr_schedule="linear", entropy_coef_end=0.0)
+    whole = mlp()
+    history = train_ppo(whole, Masked(), options, seed=3).history
+    kills, state = sorted(random.Random(0).sample(range(1, 16), 10)), None
+    for updates in kills:
+        recorder = KilledAfter(state, updates)
+        with pytest.raises(Killed):
+            train_ppo(mlp(), Masked(), options, seed=3, recorder=recorder)
+        state = recorder.states[-1]
+    rest = mlp()
+    assert train_ppo(rest, Masked(), options, seed=3, recorder=Kept(state)).history == history
+    assert all(map(torch.equal, whole.state_dict().values(), rest.state_dict().values()))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("compiled", [None, "step"])
+def test_two_thousand_updates_take_no_more_memory_and_no_new_graphs(compiled):
+    process, seen, captures = psutil.Process(), [], []
+
+    def look(update):
+        if update.number in (500, 2000):
+            gc.collect()
+            seen.append(process.memory_info().rss)
+            captures.append(tally.captures)
+
+    options = PPOOptions(**{**SMALL, "total_steps": 80_000}, clip_end=0.1, entropy_coef_end=0.0, compile=compiled)
+    train_ppo(mlp(), Masked(), options, seed=0, on_update=look, backend="aten")
+    assert len(seen) == 2
+    assert seen[1] - seen[0] < 16 * 2**20  # histories grow: 2,000 updates of a dozen numbers
+    assert captures[0] == captures[1]

@@ -63,3 +63,19 @@ def test_games_go_on_exactly_where_their_state_was_taken():
     theirs, _, _ = played(rest, shown, RandomPlayer(2), 25)
     for a, b in zip(mine, theirs, strict=True):
         assert all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def test_material_is_added_to_rewards_and_not_to_results():
+    plain, helped = made(seed=3), made(seed=3, material_reward=7.6)
+    shown, same = plain.reset(), helped.reset()
+    player, again = RandomPlayer(0), RandomPlayer(0)
+    differences = []
+    for _ in range(120):
+        observations, legal, rewards, *_ = plain.step(player(*shown))
+        other, other_legal, more, _, _, infos = helped.step(again(*same))
+        shown, same = (observations, legal), (other, other_legal)
+        assert torch.equal(infos["outcomes"], rewards)
+        differences += (more - rewards).tolist()
+    pawns = [round(value * 10) for value in differences]
+    assert max(pawns) > 0 == min(pawns)  # a move never loses material
+    assert differences == pytest.approx([value / 10 for value in pawns], abs=1e-5)

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from hotloop.models.policy.distribution import ActionDistribution, MaskedCategorical
+from hotloop.models.policy.distribution import ActionDistribution, MaskedCategorical, sample
 from hotloop.models.policy.masks import checked_mask
 
 
@@ -59,8 +59,9 @@ class ActorCritic(nn.Module, ABC):
         """Actions, log-probabilities (B,) and values (B,), without gradients; drawn from torch's global generator."""
         outputs, value = self(obs)
         legal_BA = checked_mask(legal_mask, batch=len(outputs), num_actions=outputs.shape[1])
-        choose = self.distribution.mode if deterministic else self.distribution.sample
-        actions = choose(outputs, legal_BA)
+        actions = (
+            self.distribution.mode(outputs, legal_BA) if deterministic else sample(self.distribution, outputs, legal_BA)
+        )
         return actions, self.distribution.log_probs(outputs, actions, legal_BA), value.float().flatten()
 
     def evaluate_actions(

@@ -6,7 +6,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from hotloop.models.policy.masks import fill_illegal
+from hotloop.models.policy.masks import is_legal, is_list, legal_logits
 
 # B positions, A actions, D dimensions of a continuous action
 
@@ -14,62 +14,91 @@ _LOG_STD = (-20.0, 2.0)  # as in soft actor-critic (Haarnoja et al. 2018), so th
 
 
 class ActionDistribution(Protocol):
-    """How actions follow from the outputs of a policy."""
+    """How actions follow from the outputs of a policy; `legal` is None, a mask (B, A) or a list (B, L)."""
 
-    def sample(self, outputs: Tensor, legal_BA: Tensor | None) -> Tensor:
-        """Drawn actions, one a row."""
+    def noise(self, outputs: Tensor, legal: Tensor | None) -> Tensor:
+        """Random numbers for one `draw`, from torch's global generator."""
         ...
 
-    def mode(self, outputs: Tensor, legal_BA: Tensor | None) -> Tensor:
+    def draw(self, outputs: Tensor, legal: Tensor | None, noise: Tensor) -> Tensor:
+        """The actions, one a row, that follow from outputs and noise."""
+        ...
+
+    def mode(self, outputs: Tensor, legal: Tensor | None) -> Tensor:
         """The likeliest action of each row."""
         ...
 
-    def log_probs(self, outputs: Tensor, actions: Tensor, legal_BA: Tensor | None) -> Tensor:
+    def log_probs(self, outputs: Tensor, actions: Tensor, legal: Tensor | None) -> Tensor:
         """Log-probabilities of the actions, (B,)."""
         ...
 
-    def evaluate(self, outputs: Tensor, actions: Tensor, legal_BA: Tensor | None) -> tuple[Tensor, Tensor]:
+    def evaluate(self, outputs: Tensor, actions: Tensor, legal: Tensor | None) -> tuple[Tensor, Tensor]:
         """Log-probabilities of the actions and entropies, (B,) each."""
         ...
 
 
+def sample(distribution: ActionDistribution, outputs: Tensor, legal: Tensor | None) -> Tensor:
+    """Drawn actions, one a row."""
+    return distribution.draw(outputs, legal, distribution.noise(outputs, legal))
+
+
 class MaskedCategorical:
-    """One of A actions; the outputs are logits (B, A), the actions int64 (B,)."""
+    """One of A actions; the outputs are logits (B, A), the actions int64 (B,), which must be legal."""
 
-    def sample(self, outputs: Tensor, legal_BA: Tensor | None) -> Tensor:
-        logits_BA = fill_illegal(outputs, legal_BA)
+    def noise(self, outputs: Tensor, legal: Tensor | None) -> Tensor:
+        like = legal if is_list(legal) else outputs
+        return torch.empty(like.shape, device=outputs.device).exponential_()
+
+    def draw(self, outputs: Tensor, legal: Tensor | None, noise: Tensor) -> Tensor:
         # The largest of logits plus Gumbel noise is a draw from their softmax.
-        return (logits_BA - torch.empty_like(logits_BA).exponential_().log_()).argmax(dim=1)
+        return _action(legal_logits(outputs, legal) - noise.log(), legal)
 
-    def mode(self, outputs: Tensor, legal_BA: Tensor | None) -> Tensor:
-        return fill_illegal(outputs, legal_BA).argmax(dim=1)
+    def mode(self, outputs: Tensor, legal: Tensor | None) -> Tensor:
+        return _action(legal_logits(outputs, legal), legal)
 
-    def log_probs(self, outputs: Tensor, actions: Tensor, legal_BA: Tensor | None) -> Tensor:
-        return torch.log_softmax(fill_illegal(outputs, legal_BA), dim=1).gather(1, actions[:, None]).squeeze(1)
+    def log_probs(self, outputs: Tensor, actions: Tensor, legal: Tensor | None) -> Tensor:
+        log_probs = torch.log_softmax(legal_logits(outputs, legal), dim=1)
+        return log_probs.gather(1, _places(actions, legal)).squeeze(1)
 
-    def evaluate(self, outputs: Tensor, actions: Tensor, legal_BA: Tensor | None) -> tuple[Tensor, Tensor]:
-        log_probs_BA = torch.log_softmax(fill_illegal(outputs, legal_BA), dim=1)
-        chosen_B = log_probs_BA.gather(1, actions[:, None]).squeeze(1)
-        probs_BA = log_probs_BA.exp()
-        if legal_BA is not None:
-            log_probs_BA = log_probs_BA.masked_fill(~legal_BA, 0.0)
-        return chosen_B, -(probs_BA * log_probs_BA).sum(dim=1)
+    def evaluate(self, outputs: Tensor, actions: Tensor, legal: Tensor | None) -> tuple[Tensor, Tensor]:
+        log_probs = torch.log_softmax(legal_logits(outputs, legal), dim=1)
+        chosen_B = log_probs.gather(1, _places(actions, legal)).squeeze(1)
+        probs = log_probs.exp()
+        if legal is not None:
+            log_probs = log_probs.masked_fill(~is_legal(legal), 0.0)
+        return chosen_B, -(probs * log_probs).sum(dim=1)
+
+
+def _action(scores: Tensor, legal: Tensor | None) -> Tensor:
+    """The action with the largest score, int64 (B,)."""
+    places_B = scores.argmax(dim=1)
+    return legal.gather(1, places_B[:, None]).squeeze(1).long() if is_list(legal) else places_B
+
+
+def _places(actions_B: Tensor, legal: Tensor | None) -> Tensor:
+    """The columns (B, 1) of scores in which the actions stand."""
+    if is_list(legal):
+        return (legal == actions_B[:, None]).byte().argmax(dim=1, keepdim=True)
+    return actions_B[:, None]
 
 
 class DiagonalGaussian:
     """Continuous actions float32 (B, D); the outputs (B, 2 D) are means, then logarithms of standard deviations."""
 
-    def sample(self, outputs: Tensor, legal_BA: Tensor | None) -> Tensor:
-        mean_BD, log_std_BD = _mean_and_log_std(outputs)
-        return mean_BD + log_std_BD.exp() * torch.randn_like(mean_BD)
+    def noise(self, outputs: Tensor, legal: Tensor | None) -> Tensor:
+        return torch.randn(len(outputs), outputs.shape[1] // 2, device=outputs.device)
 
-    def mode(self, outputs: Tensor, legal_BA: Tensor | None) -> Tensor:
+    def draw(self, outputs: Tensor, legal: Tensor | None, noise: Tensor) -> Tensor:
+        mean_BD, log_std_BD = _mean_and_log_std(outputs)
+        return mean_BD + log_std_BD.exp() * noise
+
+    def mode(self, outputs: Tensor, legal: Tensor | None) -> Tensor:
         return _mean_and_log_std(outputs)[0]
 
-    def log_probs(self, outputs: Tensor, actions: Tensor, legal_BA: Tensor | None) -> Tensor:
-        return self.evaluate(outputs, actions, legal_BA)[0]
+    def log_probs(self, outputs: Tensor, actions: Tensor, legal: Tensor | None) -> Tensor:
+        return self.evaluate(outputs, actions, legal)[0]
 
-    def evaluate(self, outputs: Tensor, actions: Tensor, legal_BA: Tensor | None) -> tuple[Tensor, Tensor]:
+    def evaluate(self, outputs: Tensor, actions: Tensor, legal: Tensor | None) -> tuple[Tensor, Tensor]:
         mean_BD, log_std_BD = _mean_and_log_std(outputs)
         scaled_BD = (actions - mean_BD) * (-log_std_BD).exp()
         constant = 0.5 * math.log(2.0 * math.pi)

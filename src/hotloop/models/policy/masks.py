@@ -1,4 +1,8 @@
-"""Masks of legal actions: bool, True where legal."""  # B positions, A actions
+"""Legal actions: as a mask, bool (B, A), or as a list, int (B, L), padded with -1."""
+
+# B positions, A actions, L places of a list
+
+from typing import TypeGuard
 
 import torch
 from torch import Tensor
@@ -11,6 +15,27 @@ def fill_illegal(logits_BA: Tensor, legal_BA: Tensor | None) -> Tensor:
     """
     logits_BA = logits_BA.float()
     return logits_BA if legal_BA is None else logits_BA.masked_fill(~legal_BA, torch.finfo(torch.float32).min)
+
+
+def legal_logits(logits_BA: Tensor, legal: Tensor | None) -> Tensor:
+    """The logits in float32, of all actions (B, A) as `fill_illegal`, or of those in a list (B, L) in its order.
+
+    Where few of many actions are legal, what follows costs as much as the list is long and not as all actions are.
+    """
+    if not is_list(legal):
+        return fill_illegal(logits_BA, legal)
+    listed_BL = logits_BA.gather(1, legal.clamp(min=0).long()).float()
+    return listed_BL.masked_fill(legal < 0, torch.finfo(torch.float32).min)
+
+
+def is_list(legal: Tensor | None) -> TypeGuard[Tensor]:
+    """Whether legal actions are given as a list, and not as a mask."""
+    return legal is not None and legal.dtype is not torch.bool
+
+
+def is_legal(legal: Tensor) -> Tensor:
+    """Bool: the mask itself, or which places of a list are filled."""
+    return legal >= 0 if is_list(legal) else legal
 
 
 def checked_mask(legal_mask: Tensor | None, *, batch: int, num_actions: int) -> Tensor | None:
@@ -34,9 +59,13 @@ def check_rows(legal_BA: Tensor) -> None:
     """Raises ValueError that names the rows of a mask in which no action is legal. Reads the device."""
     has_any_B = legal_BA.any(dim=1)
     if not bool(has_any_B.all()):
-        rows = (~has_any_B).nonzero().flatten().tolist()
-        shown = ", ".join(map(str, rows[:10])) + (", ..." if len(rows) > 10 else "")
-        raise ValueError(
-            f"no action is legal in row {shown} of {len(legal_BA)}; each position needs one: end the game before it is "
-            "shown to the model"
-        )
+        raise ValueError(no_legal_action((~has_any_B).nonzero().flatten().tolist(), of=len(legal_BA)))
+
+
+def no_legal_action(rows: list[int], *, of: int) -> str:
+    """What is wrong with these rows, in words."""
+    shown = ", ".join(map(str, rows[:10])) + (", ..." if len(rows) > 10 else "")
+    return (
+        f"no action is legal in row {shown} of {of}; each position needs one: end the game before it is shown to the "
+        "model"
+    )

@@ -44,10 +44,14 @@ class CompilePayback:
 
 @dataclass(frozen=True, kw_only=True)
 class Compilation:
-    """What is compiled, forward and backward of the model or the whole step, and by what."""
+    """What is compiled, forward and backward of the model or the whole step, and by what.
+
+    `at_once` compiles in the first update, and a failure is an error; else some flat updates are timed first.
+    """
 
     what: Literal["model", "step"]
     backend: Backend = "inductor"
+    at_once: bool = False
 
     def model(self, model: nn.Module) -> nn.Module:
         """The model under torch.compile; "aten" runs the traced operations one by one."""
@@ -55,9 +59,10 @@ class Compilation:
 
 
 class CompiledStep:
-    """A StepFunction: flat for the first updates, which are timed, then compiled.
+    """A StepFunction: flat for the first updates, which are timed (none where `at_once`), then compiled.
 
-    `prepare` gives the compiled step function; it compiles in its first call. Where that fails, one RuntimeWarning says
+    `prepare` gives the compiled step function; it compiles in its first call. Where that fails, it is raised if
+    `at_once`; else one RuntimeWarning says
     so, `fall_back` gives the step function that goes on, and `failure` holds the reason.
     """
 
@@ -69,7 +74,9 @@ class CompiledStep:
         fall_back: Callable[[], StepFunction],
         device: torch.device,
         stopwatch: Stopwatch,
+        at_once: bool = False,
     ) -> None:
+        self._probed, self._at_once = (0 if at_once else PROBED), at_once
         self._step, self._prepare, self._fall_back, self._device = flat, prepare, fall_back, device
         self._mark = stopwatch.mark
         self._flat_times: list[float] = []
@@ -81,12 +88,12 @@ class CompiledStep:
 
     def __call__(self, batch: Any) -> Loss:
         self._calls += 1
-        if self._calls <= PROBED:
+        if self._calls <= self._probed:
             began = self._now()
             loss = self._step(batch)
             self._flat_times.append(self._now() - began)
             return loss
-        if self._calls == PROBED + 1:
+        if self._calls == self._probed + 1:
             return self._compile(batch)
         if self.failure is not None:
             return self._step(batch)
@@ -98,8 +105,8 @@ class CompiledStep:
         return loss
 
     def payback(self) -> CompilePayback | None:
-        """The figures of a finished run; None where nothing was compiled, or no update came after it."""
-        if self.failure is not None or not self._compiled_calls:
+        """The figures of a finished run; None where nothing was compiled, none came before or after it."""
+        if self.failure is not None or not self._compiled_calls or not self._flat_times:
             return None
         timed = sorted(self._flat_times[_UNTIMED:])
         payback = CompilePayback(
@@ -116,6 +123,8 @@ class CompiledStep:
             self._step = self._prepare()
             loss = self._step(batch)
         except (NotApplicable, RuntimeError, ImportError, OSError) as error:
+            if self._at_once:
+                raise
             self.failure = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
             warnings.warn(
                 f"the step could not be compiled ({self.failure}); training goes on with the flat step, which computes "

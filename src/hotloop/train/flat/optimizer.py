@@ -62,6 +62,15 @@ class FlatOptimizer(Optimizer):
                 copy.state[parameter]["step"] = self.steps.clone()
         return copy
 
+    def take_from(self, optimizer: Optimizer) -> None:
+        """Take over the state of what `as_torch` gave, after its steps."""
+        names = ("momentum_buffer",) if self.kind == "sgd" else ("exp_avg", "exp_avg_sq")
+        for name, moment in zip(names, self.moments, strict=True):
+            for parameter, view in zip(self.flat.parameters, self.flat.views(moment), strict=True):
+                view.copy_(optimizer.state[parameter][name])
+        if self.kind != "sgd":
+            self.steps.copy_(optimizer.state[self.flat.parameters[0]]["step"])
+
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # pyright: ignore
         """One step from `flat.grads`; for callers that hold a torch optimizer."""
         loss = None if closure is None else closure()

@@ -27,7 +27,8 @@ class FlatStep:
     gradient is not finite; with "stop", every later step too, so that the weights stay as they were. With a `scale`,
     an overflow skips the step but is not counted. Nothing is read from the device, except by a `state`. `fused` False
     keeps clip and update apart where one operator would serve. The forward runs through `network`: the model, or a
-    compiled or fused form of it. A strategy with a method `differentiate` gets fused networks through it.
+    compiled or fused form of it. A strategy with a method `differentiate` gets fused networks through it. Where
+    `reports_norm` is set, the metric grad_norm is that of the gradient before clipping.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class FlatStep:
         self._bad = torch.zeros((), device=optimizer.flat.values.device)
         self._skip = torch.zeros((), device=optimizer.flat.values.device)
         self._scale, self._state = scale, state
+        self.reports_norm = False
         self._mark: Callable[[str], None] = (stopwatch or NoStopwatch()).mark
         self.steps = 0
 
@@ -61,6 +63,9 @@ class FlatStep:
         if self._state is not None:
             self._state.before_update()
         loss, overflow = self._differentiate(batch)
+        if self.reports_norm:
+            norm = torch.linalg.vector_norm(self.optimizer.flat.grads)
+            loss = loss._replace(metrics={**loss.metrics, "grad_norm": norm})
         if self._fused_update is None:
             value = self._update(loss.value, overflow)
         else:

@@ -6,6 +6,7 @@ from torch import Tensor
 from hotloop.errors import WorkloadError
 from hotloop.train.ppo.advantages import gae, next_values, normalized
 from hotloop.train.ppo.environment import ContinuousActions, VectorEnvironment
+from hotloop.train.ppo.legal_lists import LegalLists
 from hotloop.train.strategies.ppo import PPOBatch
 
 # T steps, N environments, B samples of a batch, A actions
@@ -28,24 +29,29 @@ class RolloutBuffer:
             else torch.empty(shape, dtype=torch.int64, device=device)
         )
         self.legal = (
-            torch.empty((*shape, actions.num_actions), dtype=torch.bool, device=device)
-            if masks and not is_continuous
-            else None
+            None
+            if not masks or isinstance(actions, ContinuousActions)
+            else LegalLists(num_steps, num_envs, actions.num_actions, device=device)
         )
         self.log_probs, self.values, self.rewards, self.final_values = torch.zeros((4, *shape), device=device)
+        self.own = torch.ones(shape, dtype=torch.bool, device=device)
         self.terminated, self.truncated = torch.zeros((2, *shape), dtype=torch.bool, device=device)
         self.advantages, self.returns = torch.zeros((2, *shape), device=device)
+        self.has_opponents = False
         self.capacity, self.size, self._is_finished = num_steps, 0, False
 
     def begin(self, observations: Tensor, legal: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """Keep what the next action is chosen from; the rows of the buffer that hold it, on the device."""
+        """Keep what the next action is chosen from, `legal` as a mask on the CPU.
+
+        The rows of the buffer that hold it come back, on the device, with legal actions as lists. Raises ValueError for
+        positions without a legal action.
+        """
         if self.size == self.capacity:
             raise WorkloadError(f"the buffer holds {self.capacity} steps and is full; clear it before the next rollout")
         self.observations[self.size].copy_(observations, non_blocking=True)
         if self.legal is None or legal is None:
             return self.observations[self.size], None
-        self.legal[self.size].copy_(legal, non_blocking=True)
-        return self.observations[self.size], self.legal[self.size]
+        return self.observations[self.size], self.legal.put(self.size, legal)
 
     def add(self, actions: Tensor, log_probs: Tensor, values: Tensor) -> None:
         """Keep what was chosen."""
@@ -76,7 +82,10 @@ class RolloutBuffer:
         values = self.values[: self.size]
         advantages = gae(self.rewards[: self.size], values, following, done, gamma=gamma, lam=lam, sign=sign)
         self.returns[: self.size] = advantages + values
-        self.advantages[: self.size] = normalized(advantages) if normalize else advantages
+        self.advantages[: self.size] = advantages
+        if normalize:
+            own = self.own[: self.size]
+            self.advantages[: self.size][own] = normalized(advantages[own])
         self._is_finished = True
 
     def batch(self, chosen_B: Tensor) -> PPOBatch:
@@ -88,11 +97,12 @@ class RolloutBuffer:
         return PPOBatch(
             _rows(self.observations, chosen_B),
             _rows(self.actions, chosen_B),
-            None if self.legal is None else _rows(self.legal, chosen_B),
+            None if self.legal is None else _rows(self.legal.rows, chosen_B),
             _rows(self.log_probs, chosen_B),
             _rows(self.values, chosen_B),
             _rows(self.advantages, chosen_B),
             _rows(self.returns, chosen_B),
+            _rows(self.own, chosen_B) if self.has_opponents else None,
         )
 
     @property

@@ -45,7 +45,8 @@ class VectorEnvironment(Protocol):
         """Observations, masks, rewards of who acted float32 (N,), terminated and truncated bool (N,), and more.
 
         Where an episode ended, the observation is the first of the next one, and `infos["final_observations"]`
-        (N, ...) holds, in the rows of ended episodes, the last one of the old.
+        (N, ...) holds, in the rows of ended episodes, the last one of the old. Where rewards hold more than results,
+        to help learning, `infos["outcomes"]` (N,) are the results alone, by which episodes and games are told.
         """
         ...
 

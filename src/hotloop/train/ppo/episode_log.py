@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,21 +22,27 @@ class EpisodeLog:
         self.lengths: deque[int] = deque(maxlen=window)
         self.num_ended = 0
         self._alternates = alternates
-        self._returns_N = torch.zeros(num_envs, dtype=torch.float64)
-        self._lengths_N = torch.zeros(num_envs, dtype=torch.int64)
+        self._returns_N = np.zeros(num_envs, dtype=np.float64)
+        self._lengths_N = np.zeros(num_envs, dtype=np.int64)
+
+    @property
+    def plies_N(self) -> Tensor:
+        """Steps of the episode under way in each environment, int64 (N,)."""
+        return torch.from_numpy(self._lengths_N)
 
     def add(self, rewards_N: Tensor, done_N: Tensor) -> None:
         """Take in one step."""
+        rewards, done = rewards_N.numpy(), done_N.numpy()
         if self._alternates:
-            rewards_N = rewards_N.where(self._lengths_N % 2 == 0, -rewards_N)
-        self._returns_N += rewards_N
+            rewards = np.where(self._lengths_N % 2 == 0, rewards, -rewards)
+        self._returns_N += rewards
         self._lengths_N += 1
-        if bool(done_N.any()):
-            self.returns.extend(self._returns_N[done_N].tolist())
-            self.lengths.extend(self._lengths_N[done_N].tolist())
-            self.num_ended += int(done_N.sum())
-            self._returns_N[done_N] = 0.0
-            self._lengths_N[done_N] = 0
+        if done.any():
+            self.returns.extend(self._returns_N[done].tolist())
+            self.lengths.extend(self._lengths_N[done].tolist())
+            self.num_ended += int(done.sum())
+            self._returns_N[done] = 0.0
+            self._lengths_N[done] = 0
 
     def figures(self) -> dict[str, float]:
         """Means over the last episodes, and in a game of two the shares of wins; empty before the first one ended."""
@@ -55,12 +62,12 @@ class EpisodeLog:
     def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """Everything, in JSON types and tensors; for `restore_state`."""
         data = {"returns": list(self.returns), "lengths": list(self.lengths), "num_ended": self.num_ended}
-        return data, {"returns": self._returns_N, "lengths": self._lengths_N}
+        return data, {"returns": torch.from_numpy(self._returns_N), "lengths": torch.from_numpy(self._lengths_N)}
 
     def restore_state(self, data: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
         """Go on from what `state` gave."""
         self.returns.extend(data["returns"])
         self.lengths.extend(data["lengths"])
         self.num_ended = data["num_ended"]
-        self._returns_N.copy_(tensors["returns"])
-        self._lengths_N.copy_(tensors["lengths"])
+        self._returns_N[...] = tensors["returns"].numpy()
+        self._lengths_N[...] = tensors["lengths"].numpy()

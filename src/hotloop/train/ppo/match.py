@@ -60,7 +60,7 @@ def play_match(environment: VectorEnvironment, player: Player, opponent: Player,
         observations, legal, rewards, terminated, truncated, infos = environment.step(actions)
         done = terminated | truncated
         for row in (done & (left > 0)).nonzero().flatten().tolist():
-            gain = float(rewards[row]) * (1.0 if is_players[row] else -1.0)
+            gain = float(infos.get("outcomes", rewards)[row]) * (1.0 if is_players[row] else -1.0)
             names = (player.name, opponent.name) if is_first[row] else (opponent.name, player.name)
             ended.append(
                 MatchGame(

@@ -15,6 +15,24 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 @dataclass(frozen=True, kw_only=True, config=CHECKED)
+class OpponentOptions:
+    """In a game of two: which shares of the environments are against a random mover, and against an earlier self.
+
+    In the rest the policy plays both sides. The policy is kept every `every` updates, the last `kept` times; one of
+    those is drawn for each rollout. Until there is one, the policy plays itself.
+    """
+
+    random: Fraction = 0.0
+    earlier: Fraction = 0.0
+    every: Count = 20
+    kept: Count = 4
+
+    def __post_init__(self) -> None:
+        if self.random + self.earlier > 1.0:
+            raise ValueError(f"got random={self.random} and earlier={self.earlier}; shares of one whole: lower them")
+
+
+@dataclass(frozen=True, kw_only=True, config=CHECKED)
 class PPOOptions:
     """Everything about a run of PPO but the model and the environment.
 
@@ -28,7 +46,9 @@ class PPOOptions:
     `old_log_probs` "recomputed" the log-probabilities of the rollout are computed again in the batches of the first
     pass, so that its first ratios are exactly 1; with "rollout" they may differ by rounding, as batches of other sizes
     do. Batch norm uses its running statistics in rollouts and updates; after each update they move by
-    `statistics_momentum` towards those of the rollout. `compile` compiles the model in place, with that mode.
+    `statistics_momentum` towards those of the rollout. `compile` compiles the model in place, with that mode;
+    "step" compiles the network and the draw of a rollout's step as one graph, and the whole update of a batch (forward,
+    loss, backward, clipping, optimizer) as another, where nonfinite="stop" then ends the run after the update.
     """
 
     total_steps: Count = 500_000
@@ -58,7 +78,8 @@ class PPOOptions:
     old_log_probs: Literal["rollout", "recomputed"] = "rollout"
     statistics_momentum: Annotated[float, Field(gt=0.0, le=1.0)] = 0.1
     nonfinite: Nonfinite = "stop"
-    compile: Literal["default", "reduce-overhead", "max-autotune"] | None = None
+    opponents: OpponentOptions | None = None
+    compile: Literal["step", "default", "reduce-overhead", "max-autotune"] | None = None
     threads: Count | None = None
 
     def num_updates(self, num_envs: int) -> int:
@@ -90,6 +111,11 @@ class PPOUpdates(UpdateOptions):
     lr_final_fraction: Fraction | None = None
     lr_gamma: Fraction | None = None
     lr_step_size: Count = 1000
+
+    @property
+    def reports_norm(self) -> bool:
+        """The 2-norm of the gradient is among the metrics."""
+        return True
 
     def lr_in(self, epoch: int) -> float:
         """The learning rate of a 0-based update."""

@@ -1,11 +1,13 @@
 """Who plays: a network, or nobody in particular."""
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
+from hotloop.models.policy.distribution import sample
 from hotloop.models.policy.network_call import NetworkCall, distribution_of
+from hotloop.train.ppo.legal_lists import listed
 
 # N positions, A actions
 
@@ -26,14 +28,17 @@ class NetworkPlayer:
     def __init__(self, name: str, model: nn.Module, call: NetworkCall, *, deterministic: bool = False) -> None:
         self.name = name
         self._model, self._call, self._distribution = model, call, distribution_of(model)
-        self._choose: Any = self._distribution.mode if deterministic else self._distribution.sample
+        self._deterministic = deterministic
         self._device = next(model.parameters()).device
 
     @torch.no_grad()
     def __call__(self, observations: Tensor, legal_NA: Tensor | None) -> Tensor:
         self._model.eval()
         outputs, _ = self._call(self._model, observations.to(self._device))
-        return self._choose(outputs, None if legal_NA is None else legal_NA.to(self._device)).cpu()
+        legal = None if legal_NA is None else listed(legal_NA).to(self._device)
+        if self._deterministic:
+            return self._distribution.mode(outputs, legal).cpu()
+        return sample(self._distribution, outputs, legal).cpu()
 
 
 class RandomPlayer:

@@ -6,13 +6,18 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from hotloop.compile.backends import Backend
 from hotloop.compile.precision import half_dtype
+from hotloop.errors import WorkloadError
 from hotloop.models.policy.network_call import NetworkCall, distribution_of
 from hotloop.train.checkpoint import CheckpointRecorder
 from hotloop.train.epoch_log import Epoch
 from hotloop.train.epochs import train_epochs
+from hotloop.train.flat.compiled import Compilation
+from hotloop.train.ppo.acting import Acting
 from hotloop.train.ppo.environment import VectorEnvironment
 from hotloop.train.ppo.norm_statistics import NormStatistics
+from hotloop.train.ppo.opponents import Opponents
 from hotloop.train.ppo.options import PPOOptions
 from hotloop.train.ppo.rollout import Rollout
 from hotloop.train.ppo.update_batches import UpdateBatches
@@ -25,8 +30,8 @@ from hotloop.train.threads import intra_op_threads, suited_threads
 class PPOUpdate:
     """One update: 1-based number, steps of the environments so far, batches, mean loss and metrics.
 
-    `metrics` has policy_loss, value_loss, entropy, approx_kl and clip_fraction as means over the batches,
-    learning_rate, and what the last episodes came to, once one has ended.
+    `metrics` has policy_loss, value_loss, entropy, approx_kl, clip_fraction and grad_norm (before clipping) as means
+    over the batches, learning_rate, and what the last episodes came to, once one has ended.
     """
 
     number: int
@@ -41,7 +46,7 @@ class PPORun:
     """A finished run; `seconds` is its wall time, of this process alone, `phases` where that went.
 
     Phases: acting (the network in rollouts) and environment; rollout (what is left of it: the buffer, the values after
-    it, the advantages); reward (forward and loss), backward and optimizer of the update.
+    it, the advantages); reward (forward and loss), backward and optimizer of the update, or compiled for all of it.
     """
 
     history: tuple[PPOUpdate, ...]
@@ -58,13 +63,15 @@ def train_ppo(
     device: torch.device | str | None = None,
     on_update: Callable[[PPOUpdate], None] | None = None,
     recorder: CheckpointRecorder | None = None,
+    backend: Backend = "inductor",
 ) -> PPORun:
     """Trains an actor-critic in place on what it does in `environment`; it ends in eval mode.
 
     `seed` seeds torch's global generators, from which actions and the order of samples are drawn: equal seeds, models
     and environments give equal runs on the CPU. A `recorder` keeps the run, its environment included, so that it can go
-    on to the same end. Raises NonFiniteError for NaN or infinities under nonfinite="stop", WorkloadError for an
-    environment that shows a position without a legal action.
+    on to the same end. `backend` is what compiles under compile="step". Raises NonFiniteError for NaN or infinities
+    under nonfinite="stop", WorkloadError for an environment that shows a position without a legal action, and
+    NotApplicable for a step that cannot be compiled whole.
     """
     options = options or PPOOptions()
     target = next(model.parameters()).device if device is None else torch.device(device)
@@ -73,7 +80,8 @@ def train_ppo(
     model.to(target)
     if options.memory_format == "channels_last":
         model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    if options.compile is not None:
+    is_captured = options.compile == "step"
+    if options.compile is not None and not is_captured:
         model.compile(mode=options.compile)
     updates = options.updates(environment.num_envs)
     call, distribution = NetworkCall(half_dtype(options.amp, target)), distribution_of(model)
@@ -85,6 +93,7 @@ def train_ppo(
         value_coef=options.value_coef,
         entropy_coef=options.entropy_coef,
         value_clip=options.value_clip,
+        device=target,
         follows_kl=options.target_kl is not None,
     )
     batches = UpdateBatches(
@@ -93,9 +102,9 @@ def train_ppo(
             model,
             environment,
             num_steps=options.num_steps,
-            distribution=distribution,
-            call=call,
+            acting=Acting(model, call, distribution, captures=backend if is_captured else None),
             device=target,
+            opponents=_opponents(model, environment, call, options),
             stopwatch=stopwatch,
         ),
         strategy,
@@ -123,8 +132,19 @@ def train_ppo(
             batches,
             updates,
             stopwatch=stopwatch,
+            compilation=Compilation(what="step", backend=backend, at_once=True) if is_captured else None,
             after_epoch=None if on_update is None else lambda epoch: on_update(record(epoch)),
             recorder=recorder,
             kept=batches,
         )
     return PPORun(history=tuple(map(record, run.history)), seconds=run.total_time_s, phases=run.phases)
+
+
+def _opponents(
+    model: nn.Module, environment: VectorEnvironment, call: NetworkCall, options: PPOOptions
+) -> Opponents | None:
+    if options.opponents is None:
+        return None
+    if not environment.alternates:
+        raise WorkloadError("opponents were asked for in an environment that is no game of two: leave them out")
+    return Opponents(model, call, distribution_of(model), options.opponents, num_envs=environment.num_envs)

@@ -66,6 +66,7 @@ class UpdateBatches:
                 break
         self._move_statistics(options.statistics_momentum)
         self.update += 1
+        self._rollout.after_update(self.update)
         self.figures.append(self._rollout.log.figures())
 
     def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -81,8 +82,10 @@ class UpdateBatches:
     def _begin(self) -> None:
         options, progress = self._options, progress_of(self.update, self._num_updates)
         self._model.eval()
-        self._strategy.clip = between(options.clip, options.clip_end, progress)
-        self._strategy.entropy_coef = between(options.entropy_coef, options.entropy_coef_end, progress)
+        self._strategy.set(
+            clip=between(options.clip, options.clip_end, progress),
+            entropy_coef=between(options.entropy_coef, options.entropy_coef_end, progress),
+        )
         if self.update == 0 and self._statistics.is_needed:
             # Statistics of nothing (mean 0, variance 1) would leave the first rollouts without any normalization.
             self._rollout.collect()

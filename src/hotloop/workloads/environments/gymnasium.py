@@ -57,7 +57,8 @@ class GymnasiumEnvironment:
         return torch.from_numpy(self._now), None
 
     def step(self, actions: Tensor) -> Step:
-        chosen = actions.numpy() if self._low is None else np.clip(actions.numpy(), self._low, self._high)
+        # Python's own integers: a space checks them in a fraction of the time that those of NumPy take.
+        chosen = actions.tolist() if self._low is None else np.clip(actions.numpy(), self._low, self._high)
         for row, (env, action) in enumerate(zip(self._envs, chosen, strict=True)):
             observation, reward, terminated, truncated, _ = env.step(action)
             self._rewards[row], self._terminated[row], self._truncated[row] = reward, terminated, truncated

@@ -11,12 +11,16 @@ from hotloop.option import AtLeast
 from hotloop.train.ppo.environment import DiscreteActions, Step
 from hotloop.workloads.shogi import GameRecord, ShogiState, VectorShogi, record_from_usi
 from hotloop.workloads.shogi.game import Game
+from hotloop.workloads.shogi.material import MATERIAL_SCALE
 from hotloop.workloads.shogi.packed_moves import packed_from_usi
 
 
 @dataclass(frozen=True, kw_only=True)
 class ShogiConfig:
-    """The options of VectorShogi."""
+    """The options of VectorShogi; `material_reward` adds so much to the reward for winning material of 76 pawns.
+
+    That helps at first, when games are won by chance; the result of a game stays worth 1.
+    """
 
     num_envs: Annotated[int, AtLeast(1)] = 16
     seed: int = 0
@@ -24,6 +28,7 @@ class ShogiConfig:
     num_planes: Literal[46, 50] = 46
     max_plies: Annotated[int, AtLeast(1)] = 512
     random_plies: Annotated[int, AtLeast(0)] = 0
+    material_reward: Annotated[float, AtLeast(0)] = 0.0
 
 
 class ShogiEnvironment:
@@ -34,7 +39,9 @@ class ShogiEnvironment:
     alternates = True
 
     def __init__(self, config: ShogiConfig) -> None:
-        self._games = VectorShogi(**asdict(config))
+        options = asdict(config)
+        self._material_reward = options.pop("material_reward") / MATERIAL_SCALE
+        self._games = VectorShogi(**options)
         self.num_envs = config.num_envs
         self.observation_shape: tuple[int, ...] = (config.num_planes, 9, 9)
         self.actions = DiscreteActions(num_actions=self._games.num_actions)
@@ -44,7 +51,10 @@ class ShogiEnvironment:
 
     def step(self, actions: Tensor) -> Step:
         observations, masks, rewards, terminated, truncated, infos = self._games.step(actions)
-        final = {"final_observations": infos["terminal_observations"], "games": infos["games"]}
+        outcomes = rewards
+        if self._material_reward:
+            rewards = rewards + self._material_reward * infos["material"]
+        final = {"final_observations": infos["terminal_observations"], "games": infos["games"], "outcomes": outcomes}
         return observations, masks, rewards, terminated, truncated, final
 
     def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:

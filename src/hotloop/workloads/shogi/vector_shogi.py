@@ -13,6 +13,7 @@ from hotloop.workloads.shogi.ending import Endings, EndReason, EndRules
 from hotloop.workloads.shogi.game import Game
 from hotloop.workloads.shogi.game_record import GameRecord, record_from_usi, record_of
 from hotloop.workloads.shogi.legal_actions import LegalActions
+from hotloop.workloads.shogi.material import material_balance
 from hotloop.workloads.shogi.openings import games_over, opened_game
 from hotloop.workloads.shogi.planes import PlaneWriter
 from hotloop.workloads.shogi.positions import Positions
@@ -105,7 +106,9 @@ class VectorShogi:
         chosen = self._checked(actions)
         positions = self._positions
         movers = positions.arrays.sides.copy()
+        balance = material_balance(positions.arrays)
         positions.play(self._encoding.decode(chosen, movers))
+        won = (material_balance(positions.arrays) - balance) * (1 - 2 * movers)
         endings = self._rules.judge(positions)
         plies = positions.plies.copy()
         ended = np.flatnonzero(endings.reasons)
@@ -119,6 +122,7 @@ class VectorShogi:
             terminal_side_to_move=_int8(1 - movers),
             movers=_int8(movers),
             side_to_move=_int8(positions.arrays.sides),
+            material=torch.from_numpy(won.astype(np.float32)),
             reasons=torch.from_numpy(endings.reasons),
             winners=torch.from_numpy(endings.winners),
             plies=torch.from_numpy(plies),
