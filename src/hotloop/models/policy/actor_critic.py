@@ -58,7 +58,7 @@ class ActorCritic(nn.Module, ABC):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Actions, log-probabilities (B,) and values (B,), without gradients; drawn from torch's global generator."""
         outputs, value = self(obs)
-        legal_BA = checked_mask(legal_mask, batch=len(outputs), num_actions=outputs.shape[1])
+        legal_BA = checked_mask(legal_mask, batch=len(outputs), num_actions=self.distribution.mask_width(outputs))
         choose = self.distribution.mode if deterministic else self.distribution.sample
         actions = choose(outputs, legal_BA)
         return actions, self.distribution.log_probs(outputs, actions, legal_BA), value.float().flatten()
@@ -68,6 +68,6 @@ class ActorCritic(nn.Module, ABC):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Log-probabilities, entropies over legal actions and values, (B,) each, in this order."""
         outputs, value = self(obs)
-        legal_BA = checked_mask(legal_mask, batch=len(outputs), num_actions=outputs.shape[1])
+        legal_BA = checked_mask(legal_mask, batch=len(outputs), num_actions=self.distribution.mask_width(outputs))
         log_probs_B, entropy_B = self.distribution.evaluate(outputs, actions, legal_BA)
         return log_probs_B, entropy_B, value.float().flatten()

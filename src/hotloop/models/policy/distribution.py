@@ -32,6 +32,10 @@ class ActionDistribution(Protocol):
         """Log-probabilities of the actions and entropies, (B,) each."""
         ...
 
+    def mask_width(self, outputs: Tensor) -> int:
+        """How many columns a mask of legal actions has beside these outputs."""
+        ...
+
 
 class MaskedCategorical:
     """One of A actions; the outputs are logits (B, A), the actions int64 (B,)."""
@@ -55,6 +59,9 @@ class MaskedCategorical:
             log_probs_BA = log_probs_BA.masked_fill(~legal_BA, 0.0)
         return chosen_B, -(probs_BA * log_probs_BA).sum(dim=1)
 
+    def mask_width(self, outputs: Tensor) -> int:
+        return outputs.shape[1]
+
 
 class DiagonalGaussian:
     """Continuous actions float32 (B, D); the outputs (B, 2 D) are means, then logarithms of standard deviations."""
@@ -75,6 +82,9 @@ class DiagonalGaussian:
         constant = 0.5 * math.log(2.0 * math.pi)
         log_probs_B = -(0.5 * scaled_BD.square() + log_std_BD + constant).sum(dim=1)
         return log_probs_B, (log_std_BD + (0.5 + constant)).sum(dim=1)
+
+    def mask_width(self, outputs: Tensor) -> int:
+        return outputs.shape[1]
 
 
 def _mean_and_log_std(outputs: Tensor) -> tuple[Tensor, Tensor]:
