@@ -25,6 +25,8 @@ _FOLDERS = {
     "probes": "hotloop.diagnose.probes",
     "trackers": "hotloop.records.trackers",
     "predictors": "hotloop.train.phases.predictors",
+    "blueprints": "hotloop.workloads.growth.blueprints",
+    "growth_tasks": "hotloop.workloads.growth.tasks",
 }
 
 

@@ -82,6 +82,22 @@ class Strategy(Protocol):
         ...
 
 
+class GradientObserver(Protocol):
+    """Sees the gradients of each step where they are whole: after a loss scale was divided out, before clipping."""
+
+    def observe(self) -> None:
+        """Take in the gradients of one step; nothing is read."""
+        ...
+
+    def packed(self) -> "Tensor":
+        """Everything since the last read as one float64 vector on the device."""
+        ...
+
+    def unpacked(self, values: Sequence[float]) -> Any:
+        """What that vector says, from its numbers on the host; starts again from nothing."""
+        ...
+
+
 class StepFunction(Protocol):
     """How one gradient step is made."""
 
@@ -96,7 +112,8 @@ class Job:
 
     `batches` can be iterated many times, one pass an epoch. `clip_norm` is the largest gradient 2-norm that a step
     may use (None: no clipping). A `scheduler` steps once after each optimizer step. `step` makes the gradient steps
-    (None: eagerly, with the parts above); a transform may put a captured one there.
+    (None: eagerly, with the parts above); a transform may put a captured one there. `gradients` sees the gradients of
+    each eager step, and of a flat step that was made with it.
     """
 
     model: "nn.Module"
@@ -106,6 +123,7 @@ class Job:
     scheduler: "LRScheduler | None" = None
     clip_norm: float | None = None
     step: StepFunction | None = None
+    gradients: GradientObserver | None = None
 
 
 def parse_workload(

@@ -128,7 +128,7 @@ def test_equal_seeds_give_equal_runs_and_the_command_line_wins(write, tmp_path):
         ({"ppo": {"opponents": {"rnadom": 1.0}}}, r"rnadom: not a key here"),
         ({"evaluation": {"gmaes": 3}}, r"evaluation\.gmaes: not a key here; allowed are episodes, games"),
         ({"sed": 3}, r"sed: not a key here; allowed are strategy, environment, model, ppo"),
-        ({"strategy": "dqn"}, r"strategy: got 'dqn'; allowed are 'ppo' and 'panel', or leave it out"),
+        ({"strategy": "dqn"}, r"strategy: got 'dqn'; allowed are 'ppo', 'panel' and 'growth', or leave it out"),
         ({"device": "tpu9"}, r"device: got 'tpu9'"),
         ({"model": {"name": "resent"}}, r"\[model\]: no model is named 'resent'; known are: mlp, resnet"),
         ({"model": {"hidden": 3}}, r"\[model\]: model 'mlp' cannot be built:\n  hidden: not an option; allowed are"),

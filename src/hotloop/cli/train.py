@@ -75,6 +75,11 @@ def _evaluated(evaluation: dict[str, Any]) -> list[str]:
         f"of {match['games']} games"
         for match in evaluation.get("matches", [])
     ]
+    if "test_accuracy" in evaluation:
+        lines.append(
+            f"test accuracy {evaluation['test_accuracy']:.2f} %, {evaluation['host_parameters']} parameters grown to "
+            f"{evaluation['parameters']}"
+        )
     if "episode_return" in evaluation:
         lines.append(f"{evaluation['episodes']} episodes: mean return {evaluation['episode_return']:.6g}")
     return lines

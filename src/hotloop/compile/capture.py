@@ -14,7 +14,7 @@ from hotloop.compile.eager import EagerStep
 from hotloop.compile.guards import CaptureGuards
 from hotloop.compile.trace import Trace, trace_step
 from hotloop.compile.update import StateMissing, check_optimizer
-from hotloop.errors import HotloopError
+from hotloop.errors import HotloopError, NotApplicable
 from hotloop.workload import Job, Loss
 
 MAX_CAPTURES = 8
@@ -53,6 +53,11 @@ class CapturedStep:
         reports_norm: bool = False,
     ) -> None:
         check_optimizer(job.optimizer)
+        if job.gradients is not None:
+            raise NotApplicable(
+                "the job has its gradients observed, and a step that is captured whole shows none; leave out "
+                "Job.gradients, or drop 'whole_step'"
+            )
         CaptureGuards(job)
         self._job, self._dtype, self._reports_norm = job, dtype, reports_norm
         self._backend: Backend = backend

@@ -25,6 +25,7 @@ class EagerStep:
         self._clip_norm = job.clip_norm
         self._parameters = [p for group in job.optimizer.param_groups for p in group["params"]]
         self._dtype = dtype
+        self._observe = None if job.gradients is None else job.gradients.observe
         self._graph: Tensor | None = None
 
     def __call__(self, batch: Any) -> Loss:
@@ -35,6 +36,8 @@ class EagerStep:
             with autocast_to(self._dtype, self._parameters):
                 loss = self._loss(self._model, batch)
         loss.value.backward()
+        if self._observe is not None:
+            self._observe()
         if self._clip_norm is not None:
             nn.utils.clip_grad_norm_(self._parameters, self._clip_norm)
         self._optimizer_step()

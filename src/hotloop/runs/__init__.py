@@ -1,4 +1,4 @@
-"""Training an estimator, an actor-critic or a panel network from a config file: what `hotloop train` does."""
+"""What `hotloop train` does: estimators, actor-critics, panel and growing networks, each from a config file."""
 
 from hotloop.runs.config import RunConfig, read_config
 from hotloop.runs.request import RunRequest

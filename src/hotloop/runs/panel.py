@@ -14,6 +14,7 @@ from hotloop.data.panel.shuffled import write_shuffled_panel
 from hotloop.data.panel.synthetic import write_synthetic_panel
 from hotloop.errors import ConfigError
 from hotloop.models.atft_gat_fan import ATFTGATFAN
+from hotloop.runs.chosen_device import chosen_device
 from hotloop.runs.folder import RunFolder
 from hotloop.runs.in_folder import opened_folder, run_in_folder
 from hotloop.runs.panel_config import PanelRunConfig
@@ -42,7 +43,7 @@ def train_panel(given: PanelRunConfig, request: RunRequest) -> FinishedRun:
         raise ConfigError("--resume was given, and a run on a panel keeps nothing to go on from: start it anew")
     wins = {"seed": request.seed, "device": request.device}
     config = given.model_copy(update={name: value for name, value in wins.items() if value is not None})
-    device = _device(config.device)
+    device = chosen_device(config.device)
     folder = opened_folder(config.model_dump(mode="json"), request, is_out_itself=True)
     base = request.config.resolve().parent
     return run_in_folder(folder, lambda: _PanelRun(config, folder, base, device).metrics(), device=str(device))
@@ -212,13 +213,3 @@ def _deviations(store: PanelStore, windows: PanelWindows) -> torch.Tensor:
     mean_H = targets_NH.nansum(0) / count_H
     variance_H = torch.where(known_NH, targets_NH - mean_H, 0.0).square().sum(0) / count_H
     return torch.where(variance_H > 0.0, variance_H.sqrt(), 1.0).float()
-
-
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise ConfigError(f"got the device {name!r}; write cpu, cuda or cuda:1") from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(f"got the device {name!r}, and this machine has no CUDA: give cpu")
-    return device

@@ -3,14 +3,18 @@
 import sys
 from typing import Any
 
+from hotloop.runs.chosen_device import chosen_device
 from hotloop.runs.folder import RunFolder
 from hotloop.runs.in_folder import opened_folder, run_in_folder
 from hotloop.runs.ppo_config import PPORunConfig
 from hotloop.runs.ppo_evaluation import evaluate_policy
-from hotloop.runs.ppo_parts import build_environment, build_model, chosen_device
+from hotloop.runs.ppo_parts import build_environment, build_model
 from hotloop.runs.ppo_recorder import PPORecorder
 from hotloop.runs.request import FinishedRun, RunRequest
 from hotloop.runs.weights import write_weights
+from hotloop.train.events.sinks import JsonLinesSink
+from hotloop.train.events.stream import EventStream
+from hotloop.train.ppo.environment import VectorEnvironment
 from hotloop.train.ppo.run import PPORun, PPOUpdate, train_ppo
 
 _SHOWN = ("episode_return", "first_side_wins", "second_side_wins", "draws", "episode_length", "entropy", "approx_kl")
@@ -33,6 +37,7 @@ def train_actor_critic(given: PPORunConfig, request: RunRequest) -> FinishedRun:
         every=config.checkpoint_every,
         keep_every=config.evaluation.keep_every,
     )
+    _write_events(environment, folder, recorder)
     total = config.ppo.num_updates(environment.num_envs)
 
     def tell(update: PPOUpdate) -> None:
@@ -53,6 +58,13 @@ def train_actor_critic(given: PPORunConfig, request: RunRequest) -> FinishedRun:
         return metrics
 
     return run_in_folder(folder, work, device=str(device))
+
+
+def _write_events(environment: VectorEnvironment, folder: RunFolder, recorder: PPORecorder) -> None:
+    """Events of an environment that tells some go into events.jsonl, from where its checkpoint left off."""
+    events = getattr(environment, "events", None)
+    if isinstance(events, EventStream):
+        events.add_sink(JsonLinesSink(folder.path / "events.jsonl", keep=recorder.events_kept))
 
 
 def _metrics(run: PPORun, evaluation: dict[str, Any]) -> dict[str, Any]:

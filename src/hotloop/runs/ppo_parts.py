@@ -8,10 +8,11 @@ from torch import nn
 
 from hotloop import models, registry
 from hotloop.errors import ConfigError, HotloopError
+from hotloop.models.policy.factored import FactoredCategorical
 from hotloop.models.policy.registration import model_class
 from hotloop.models.policy.schema import checked_config, option_annotations
 from hotloop.runs.ppo_config import NamedConfig, PPORunConfig
-from hotloop.train.ppo.environment import DiscreteActions, VectorEnvironment
+from hotloop.train.ppo.environment import ContinuousActions, DiscreteActions, VectorEnvironment
 
 
 def build_environment(config: PPORunConfig, **changes: Any) -> VectorEnvironment:
@@ -28,13 +29,17 @@ def build_environment(config: PPORunConfig, **changes: Any) -> VectorEnvironment
 def build_model(named: NamedConfig, environment: VectorEnvironment, *, seed: int) -> nn.Module:
     """The model, with what the environment decides filled in: channels or size of observations, number of actions.
 
+    Where actions are made of several choices, the model has one logit a choice, and their distribution.
     Raises ConfigError for wrong options.
     """
     shape, actions = environment.observation_shape, environment.actions
-    known: dict[str, Any] = {"input_channels": shape[0], "observation_size": math.prod(shape)}
-    known |= (
-        {"num_actions": actions.num_actions} if isinstance(actions, DiscreteActions) else {"action_size": actions.size}
-    )
+    known: dict[str, Any] = {
+        "input_channels": shape[0],
+        "observation_size": math.prod(shape),
+        "history": shape[0],
+        **_known_of(actions),
+    }
+    factors = actions.factors if isinstance(actions, DiscreteActions) else ()
     try:
         owner = f"model {named.name!r}"
         wanted = option_annotations(model_class(named.name).Config, owner=owner)
@@ -43,12 +48,13 @@ def build_model(named: NamedConfig, environment: VectorEnvironment, *, seed: int
         model: Any = models.create(named.name, **{**filled, **named.options})
     except HotloopError as error:
         raise ConfigError(f"[model]: {error}") from error
+    if factors:
+        model.distribution = FactoredCategorical(factors)
     return model
 
 
-def chosen_device(name: str) -> torch.device:
-    """The device of that name; for "auto" CUDA where there is one. Raises ConfigError for others."""
-    try:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else torch.device(name)
-    except RuntimeError as error:
-        raise ConfigError(f"device: got {name!r}: {error}; give auto, cpu, cuda or cuda:1") from error
+def _known_of(actions: DiscreteActions | ContinuousActions) -> dict[str, Any]:
+    if isinstance(actions, ContinuousActions):
+        return {"action_size": actions.size}
+    has_parts = bool(actions.factors)
+    return {"num_actions": FactoredCategorical(actions.factors).num_outputs if has_parts else actions.num_actions}

@@ -16,6 +16,13 @@ class PPORecorder:
         self._latest = folder.checkpoints / "latest"
         self._checkpoint = read_checkpoint(self._latest / STATE) if resumes else None
 
+    @property
+    def events_kept(self) -> int:
+        """How many events of the environment came before the checkpoint that the run goes on from."""
+        if self._checkpoint is None:
+            return 0
+        return int(self._checkpoint.data["batches"]["rollout"]["environment"].get("events", 0))
+
     def begin(self) -> Checkpoint | None:
         return self._checkpoint
 

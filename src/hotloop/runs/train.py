@@ -21,8 +21,8 @@ _SEED = 42
 def train_from_config(request: RunRequest) -> FinishedRun:
     """The finished run. Raises ConfigError before anything is trained, FitFailed where training did not end well.
 
-    `strategy = "ppo"` trains an actor-critic, `strategy = "panel"` a panel network; without it, it is an estimator. A
-    run that fails leaves its folder, with the error in metrics.json and events.csv.
+    `strategy = "ppo"` trains an actor-critic, "panel" a panel network, "growth" a network that grows while it trains;
+    without it, it is an estimator. A run that fails leaves its folder, with the error in metrics.json and events.csv.
     """
     data = parsed_config(request.config)
     strategy = data.get("strategy")
@@ -38,7 +38,14 @@ def train_from_config(request: RunRequest) -> FinishedRun:
         from hotloop.runs.panel_config import PanelRunConfig
 
         return train_panel(validated(PanelRunConfig, data, request.config), request)
-    raise ConfigError(f"{request.config}: strategy: got {strategy!r}; allowed are 'ppo' and 'panel', or leave it out")
+    if strategy == "growth":
+        from hotloop.runs.growth import train_growing
+        from hotloop.runs.growth_config import GrowthRunConfig
+
+        return train_growing(validated(GrowthRunConfig, data, request.config), request)
+    raise ConfigError(
+        f"{request.config}: strategy: got {strategy!r}; allowed are 'ppo', 'panel' and 'growth', or leave it out"
+    )
 
 
 def _train_estimator(given: RunConfig, request: RunRequest) -> FinishedRun:

@@ -7,6 +7,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hotloop.train.gradient_health import GradientHealth as GradientHealth
+    from hotloop.train.gradient_health import GradientReport as GradientReport
     from hotloop.train.phases.config import PhaseConfig as PhaseConfig
     from hotloop.train.phases.phase import TrainingPhase as TrainingPhase
     from hotloop.train.phases.scheduler import PhaseScheduler as PhaseScheduler
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from hotloop.train.phases.trainer import PhaseTrainer as PhaseTrainer
 
 _HOME = {
+    "GradientHealth": "hotloop.train.gradient_health",
+    "GradientReport": "hotloop.train.gradient_health",
     "PhaseConfig": "hotloop.train.phases.config",
     "PhaseScheduler": "hotloop.train.phases.scheduler",
     "PhaseTrainer": "hotloop.train.phases.trainer",
@@ -23,7 +27,16 @@ _HOME = {
     "TrainingPhase": "hotloop.train.phases.phase",
 }
 
-__all__ = ["PhaseConfig", "PhaseScheduler", "PhaseTrainer", "StepInfo", "TrainerStats", "TrainingPhase"]
+__all__ = [
+    "GradientHealth",
+    "GradientReport",
+    "PhaseConfig",
+    "PhaseScheduler",
+    "PhaseTrainer",
+    "StepInfo",
+    "TrainerStats",
+    "TrainingPhase",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,13 +1,15 @@
 """Deferred metrics: losses stay on the device, are folded now and then, and are read once a report."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from hotloop.errors import WorkloadError
+from hotloop.train.gradient_health import GradientReport
 from hotloop.workload import Loss
 
 # Steps between two folds: a fold is a dozen small operators, which this many steps share.
@@ -20,7 +22,7 @@ class MetricsReport:
 
     `loss` and `metrics` are means over the items of all batches (NaN where nothing finite was seen), `count` is the
     number of items in them. A batch whose value is not finite is left out of that mean and counted in `num_nonfinite`
-    (for the loss) or `num_nonfinite_metrics`.
+    (for the loss) or `num_nonfinite_metrics`. `gradients` is there where the job had them observed.
     """
 
     steps: int
@@ -29,6 +31,31 @@ class MetricsReport:
     num_nonfinite: int = 0
     metrics: Mapping[str, float] = field(default_factory=dict[str, float])
     num_nonfinite_metrics: Mapping[str, int] = field(default_factory=dict[str, int])
+    gradients: GradientReport | None = None
+
+
+class Deferred(Protocol):
+    """Figures that stay on the device until they are read together with others."""
+
+    def packed(self) -> Tensor:
+        """Everything since the last read as one float64 vector on the device, perhaps empty."""
+        ...
+
+    def unpacked(self, values: Sequence[float]) -> Any:
+        """What that vector says, from its numbers on the host; starts again from nothing."""
+        ...
+
+
+def read_together(parts: Sequence[Deferred]) -> list[Any]:
+    """What each part says, by one transfer from the device for all of them."""
+    packed = [part.packed() for part in parts]
+    whole = [vector for vector in packed if vector.numel()]
+    values = torch.cat(whole).tolist() if whole else []
+    found: list[Any] = []
+    for part, vector in zip(parts, packed, strict=True):
+        found.append(part.unpacked(values[: vector.numel()]))
+        values = values[vector.numel() :]
+    return found
 
 
 class Meter:
@@ -48,10 +75,19 @@ class Meter:
 
     def read(self) -> "Totals":
         """Everything since the last read, by one transfer from the device; then starts again from nothing."""
+        return read_together([self])[0]
+
+    def packed(self) -> Tensor:
+        """The sums since the last read, row by row, float64 on their device."""
         if self._pending:
             self._fold()
-        rows = [[], [], []] if self._totals is None else self._totals.tolist()
-        totals = Totals(steps=self._folded_steps, names=self._names or (), rows=tuple(map(tuple, rows)))
+        return torch.empty(0, dtype=torch.float64) if self._totals is None else self._totals.flatten()
+
+    def unpacked(self, values: Sequence[float]) -> "Totals":
+        """The totals that those numbers are; then starts again from nothing."""
+        width = len(values) // 3
+        rows = tuple(tuple(values[row * width : (row + 1) * width]) for row in range(3))
+        totals = Totals(steps=self._folded_steps, names=self._names or (), rows=rows)
         self._totals, self._folded_steps = None, 0
         return totals
 

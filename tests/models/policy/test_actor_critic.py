@@ -10,6 +10,7 @@ SMALL = {
     "simple_cnn": {"input_channels": 4, "num_actions": 30},
     "se_resnet": {"input_channels": 4, "num_actions": 162, "depth": 1, "width": 4},
     "mlp": {"observation_size": 324, "num_actions": 30},
+    "recurrent": {"observation_size": 324, "history": 4, "num_actions": 30},
 }
 
 

@@ -39,7 +39,7 @@ def registered():
 def test_built_ins_are_known_without_importing_torch():
     code = "import sys; from hotloop import models; print(*models.names()); sys.exit('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert done.stdout.split() == ["mlp", "resnet", "se_resnet", "simple_cnn"]
+    assert done.stdout.split() == ["mlp", "recurrent", "resnet", "se_resnet", "simple_cnn"]
 
 
 def test_a_decorated_class_is_listed_created_and_forgotten(registered):

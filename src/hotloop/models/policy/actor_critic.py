@@ -58,7 +58,7 @@ class ActorCritic(nn.Module, ABC):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Actions, log-probabilities (B,) and values (B,), without gradients; drawn from torch's global generator."""
         outputs, value = self(obs)
-        legal_BA = checked_mask(legal_mask, batch=len(outputs), num_actions=outputs.shape[1])
+        legal_BA = checked_mask(legal_mask, batch=len(outputs), num_actions=self.distribution.mask_width(outputs))
         actions = (
             self.distribution.mode(outputs, legal_BA) if deterministic else sample(self.distribution, outputs, legal_BA)
         )
@@ -69,6 +69,6 @@ class ActorCritic(nn.Module, ABC):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Log-probabilities, entropies over legal actions and values, (B,) each, in this order."""
         outputs, value = self(obs)
-        legal_BA = checked_mask(legal_mask, batch=len(outputs), num_actions=outputs.shape[1])
+        legal_BA = checked_mask(legal_mask, batch=len(outputs), num_actions=self.distribution.mask_width(outputs))
         log_probs_B, entropy_B = self.distribution.evaluate(outputs, actions, legal_BA)
         return log_probs_B, entropy_B, value.float().flatten()

@@ -36,6 +36,10 @@ class ActionDistribution(Protocol):
         """Log-probabilities of the actions and entropies, (B,) each."""
         ...
 
+    def mask_width(self, outputs: Tensor) -> int:
+        """How many columns a mask of legal actions has beside these outputs."""
+        ...
+
 
 def sample(distribution: ActionDistribution, outputs: Tensor, legal: Tensor | None) -> Tensor:
     """Drawn actions, one a row."""
@@ -81,6 +85,9 @@ def _places(actions_B: Tensor, legal: Tensor | None) -> Tensor:
         return (legal == actions_B[:, None]).byte().argmax(dim=1, keepdim=True)
     return actions_B[:, None]
 
+    def mask_width(self, outputs: Tensor) -> int:
+        return outputs.shape[1]
+
 
 class DiagonalGaussian:
     """Continuous actions float32 (B, D); the outputs (B, 2 D) are means, then logarithms of standard deviations."""
@@ -104,6 +111,9 @@ class DiagonalGaussian:
         constant = 0.5 * math.log(2.0 * math.pi)
         log_probs_B = -(0.5 * scaled_BD.square() + log_std_BD + constant).sum(dim=1)
         return log_probs_B, (log_std_BD + (0.5 + constant)).sum(dim=1)
+
+    def mask_width(self, outputs: Tensor) -> int:
+        return outputs.shape[1]
 
 
 def _mean_and_log_std(outputs: Tensor) -> tuple[Tensor, Tensor]:

@@ -14,7 +14,7 @@ from hotloop.train.flat.fused_network import FusedNetwork
 from hotloop.train.flat.loss_scale import LossScale
 from hotloop.train.flat.optimizer import BETA1, BETA2, EPS, FlatOptimizer
 from hotloop.train.stopwatch import NoStopwatch, Stopwatch
-from hotloop.workload import Loss, Strategy
+from hotloop.workload import GradientObserver, Loss, Strategy
 
 Nonfinite = Literal["stop", "skip"]
 FusedUpdate = Callable[[Tensor, Tensor], Tensor]
@@ -27,11 +27,12 @@ class FlatStep:
     gradient is not finite; with "stop", every later step too, so that the weights stay as they were. With a `scale`,
     an overflow skips the step but is not counted. Nothing is read from the device, except by a `state`. `fused` False
     keeps clip and update apart where one operator would serve. The forward runs through `network`: the model, or a
-    compiled or fused form of it. A strategy with a method `differentiate` gets fused networks through it. Where
-    `reports_norm` is set, the metric grad_norm is that of the gradient before clipping.
+    compiled or fused form of it. A strategy with a method `differentiate` gets fused networks through it. `gradients`
+    sees the unscaled gradients before they are clipped. Where `reports_norm` is set, the metric grad_norm is that of the
+    gradient before clipping.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # all that a step is made of; all but three by keyword
         self,
         model: nn.Module,
         strategy: Strategy,
@@ -43,6 +44,7 @@ class FlatStep:
         state: StateCadence | None = None,
         stopwatch: Stopwatch | None = None,
         fused: bool = True,
+        gradients: GradientObserver | None = None,
     ) -> None:
         self.network: nn.Module | FusedNetwork = model
         self._strategy, self.optimizer = strategy, optimizer
@@ -55,6 +57,7 @@ class FlatStep:
         self._skip = torch.zeros((), device=optimizer.flat.values.device)
         self._scale, self._state = scale, state
         self.reports_norm = False
+        self._observe = None if gradients is None else gradients.observe
         self._mark: Callable[[str], None] = (stopwatch or NoStopwatch()).mark
         self.steps = 0
 
@@ -66,6 +69,8 @@ class FlatStep:
         if self.reports_norm:
             norm = torch.linalg.vector_norm(self.optimizer.flat.grads)
             loss = loss._replace(metrics={**loss.metrics, "grad_norm": norm})
+        if self._observe is not None:
+            self._observe()
         if self._fused_update is None:
             value = self._update(loss.value, overflow)
         else:

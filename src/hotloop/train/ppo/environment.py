@@ -13,9 +13,10 @@ Step = tuple[Tensor, Tensor | None, Tensor, Tensor, Tensor, Mapping[str, Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class DiscreteActions:
-    """One of `num_actions`, as int64 (N,)."""
+    """One of `num_actions`, as int64 (N,); `factors`, where given, are the choices that each one is made of."""
 
     num_actions: int
+    factors: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

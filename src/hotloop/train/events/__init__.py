@@ -1,0 +1,1 @@
+"""Telemetry: typed events, the stream that they go into, and its sinks."""

@@ -1,0 +1,1 @@
+"""Blueprints of seeds, one a file."""

@@ -1,0 +1,1 @@
+"""What growing networks are trained on: a host and real data, one a file."""
