@@ -1,10 +1,11 @@
 """A network that grows against networks that do not: test accuracy at equal parameters and at equal compute.
 
 For each seed: the digits host grows under the heuristic controller of configs/growth/heuristic.toml. Then hosts that
-never grow are trained by the same code on the same batches: `small`, the host as it began; `equal parameters`, as wide as
-it must be to have the parameters that the grown one ended with, for as many epochs; `equal compute`, the same width for
-as many epochs as cost what the growing run did. Compute is floating-point operations of forward and backward, counted by
-torch for a batch of each architecture, training alone. Differences are paired by seed; intervals are t over seeds.
+never grow are trained by the same code on the same batches: `small`, the host as it began; `equal parameters`, as
+wide as it must be to have the parameters that the grown one ended with, for as many epochs; `equal compute`, the same
+width for as many epochs as cost what the growing run did. Compute is floating-point operations of forward and
+backward, counted by torch for a batch of each architecture, training alone. Differences are paired by seed; intervals
+are t over seeds.
 
 Nothing is timed, so that load does not matter: about 3 minutes a seed on one core. Seeds are added to what the file
 holds, so that they can be run one after another.

@@ -81,7 +81,7 @@ def _is_idle(node: fx.Node) -> bool:
     target: Any = node.target
     names = [argument.name for argument in target._schema.arguments]
     given = {**dict(zip(names, node.args, strict=False)), **node.kwargs}
-    return "dropout_p" in names and given.get("dropout_p", 0.0) == 0.0
+    return "dropout_p" in names and bool(given.get("dropout_p", 0.0) == 0.0)
 
 
 def _as_draw(node: fx.Node, call: int) -> Draw:

@@ -34,7 +34,7 @@ class LoopLoader:
             path = Path(loader.get_filename(fullname))
             return (self.code_of(path) if self._is_ours(path) else None) or original(loader, fullname)
 
-        SourceFileLoader.get_code = get_code
+        SourceFileLoader.get_code = get_code  # pyright: ignore[reportAttributeAccessIssue]
         try:
             yield
         finally:

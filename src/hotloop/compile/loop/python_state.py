@@ -122,7 +122,7 @@ class Reached:
         if is_odd or is_compiled:
             raise NotApplicable(f"{where} is a {type(value).__qualname__} that is compiled, scripted or distributed")
         self.modules.append(value)
-        for table in (value._parameters, value._buffers, value._modules):
+        for table in (vars(value)[name] for name in ("_parameters", "_buffers", "_modules")):
             for name in table:
                 self.entry(table, name, f"{where}.{name}")
         for name, attribute in list(vars(value).items()):

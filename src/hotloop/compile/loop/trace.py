@@ -184,7 +184,7 @@ class _TracedRun:
     def _in_place(self) -> Generator[None]:
         """Stand-ins where the real tensors are, and backward and the optimizers' methods as a graph can hold them."""
         swaps = self._guards.swaps()
-        call: Any = nn.Module._wrapped_call_impl  # pyright: ignore[reportAttributeAccessIssue]
+        call: Any = nn.Module._wrapped_call_impl  # pyright: ignore[reportAttributeAccessIssue, reportPrivateUsage]
         with ExitStack() as stack:
             for table, key, value in swaps:
                 stack.callback(_put, table, key, value)

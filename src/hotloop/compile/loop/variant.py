@@ -119,7 +119,7 @@ class Variant:
         for tensor, number in zip(self.numbers, given.numbers, strict=True):
             tensor.fill_(values[number])
         inputs = list(self.guards.tensors)
-        inputs += [leaf.grad for leaf in self.trace.accumulated]  # pyright: ignore[reportArgumentType]
+        inputs += [leaf.grad for leaf in self.trace.accumulated if leaf.grad is not None]  # guards ask that it is there
         for rates in self._rates:
             inputs += rates.tensors
         inputs += self.numbers

@@ -72,6 +72,9 @@ class MaskedCategorical:
             log_probs = log_probs.masked_fill(~is_legal(legal), 0.0)
         return chosen_B, -(probs * log_probs).sum(dim=1)
 
+    def mask_width(self, outputs: Tensor) -> int:
+        return outputs.shape[1]
+
 
 def _action(scores: Tensor, legal: Tensor | None) -> Tensor:
     """The action with the largest score, int64 (B,)."""
@@ -84,9 +87,6 @@ def _places(actions_B: Tensor, legal: Tensor | None) -> Tensor:
     if is_list(legal):
         return (legal == actions_B[:, None]).byte().argmax(dim=1, keepdim=True)
     return actions_B[:, None]
-
-    def mask_width(self, outputs: Tensor) -> int:
-        return outputs.shape[1]
 
 
 class DiagonalGaussian:

@@ -28,8 +28,8 @@ class FlatStep:
     an overflow skips the step but is not counted. Nothing is read from the device, except by a `state`. `fused` False
     keeps clip and update apart where one operator would serve. The forward runs through `network`: the model, or a
     compiled or fused form of it. A strategy with a method `differentiate` gets fused networks through it. `gradients`
-    sees the unscaled gradients before they are clipped. Where `reports_norm` is set, the metric grad_norm is that of the
-    gradient before clipping.
+    sees the unscaled gradients before they are clipped. Where `reports_norm` is set, the metric grad_norm is theirs
+    before clipping.
     """
 
     def __init__(  # noqa: PLR0913  # all that a step is made of; all but three by keyword

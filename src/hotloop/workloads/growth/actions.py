@@ -48,7 +48,8 @@ class ActionSpace:
         self.blueprints = tuple(blueprints) or known
         schedules: tuple[AlphaSchedule, ...] = get_args(AlphaSchedule)
         assert set(schedules) == set(SCHEDULES)
-        actions, factors = [WAIT], [(0,)]
+        actions: list[GrowthAction] = [WAIT]
+        factors: list[tuple[int, ...]] = [(0,)]
         for slot_index, slot in enumerate(self.slots):
             for blueprint_index, blueprint in enumerate(self.blueprints):
                 for schedule_index, schedule in enumerate(schedules):

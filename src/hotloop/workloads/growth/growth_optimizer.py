@@ -40,7 +40,7 @@ def remove_seed(optimizer: Optimizer, part: str) -> None:
 
 def optimizer_tensors(optimizer: Optimizer, network: nn.Module) -> dict[str, Tensor]:
     """The state of each parameter by its name in the network: `<name>:<key>`."""
-    names = {parameter: name for name, parameter in network.named_parameters()}
+    names: dict[Tensor, str] = {parameter: name for name, parameter in network.named_parameters()}
     return {
         f"{names[parameter]}:{key}": value
         for parameter, state in optimizer.state.items()

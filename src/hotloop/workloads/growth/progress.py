@@ -38,4 +38,5 @@ class HostProgress:
     @classmethod
     def from_state(cls, data: dict[str, Any]) -> "HostProgress":
         """What `state` gave."""
-        return cls(**{key: math.nan if value is None else value for key, value in data.items()})
+        given: dict[str, Any] = {key: math.nan if value is None else value for key, value in data.items()}
+        return cls(**given)

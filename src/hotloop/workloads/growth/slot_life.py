@@ -43,4 +43,5 @@ class SlotLife:
     def from_state(cls, data: dict[str, Any]) -> "SlotLife":
         """What `state` gave."""
         given: dict[str, Any] = {key: math.nan if value is None else value for key, value in data.items()}
-        return cls(**{**given, "stage": SlotStage(data["stage"])})
+        given["stage"] = SlotStage(data["stage"])
+        return cls(**given)

@@ -15,6 +15,7 @@ class ConvSeed(nn.Module):
         self.norm = nn.GroupNorm(1, hidden)
         self.last = nn.Conv2d(hidden, channels, 1)
         nn.init.zeros_(self.last.weight)
+        assert self.last.bias is not None
         nn.init.zeros_(self.last.bias)
 
     def forward(self, x: Tensor) -> Tensor:
