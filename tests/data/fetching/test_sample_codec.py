@@ -36,7 +36,7 @@ def there_and_back(sample):
         {"a": [1, 2, 3], 5: ["x", b"\0y", "\udc80"], "b": []},
         [(), {}, [1, True], [[1], [2.0]]],
     ],
-    ids=repr,
+    ids=range(13),
 )
 def test_a_sample_comes_back_as_it_was(sample):
     found = there_and_back(sample)

@@ -69,7 +69,8 @@ class Region:
     def __init__(self, source: RegionSource, regions: Regions, *, backend: Backend = "inductor") -> None:
         self.source, self.counts = source, RegionCounts()
         self.refused: Refusal | None = None
-        self._regions, self._backend = regions, backend
+        self._regions = regions
+        self._backend: Backend = backend
         self._function: FunctionType | None = None
         self._executed: Executed | None = None
         self._seen: list[tuple[Any, ...]] = []
