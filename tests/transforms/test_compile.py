@@ -79,11 +79,12 @@ def test_layers_that_name_none_or_no_mode_are_refused(layers):
         Plan.from_data([{"name": "compile", "layers": layers}])
 
 
-def test_a_memory_budget_is_a_share_and_is_set_for_the_process(under, mlp, monkeypatch):
+def test_a_memory_budget_is_a_share_and_is_set_for_the_process(under, mlp):
     with pytest.raises(PlanError, match=r"a share from 0 to 1, got 1\.5"):
         Plan.from_data([{"name": "compile", "memory_budget": 1.5}])
-    monkeypatch.setattr(torch._functorch.config, "activation_memory_budget", 1.0)
-    _, hooks = under(Compile(backend="aot_eager", memory_budget=0.5))
-    with hooks:
-        mlp(torch.randn(3, 4)).sum().backward()
-    assert torch._functorch.config.activation_memory_budget == 0.5
+    config = torch._functorch.config
+    with config.patch(activation_memory_budget=1.0):
+        _, hooks = under(Compile(backend="aot_eager", memory_budget=0.5))
+        with hooks:
+            mlp(torch.randn(3, 4)).sum().backward()
+        assert config.activation_memory_budget == 0.5

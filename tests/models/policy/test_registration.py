@@ -57,12 +57,12 @@ def test_registering_the_same_class_again_changes_nothing(registered):
 @pytest.mark.parametrize("taken", ["test_linear", "resnet"])
 def test_a_taken_name_is_refused_with_those_taken(registered, taken):
     other = type("Other", (Linear,), {"name": taken})
-    with pytest.raises(ModelError, match=f"'{taken}', which is taken; taken are mlp, resnet, .*test_linear"):
+    with pytest.raises(ModelError, match=f"'{taken}', which is taken; taken are mlp, recurrent, resnet, .*test_linear"):
         models.register(other)
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    with pytest.raises(RegistryError, match="no model is named 'resent'; known are: mlp, resnet, se_resnet"):
+    with pytest.raises(RegistryError, match="no model is named 'resent'; known are: mlp, recurrent, resnet"):
         models.create("resent")
     with pytest.raises(RegistryError, match="no model was registered as 'resnet'"):
         models.unregister("resnet")
