@@ -103,7 +103,7 @@ def test_dropout_draws_what_the_plain_program_draws(tmp_path):
         "optimizer.param_groups[0]['lr'] = 0.001",
         "model[0].weight.data = model[0].weight.data * 2",
         "optimizer = torch.optim.SGD(model.parameters(), lr=0.1)",
-        "model.double(); xs, ys = xs.double(), ys.double(); x, y = x.double(), y.double()",
+        "model.double(); optimizer = torch.optim.Adam(model.parameters(), lr=0.01)",
         "scale = 3.0",
         "config['factor'] = 0.1",
     ],
@@ -158,6 +158,42 @@ def test_a_smaller_last_batch_runs_plainly(tmp_path):
     assert (region.counts.misses, region.refused) == (2, None)
 
 
+def test_another_form_of_a_parameter_at_the_same_address_is_seen(tmp_path):
+    text = HEAD.replace("4, 8), nn.ReLU(), nn.Linear(8, 1)", "4, 4), nn.ReLU(), nn.Linear(4, 1)")
+    text = text.replace("Adam", "SGD") + "for n, (x, y) in enumerate(zip(xs, ys)):\n    if n == 20:\n"
+    region = both(tmp_path, text + "        model[0].weight.data = model[0].weight.data.T" + STEP)
+    assert region.counts.misses > 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "Net.scaled = lambda self, x: 0.5 * x",
+        "model.gain = 0.5",
+        "model.forward = lambda x: model.inner(x) * 0.5",
+        "Net.half = property(lambda self: 0.1)",
+    ],
+)
+def test_what_an_object_takes_from_its_class_is_guarded(change, tmp_path):
+    net = "class Net(nn.Module):\n    gain = 1.0\n    half = property(lambda self: 0.5)\n    def __init__(self):\n"
+    net += "        super().__init__()\n        self.inner = nn.Linear(4, 1)\n"
+    net += "    def scaled(self, x):\n        return x * self.gain * self.half\n"
+    net += "    def forward(self, x):\n        return self.scaled(self.inner(x))\n"
+    text = HEAD.replace("model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1))", net + "model = Net()")
+    region = both(
+        tmp_path, text + f"for n, (x, y) in enumerate(zip(xs, ys)):\n    if n == 20:\n        {change}" + STEP
+    )
+    assert region.counts.captured >= 12
+
+
+def test_callbacks_of_the_collector_are_no_part_of_a_step(tmp_path):
+    text = "import gc\nfound = 0\ndef count(*_):\n    global found\n    found += 1\n" + HEAD
+    text += "gc.callbacks.append(count)\nthresholds = gc.get_threshold()\ngc.set_threshold(5)\n"
+    text += "for x, y in zip(xs, ys):" + STEP + "gc.callbacks.remove(count)\ngc.set_threshold(*thresholds)\n"
+    region = both(tmp_path, text)
+    assert (region.counts.captured, region.refused) == (36, None)
+
+
 def test_gradients_are_summed_as_written(tmp_path):
     step = "\n    loss = (model(x) - y).square().mean()\n    loss.backward()\n    if n % 4 == 3:\n"
     step += "        optimizer.step()\n        optimizer.zero_grad()\n    seen.append(loss.item())\n"
@@ -187,6 +223,15 @@ def test_an_error_in_a_captured_step_points_at_the_line(tmp_path):
     assert lines[-1] == wanted
 
 
+@pytest.fixture
+def python_ctrl_c():
+    """Python's own handler: a shell starts what it runs in the background with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("python_ctrl_c")
 def test_ctrl_c_is_raised_behind_a_captured_step(tmp_path):
     path = script(tmp_path, HEAD + "for x, y in zip(xs, ys):" + STEP)
     loader = LoopLoader(backend="aten")

@@ -2,6 +2,7 @@
 
 import builtins
 import dis
+import gc
 import sys
 import sysconfig
 from collections.abc import Generator, Iterator
@@ -46,12 +47,19 @@ class Executed:
 
     @contextmanager
     def noted(self) -> Generator[None]:
-        """Note what is entered while inside; another profile function must not be set."""
+        """Note what is entered while inside; another profile function must not be set.
+
+        Python's collector waits: its callbacks and the finalizers that it calls are no part of a step.
+        """
+        is_collecting = gc.isenabled()
+        gc.disable()
         sys.setprofile(self._enter)
         try:
             yield
         finally:
             sys.setprofile(None)
+            if is_collecting:
+                gc.enable()
 
     def _enter(self, frame: FrameType, event: str, _argument: Any) -> None:
         if event == "call" and frame.f_code not in self.codes and not is_library(frame.f_code.co_filename):

@@ -23,6 +23,7 @@ _ON_OPTIMIZERS = ("_optimizer_step_pre_hooks", "_optimizer_step_post_hooks")
 _ON_ALL_OPTIMIZERS = ("_global_optimizer_pre_hooks", "_global_optimizer_post_hooks")
 _READS_RATES = frozenset({"param_groups", "get_last_lr", "defaults"})
 _trainable, _address = attrgetter("requires_grad"), Tensor.data_ptr
+_form, _strides = attrgetter("shape", "dtype"), Tensor.stride  # `.data` may be set to a part, or transposed, in place
 _on_gradient, _after_gradient = attrgetter("_backward_hooks"), attrgetter("_post_accumulate_grad_hooks")
 
 
@@ -49,6 +50,7 @@ class RegionGuards:
             raise NotApplicable("a frozen parameter still holds a gradient")
         self._trainable = list(map(_trainable, self.tensors))
         self._addresses = list(map(_address, self.tensors))
+        self._forms, self._strides = list(map(_form, self.tensors)), list(map(_strides, self.tensors))
         self._types = list(map(type, self._plain.values))
         self._hooks = self._hook_tables()
         self._modes = global_modes()
@@ -73,6 +75,8 @@ class RegionGuards:
             and all(cell.cell_contents is value for cell, value in self._cells)
             and list(map(_trainable, self.tensors)) == self._trainable
             and list(map(_address, self.tensors)) == self._addresses
+            and list(map(_form, self.tensors)) == self._forms
+            and list(map(_strides, self.tensors)) == self._strides
             and self._are_free_of_hooks()
             and global_modes() == self._modes
         )
@@ -102,6 +106,11 @@ class RegionGuards:
         """What all guarded places hold now, to see whether tracing has changed any."""
         tables = [list(map(dict.get, e.tables, e.keys)) for e in (self._objects, self._plain, self._options)]
         return [*tables, [tuple(value) for value, _ in self._lists], [vars(m).copy() for m in self.modules]]
+
+    def places(self) -> list[list[str]]:
+        """What to call the first four of `contents`."""
+        tables = [list(map(str, e.keys)) for e in (self._objects, self._plain, self._options)]
+        return [*tables, [f"the items of a {type(value).__name__}" for value, _ in self._lists]]
 
     def _guard_optimizer(self, optimizer: Optimizer, found: dict[int, Tensor], *, with_rates: bool) -> None:
         groups, state = optimizer.param_groups, optimizer.state

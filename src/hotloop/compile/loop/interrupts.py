@@ -32,9 +32,9 @@ class Interrupts:
             yield
         finally:
             self._is_held = False
-        if self._has_come:
-            self._has_come = False
-            self._before(signal.SIGINT, sys._getframe(1))  # pyright: ignore[reportPrivateUsage]
+            if self._has_come:
+                self._has_come = False
+                self._before(signal.SIGINT, sys._getframe(1))  # pyright: ignore[reportPrivateUsage]
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self._is_held:

@@ -135,7 +135,11 @@ class Reached:
                 or self._is_named(name, value)
             ):
                 self.entry(vars(value), name, f"{where}.{name}")
-        self._class(type(value))
+        kind = type(value)
+        self._unset(value, list(dict.fromkeys(["forward", *self._members_needed(kind)])))
+        if id(kind) not in self._seen:
+            self.cells.append((_ForwardCell(kind), kind.forward))
+        self._class(kind)
 
     def _optimizer(self, value: Optimizer, where: str) -> None:
         self.optimizers.append(value)
@@ -174,20 +178,32 @@ class Reached:
             self.entry(vars(value), name, f"{value.__name__}.{name}")
 
     def _class(self, kind: type) -> None:
+        needed = self._members_needed(kind)
         for base in kind.__mro__:
-            if id(base) in self._seen or base.__module__.partition(".")[0] in ("torch", "builtins", "numpy"):
+            if id(base) in self._seen or _is_of_library(base):
                 continue
             self._seen[id(base)] = base
+            self.cells += [(cell := _ClassCell(base, name), cell.cell_contents) for name in needed]
             for name, member in list(vars(base).items()):
-                function = getattr(member, "fget", None) or getattr(member, "__func__", member)
+                function = _function_of(member)
                 if isinstance(function, FunctionType):
                     self._function(function, name)
                 elif name in self._names and not name.startswith("__") and not hasattr(member, "__get__"):
-                    self._class_member(base, name, member)
+                    self.value(member, f"{base.__qualname__}.{name}")
 
-    def _class_member(self, base: type, name: str, member: Any) -> None:
-        self.cells.append((_ClassCell(base, name), member))
-        self.value(member, f"{base.__qualname__}.{name}")
+    def _members_needed(self, kind: type) -> list[str]:
+        """Names that are looked up in a class: those that the called functions name, and these functions' own."""
+        members = [item for base in kind.__mro__ if not _is_of_library(base) for item in vars(base).items()]
+        called = [n for n, m in members if getattr(_function_of(m), "__code__", None) in self._codes]
+        return list(dict.fromkeys([*called, *(name for name, _ in members if name in self._names)]))
+
+    def _unset(self, value: Any, names: list[str]) -> None:
+        """Guard that an object itself has none of these: what its class holds is used."""
+        for name in names:
+            if name not in vars(value):
+                self.objects.tables.append(vars(value))
+                self.objects.keys.append(name)
+                self.objects.values.append(None)
 
     def _mapping(self, value: dict[Any, Any], where: str) -> None:
         if len(value) > _LONGEST:
@@ -207,6 +223,7 @@ class Reached:
         for name in list(vars(value)):
             if self._is_named(name, value):
                 self.entry(vars(value), name, f"{where}.{name}")
+        self._unset(value, self._members_needed(type(value)))
         self._class(type(value))
 
     def _is_named(self, name: str, owner: Any) -> bool:
@@ -223,6 +240,25 @@ class _ClassCell:
     @property
     def cell_contents(self) -> Any:
         return vars(self._kind).get(self._name)
+
+
+class _ForwardCell:
+    """The forward of a class of modules, wherever it is defined."""
+
+    def __init__(self, kind: type[nn.Module]) -> None:
+        self._kind = kind
+
+    @property
+    def cell_contents(self) -> Any:
+        return self._kind.forward
+
+
+def _is_of_library(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] in ("torch", "builtins", "numpy")
+
+
+def _function_of(member: Any) -> Any:
+    return getattr(member, "fget", None) or getattr(member, "__func__", member)
 
 
 def inspect_unwrapped(function: Any) -> FunctionType:

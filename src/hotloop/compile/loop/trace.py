@@ -357,13 +357,17 @@ def _put_back(table: dict[str, Any], old: dict[str, Any]) -> list[str]:
 
 
 def _check_unchanged(before: list[Any], guards: RegionGuards) -> None:
-    after = guards.contents()
-    for old, new in zip(before[:4], after[:4], strict=True):
-        flat_old, flat_new = pytree.tree_leaves(old), pytree.tree_leaves(new)
-        if len(flat_old) != len(flat_new) or any(
-            a is not b and not (is_plain(a) and a == b) for a, b in zip(flat_old, flat_new, strict=True)
-        ):
-            raise NotApplicable("it changes Python state (an attribute, a global or an element of a list)")
+    for old, new, place in zip(before[:4], guards.contents()[:4], guards.places(), strict=True):
+        for number, (then, now) in enumerate(zip(old, new, strict=True)):
+            if then is now:
+                continue
+            flat_old, flat_new = pytree.tree_leaves(then), pytree.tree_leaves(now)
+            if len(flat_old) != len(flat_new) or any(
+                a is not b and not (is_plain(a) and a == b) for a, b in zip(flat_old, flat_new, strict=True)
+            ):
+                raise NotApplicable(
+                    f"it changes Python state (an attribute, a global or an element of a list): {place[number]}"
+                )
 
 
 def _check_constants(graph: fx.GraphModule) -> None:
