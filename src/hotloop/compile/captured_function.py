@@ -52,7 +52,7 @@ class CapturedFunction:
             state = dict(zip(self._names, flat, strict=False))
             rest = iter(flat[len(self._names) :])
             given = tuple(None if value is None else next(rest) for value in inputs)
-            return torch.func.functional_call(self._holder, state, given)
+            return tuple(torch.func.functional_call(self._holder, state, given))  # inductor takes no named tuple
 
         values = [*(value.detach() for value in self._state), *tensors]
         graph = traced(call, values, instead="leave out compile='step'")

@@ -4,6 +4,7 @@ import math
 import pytest
 import torch
 
+from hotloop.models.policy.distribution import sample
 from hotloop.models.policy.factored import FactoredCategorical
 
 # Wait; germinate (1) in one of two slots, one of three blueprints; prune (2) one of two slots.
@@ -69,7 +70,7 @@ def test_waiting_trains_the_first_head_alone_and_pruning_no_blueprint(distributi
 def test_samples_are_legal_and_come_as_often_as_they_should(distribution):
     torch.manual_seed(0)
     logits, legal = outputs(1), masks(1)
-    drawn = distribution.sample(logits.expand(20_000, -1), legal.expand(20_000, -1))
+    drawn = sample(distribution, logits.expand(20_000, -1), legal.expand(20_000, -1))
     shares = torch.bincount(drawn, minlength=9) / 20_000
     assert torch.allclose(shares, distribution.joint(logits, legal).exp()[0], atol=0.015)
     assert (shares[~legal[0]] == 0.0).all()

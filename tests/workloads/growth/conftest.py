@@ -1,5 +1,6 @@
 """Growing networks on the real digits, in few batches, and a planted host on which one blueprint alone helps."""
 
+import dataclasses
 import math
 
 import pytest
@@ -86,6 +87,14 @@ class LinearHost(nn.Module):
         return self.head(self.blocks[0](self.stem(x)))
 
 
+class RoomyHost(LinearHost):
+    """Linear as well, with twice the parameters of the seed that helps, whose rent is then small."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Sequential(nn.Flatten(), nn.Linear(2, 64), nn.Linear(64, 2))
+
+
 @pytest.fixture(scope="session")
 def planted():
     """Exclusive or: `conv_heavy` solves it, `noop` cannot."""
@@ -103,3 +112,9 @@ def planted():
         batch_size=32,
         chance_loss=math.log(2),
     )
+
+
+@pytest.fixture(scope="session")
+def roomy(planted):
+    """Exclusive or, on a host beside which a seed costs 0.2 of reward, and not 1.4, most of what it gains."""
+    return dataclasses.replace(planted, build_host=RoomyHost)

@@ -87,6 +87,13 @@ def test_the_sparse_reward_comes_at_the_end_alone():
     assert last.total == pytest.approx(0.05 * 80.0 - 0.5 * math.log(2.0))
 
 
+@pytest.mark.parametrize(("kind", "share"), [("sparse", 1.0), ("shaped", 0.1)])
+def test_rent_is_that_of_the_network_whose_accuracy_it_is(kind, share):
+    before, after = view(slot(seed_parameters=100)), view(slot(SlotStage.PRUNED))
+    last = reward(kind, before, "wait", after, gamma=0.9, is_last=True, grown=100)
+    assert last.rent == pytest.approx(share * 0.5 * math.log(2.0))
+
+
 def test_the_shaped_reward_is_the_sum_of_its_parts():
     before, after = view(slot(SlotStage.HOLDING, 1)), view(slot(SlotStage.FOSSILIZED, 0, seed_parameters=50))
     found = reward("shaped", before, "fossilize", after, gamma=0.9, is_last=True)

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -5,6 +7,7 @@ from torch import nn
 from hotloop.workloads.growth.alpha_schedules import SCHEDULES, alpha_at
 from hotloop.workloads.growth.blueprint import blueprint_names, build_seed
 from hotloop.workloads.growth.growing_network import GrowingNetwork
+from hotloop.workloads.growth.slot import Slot
 from hotloop.workloads.growth.stages import SlotStage
 
 KINDS = {"cnn": "digits", "transformer": "english"}
@@ -65,6 +68,19 @@ def test_a_seed_that_gives_nan_leaves_the_host_alone_while_it_is_trained(network
     slot = grown(model, "conv_light", SlotStage.TRAINING)
     nn.init.constant_(slot.seed.last.weight, torch.nan)
     assert model(task.train[0][:4]).equal(before)
+
+
+@pytest.mark.parametrize("given", [1.0, math.nan, math.inf, -math.inf])
+def test_a_seed_in_training_leaves_even_the_sign_of_a_zero(given):
+    slot = Slot("cnn", 1, detaches_seeds=True)
+    slot.plant("noop", nn.Conv2d(1, 1, 1), "linear")
+    nn.init.constant_(slot.seed.bias, given)
+    slot.stage = SlotStage.TRAINING
+    x = torch.tensor([-0.0, 0.0, 1e-45, -3e38, math.inf]).reshape(1, 1, 1, 5).requires_grad_()
+    out = slot(x)
+    assert out.view(torch.int32).equal(x.view(torch.int32))
+    out.sum().backward()
+    assert x.grad.equal(torch.ones_like(x))
 
 
 @pytest.mark.parametrize(("kind", "blueprint"), SEEDS)

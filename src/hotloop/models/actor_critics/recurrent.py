@@ -47,7 +47,7 @@ class Recurrent(ActorCritic):
         self.inputs = nn.Sequential(
             nn.Linear(config.observation_size // config.history, hidden), nn.LayerNorm(hidden), nn.ReLU()
         )
-        self.lstm, self.norm = nn.LSTM(hidden, hidden, batch_first=True), nn.LayerNorm(hidden)
+        self.lstm, self.norm = _CellByCell(hidden, hidden), nn.LayerNorm(hidden)
         self.policy, self.value = nn.Linear(hidden, config.num_actions), nn.Linear(hidden, 1)
         for head, gain in ((self.policy, 0.01), (self.value, 1.0)):  # Andrychowicz et al. 2021, section 3.2
             nn.init.orthogonal_(head.weight, gain)
@@ -59,3 +59,18 @@ class Recurrent(ActorCritic):
         last_B = ((rows_BTD[:, :, 0] > 0.5).sum(1) - 1).clamp(min=0)
         state_BH = self.norm(states_BTH[torch.arange(len(x), device=x.device), last_B])
         return self.policy(state_BH), self.value(state_BH).squeeze(1)
+
+
+class _CellByCell(nn.LSTMCell):
+    """(B, T, H) -> states (B, T, H) and the last state of the cell (B, H), from a state of zeros on.
+
+    Not nn.LSTM, which Dynamo does not take: a model that holds one is not compiled at all.
+    """
+
+    def forward(self, rows_BTH: Tensor) -> tuple[Tensor, Tensor]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        hidden_BH = cell_BH = rows_BTH.new_zeros(len(rows_BTH), self.hidden_size)
+        states: list[Tensor] = []
+        for row_BH in rows_BTH.unbind(1):
+            hidden_BH, cell_BH = super().forward(row_BH, (hidden_BH, cell_BH))
+            states.append(hidden_BH)
+        return torch.stack(states, dim=1), cell_BH

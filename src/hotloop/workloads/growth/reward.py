@@ -59,9 +59,10 @@ def shaping(before: GrowthView, after: GrowthView, *, gamma: float, is_last: boo
     return _SHAPING * (gamma * (0.0 if is_last else potential(after)) - potential(before))
 
 
-def rent(view: GrowthView) -> float:
-    """What the added parameters cost: min(0.5 log(1 + added / host), 8)."""
-    return min(_RENT * math.log1p(view.grown_parameters / view.host_parameters), _MOST_RENT)
+def rent(view: GrowthView, *, grown: int | None = None) -> float:
+    """What the added parameters, `grown` or those of the view, cost: min(0.5 log(1 + added / host), 8)."""
+    added = view.grown_parameters if grown is None else grown
+    return min(_RENT * math.log1p(added / view.host_parameters), _MOST_RENT)
 
 
 def attribution(slot: SlotView, accuracy_change: float) -> float:
@@ -83,22 +84,30 @@ def attribution(slot: SlotView, accuracy_change: float) -> float:
 
 
 def reward(
-    kind: RewardKind, before: GrowthView, operation: Operation, after: GrowthView, *, gamma: float, is_last: bool
+    kind: RewardKind,
+    before: GrowthView,
+    operation: Operation,
+    after: GrowthView,
+    *,
+    gamma: float,
+    is_last: bool,
+    grown: int | None = None,
 ) -> GrowthReward:
     """The reward of what was decided on `before` and led to `after`, an epoch later.
 
     "sparse" is 0 but for the end: 0.05 of the accuracy, less the rent. "shaped" pays attribution, shaping, rent and
-    cost each epoch, and at the end 0.05 of the accuracy and 3 for each seed that was kept.
+    cost each epoch, and at the end 0.05 of the accuracy and 3 for each seed that was kept. `grown` are the added
+    parameters of the network that has the accuracy: a seed that the clock took out since pays rent for that epoch.
     """
     if kind == "sparse":
         if not is_last:
             return GrowthReward()
-        return GrowthReward(rent=rent(after), terminal=_ACCURACY * finite_or(after.accuracy, 0.0))
+        return GrowthReward(rent=rent(after, grown=grown), terminal=_ACCURACY * finite_or(after.accuracy, 0.0))
     fossils = sum(slot.stage is SlotStage.FOSSILIZED for slot in after.slots.values())
     return GrowthReward(
         attribution=sum(attribution(slot, after.accuracy_change) for slot in after.slots.values()),
         shaping=shaping(before, after, gamma=gamma, is_last=is_last),
-        rent=rent(after) / after.epochs,  # over a run, about what the sparse reward takes at its end
+        rent=rent(after, grown=grown) / after.epochs,  # over a run, about what the sparse reward takes at its end
         cost=_COSTS[operation],
         terminal=(_ACCURACY * finite_or(after.accuracy, 0.0) + _FOSSIL * fossils) if is_last else 0.0,
     )

@@ -63,7 +63,7 @@ class Slot(nn.Module):
             return x
         grown: Tensor = self.seed(x if mode == "joined" else x.detach())
         if mode == "beside":
-            return _StraightThrough.apply(x, grown)  # pyright: ignore[reportReturnType]
+            return _straight_through(x, grown)
         weight = self.alpha if self.gate is None else self.gate(x.detach(), self.alpha)
         return torch.lerp(x, grown, weight)
 
@@ -85,16 +85,13 @@ class Slot(nn.Module):
         return "detached" if self._detaches_seeds and stage is SlotStage.BLENDING else "joined"
 
 
-class _StraightThrough(torch.autograd.Function):
-    """The first argument; the gradient goes to both. A sum x + s - s would differ in the last bit, or be NaN."""
+def _straight_through(x: Tensor, grown: Tensor) -> Tensor:
+    """The first argument, bit by bit, whatever the other is; the gradient goes to both.
 
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, grown: Tensor) -> Tensor:
-        return x.view_as(x)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:  # pyright: ignore
-        return grad, grad
+    In arithmetic, and not an autograd.Function: Dynamo makes an instance of that class, which torch deprecates.
+    """
+    nothing = grown.detach() - grown  # 0.0, and what is taken away leaves even -0.0 as it is
+    return x - nothing.nan_to_num(0.0)  # NaN where the seed gives NaN or infinity; no gradient goes there
 
 
 class _Gate(nn.Module):

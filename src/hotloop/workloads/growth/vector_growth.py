@@ -81,10 +81,18 @@ class VectorGrowth:
         for row, number in enumerate(actions.tolist()):
             action, training, before = self.space.actions[number], self._trainings[row], self._views[row]
             training.apply(action)
-            training.epoch()
+            done = training.epoch()
             after = training.view()
             is_last = training.epochs_done >= self._options.epochs
-            parts = reward(self._reward_kind, before, action.operation, after, gamma=self._gamma, is_last=is_last)
+            parts = reward(
+                self._reward_kind,
+                before,
+                action.operation,
+                after,
+                gamma=self._gamma,
+                is_last=is_last,
+                grown=done.num_parameters - after.host_parameters,
+            )
             rewards[row], ended[row], self._views[row] = parts.total, is_last, after
             if is_last:
                 self._final[row] = self._now[row]
