@@ -91,8 +91,8 @@ class ProgramSite:
 class Transform(Protocol):
     """One change: a dataclass whose fields are its options in a plan. `TransformBase` has a default for most members.
 
-    Six more members are optional, and are read by the functions of the same names: `affects_phases`, `compiles`,
-    `saves_memory`, `changes_settings`, `short_name` and `figures`.
+    Seven more members are optional, and are read by the functions of the same names: `affects_phases`, `compiles`,
+    `saves_memory`, `warmup_steps`, `changes_settings`, `short_name` and `figures`.
     """
 
     @property
@@ -209,6 +209,11 @@ def compiles(transform: Transform | type[Transform]) -> bool:
 def saves_memory(transform: Transform | type[Transform]) -> bool:
     """Whether it lowers the peak of memory and costs time for it, so that it is tried where it is asked for."""
     return getattr(transform, "saves_memory", False)
+
+
+def warmup_steps(transform: Transform | type[Transform]) -> int:
+    """How many steps a process makes before it runs as it does from then on; 1 where the first step is enough."""
+    return getattr(transform, "warmup_steps", 1)
 
 
 def changes_settings(transform: Transform) -> tuple[str, ...]:

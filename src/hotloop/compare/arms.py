@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from hotloop.compare.stretch import Stretch
 from hotloop.errors import MeasurementError, NotApplicable, ProtectedFile, WorkloadError
 from hotloop.measurement import Block
-from hotloop.transform import Plan
+from hotloop.transform import Plan, warmup_steps
 from hotloop.verdict import Outcome, Verdict
 from hotloop.worker.process import EndedEarly, Settings, Worker
 from hotloop.worker.turn_report import TurnReport
@@ -32,6 +32,7 @@ class Arms:
         self.failures: dict[str, Verdict] = {}
         self.startup: dict[str, float] = {}
         self.program_steps: int | None = None
+        self.warmup = WARMUP_STEPS
         self._workload_of = workload_of
         self._settings = settings
         self._stack = stack
@@ -40,7 +41,12 @@ class Arms:
         self._baseline = baseline
 
     def start(self, plans: Mapping[str, Plan]) -> None:
-        """Start all workers; each runs up to the start barrier while the others start."""
+        """Start all workers; each runs up to the start barrier while the others start.
+
+        All warm up for as long as the transform that takes longest.
+        """
+        needed = (warmup_steps(transform) for plan in plans.values() for transform in plan.transforms)
+        self.warmup = max(self.warmup, *needed, 1)
         for arm, plan in plans.items():
             with self._failing(arm):
                 worker = self._stack.enter_context(Worker(self._workload_of(arm), plan, self._settings))
@@ -68,7 +74,7 @@ class Arms:
         for arm, worker in list(self.workers.items()):
             began = time.monotonic()
             with self._failing(arm):
-                _raise_unapplied(worker.turn(WARMUP_STEPS, limit=worker.first_step_limit))
+                _raise_unapplied(worker.turn(self.warmup, limit=worker.first_step_limit))
                 self.startup[arm] = time.monotonic() - began
         self._check_baseline()
 
@@ -116,7 +122,7 @@ class Arms:
         """
         found: Stretch | None = None
         with self._failing(arm):
-            found = _stretch_of(self.workers[arm], steps=steps, seconds=seconds)
+            found = _stretch_of(self.workers[arm], warmup=self.warmup, steps=steps, seconds=seconds)
             self.startup[arm] = found.startup_seconds
         self._check_baseline()
         return found
@@ -156,8 +162,8 @@ class Arms:
             worker.pause()
 
 
-def _stretch_of(worker: Worker, *, steps: int, seconds: float) -> Stretch:
-    warm = worker.turn(WARMUP_STEPS, limit=worker.first_step_limit, then_pause=False)
+def _stretch_of(worker: Worker, *, warmup: int, steps: int, seconds: float) -> Stretch:
+    warm = worker.turn(warmup, limit=worker.first_step_limit, then_pause=False)
     _raise_unapplied(warm)
     lead = _EMPTYING * warm.prefetched_steps
     ended_early = False

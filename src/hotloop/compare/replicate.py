@@ -205,7 +205,8 @@ def _run(setup: Setup, plans: Mapping[str, Plan], *, number: int, pace: Pace) ->
         try:
             arms.warm_up()
         except EndedEarly as end:
-            raise MeasurementError(f"{end}, and {_FEWEST_STEPS} are needed at least: train longer") from None
+            fewest = _FEWEST_STEPS + arms.warmup - WARMUP_STEPS
+            raise MeasurementError(f"{end}, and {fewest} are needed at least: train longer") from None
         return _take_turns(setup, arms, number=number, pace=pace)
 
 

@@ -21,6 +21,7 @@ class CapturedLoop(TransformBase):
     stage = Stage.PROGRAM
     affects_phases = ("forward", "backward", "optimizer", "other")
     compiles = True
+    warmup_steps = 8  # two plain, then two of each graph beside the plain step; learning rates may need another graph
     roundoff = 2.0**-24
 
     @property
