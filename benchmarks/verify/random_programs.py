@@ -9,6 +9,7 @@ import argparse
 import json
 import math
 import random
+import re
 import runpy
 import sys
 import tempfile
@@ -147,7 +148,12 @@ def judged(bench: Bench, seed: int) -> Iterator[dict[str, Any]]:
         runs = Runs(program, Path(folder))
         plain = runs.plain()
         if isinstance(plain, str):
-            yield {"program": program.title, "plan": "", "outcome": "DOES NOT TRAIN", "message": plain}
+            yield {
+                "program": program.title,
+                "plan": "",
+                "outcome": "DOES NOT TRAIN",
+                "message": _without_folders(plain),
+            }
             return
         gate = bench.gate(TrainingProgram(path=f"{folder}/program.py", arguments=("out.pt",), steps=_STEPS))
         for name in plans:
@@ -163,8 +169,13 @@ def judged(bench: Bench, seed: int) -> Iterator[dict[str, Any]]:
                 "limit": most,
                 "is_wrong": not gap <= most,
                 "outcome": verdict.outcome,
-                "message": error or verdict.message,
+                "message": _without_folders(error or verdict.message),
             }
+
+
+def _without_folders(text: str) -> str:
+    """A traceback without the folders of this machine."""
+    return re.sub(r"(?:/[\w.\-]+)+/(?=[\w.\-]+\.py)", "", text)
 
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from hotloop.proof.session import Options
 from hotloop.transform import Plan
 from hotloop.verdict import Outcome
 
-pytestmark = pytest.mark.usefixtures("planted", "forked")
+pytestmark = pytest.mark.usefixtures("planted")
 
 
 @pytest.fixture

@@ -137,5 +137,7 @@ class TwoWays:
 
     def _ranks(self) -> list[str]:
         """Which rank is the slowest, of the script as it stands and under the plan."""
+        if not self.stretches.stretches:
+            return []
         arms = self.stretches.stretches[-1].arms
         return [f"{arm}: {arms[arm].slowest_rank}" for arm in (BASELINE, PLAN) if arms[arm].slowest_rank]
