@@ -89,3 +89,17 @@ def test_an_unknown_name_is_answered_with_the_known_ones(script, cpu_machine, wo
 def test_a_third_party_is_tried_after_the_house_s_own(planted, script, cpu_machine):
     found = find_candidates(cpu_machine, script)
     assert names(found.cheap)[-2:] == ["slow_down", "stale_inputs"]
+
+
+class SmallForData:
+    """A diagnosis by which loading takes a tenth of a step, and fetching all but a fifth."""
+
+    def of(self, chosen):
+        return {"data_loading": 1.1, "batched_fetch": 5.0}.get(chosen[0])
+
+
+def test_what_the_diagnosis_bounds_narrowly_comes_after_what_has_no_bound(script, cpu_machine):
+    found = names(find_candidates(cpu_machine, script, limits=SmallForData()).cheap)
+    assert found[0] == "batched_fetch"
+    assert found[-1] == "data_loading"
+    assert found.index("autocast") < found.index("data_loading")

@@ -11,6 +11,8 @@ from hotloop.proof.amdahl import AmdahlLimits
 from hotloop.transform import Promise, Stage, Transform, compiles, saves_memory
 from hotloop.workload import Recipe, Script, Workload
 
+_SMALL_LIMIT = 1.25  # what allocators and bf16, which have no limit, often win alone
+
 # Expected gain first (geometric means over ten models on the CPU); an unknown transform comes after these.
 _EXPECTED = (
     "allocator",
@@ -58,7 +60,8 @@ def find_candidates(
     What saves memory and costs time is there only where `only` names it.
 
     In each tier those come first that could win most by the diagnosis, then those without a limit in the order of their
-    expected gain. What by the diagnosis could not win enough for a claim is left out, unless it is in `only`.
+    expected gain, and then those that by the diagnosis can win little. What could not win enough for a claim is left
+    out, unless it is in `only`.
     Raises PlanError for a name in `only` or `skip` that nothing is registered under.
     """
     known = check_names((*only, *skip))
@@ -102,5 +105,7 @@ def check_names(names: Sequence[str]) -> tuple[str, ...]:
     return known
 
 
-def _rank(name: str, limits: AmdahlLimits) -> tuple[float, int, str]:
-    return (-(limits.of((name,)) or 0.0), _EXPECTED.index(name) if name in _EXPECTED else len(_EXPECTED), name)
+def _rank(name: str, limits: AmdahlLimits) -> tuple[bool, float, int, str]:
+    limit = limits.of((name,)) or 0.0
+    expected = _EXPECTED.index(name) if name in _EXPECTED else len(_EXPECTED)
+    return (0.0 < limit < _SMALL_LIMIT, -limit, expected, name)
