@@ -51,3 +51,12 @@ def test_what_was_left_out_is_told_once_with_a_budget_that_would_do() -> None:
 def test_a_short_budget_measures_nothing_again() -> None:
     assert budget_of(240, left=200).for_doubts == 0
     assert budget_of(600, left=500).for_doubts == pytest.approx(95)
+
+
+def test_what_lost_on_an_earlier_plan_is_not_told_as_untried() -> None:
+    budget = budget_of(240, left=60, per_arm=5.0)
+    budget.leave_untried(["tcmalloc", "compile"], tried={"tcmalloc"})
+    budget.note_untried()
+    (note,) = budget.session.notes
+    assert note.startswith("not tried for want of time: compile; not tried again on top of what was kept, for want of")
+    assert "time: tcmalloc; a --budget" in note

@@ -102,7 +102,7 @@ class Search:
         open_ = self._open(changes, replacing=replacing)
         fitting = self.time.fitting(len(open_), replicates=replicates)
         if not fitting:
-            self.time.leave_untried(map(describe, open_))
+            self.time.leave_untried(map(describe, open_), tried={name for _, name in self.tried})
             return False
         open_ = open_[:fitting]
         plans = {describe(change): self.plan.with_(change) for change in open_}

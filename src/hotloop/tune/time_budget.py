@@ -1,7 +1,7 @@
 """What a search has time for: what a screening costs is learnt from those before it, and confirming has its share."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 
 from hotloop.compare.comparison import MINIMUM_REPLICATES
@@ -18,7 +18,7 @@ _FOR_DOUBTS = 0.25
 
 @dataclass(kw_only=True)
 class TimeBudget:
-    """The time of one session, and what was left untried for want of it.
+    """The time of one session, and what was left untried for want of it: at all, or on top of what was kept since.
 
     On programs that take seconds to start the processes cost more than the rounds, so that what a screening takes is
     proportional to its arms; `seconds_per_arm` is the most that one has taken so far, 0 before the first.
@@ -28,6 +28,7 @@ class TimeBudget:
     most_arms: int
     seconds_per_arm: float = 0.0
     untried: list[str] = field(default_factory=list[str])
+    tried_before: list[str] = field(default_factory=list[str])
 
     @property
     def is_long(self) -> bool:
@@ -63,23 +64,27 @@ class TimeBudget:
         arms = left / replicates / self.seconds_per_arm if self.seconds_per_arm else math.inf
         return max(0, int(min(count, self.most_arms, arms - 2)))
 
-    def leave_untried(self, names: Iterable[str]) -> None:
-        """There was no time for these."""
-        self.untried += [name for name in names if name not in self.untried]
+    def leave_untried(self, names: Iterable[str], *, tried: Container[str] = ()) -> None:
+        """There was no time for these; those in `tried` were screened on an earlier plan."""
+        for name in names:
+            left = self.tried_before if name in tried else self.untried
+            if name not in left:
+                left.append(name)
 
     def note_untried(self) -> None:
         """What the budget was too short for, and about what it would take."""
-        if not self.untried:
+        count = len(self.untried) + len(self.tried_before)
+        if not count:
             return
         session = self.session
-        screenings = -(-len(self.untried) // self.most_arms) + 1  # and one for their combinations
+        screenings = -(-count // self.most_arms) + 1  # and one for their combinations
         needed = (
             session.elapsed
             + screenings * self.for_rounds
-            + (len(self.untried) + 2 * screenings) * self.seconds_per_arm
+            + (count + 2 * screenings) * self.seconds_per_arm
             + self.for_confirming
         )
         minutes = math.ceil(max(needed, 1.2 * session.options.budget) / 60)
-        session.note(
-            f"not tried for want of time: {', '.join(self.untried)}; a --budget of {minutes}m would do for them"
-        )
+        left = {"not tried": self.untried, "not tried again on top of what was kept,": self.tried_before}
+        told = [f"{how} for want of time: {', '.join(names)}" for how, names in left.items() if names]
+        session.note(f"{'; '.join(told)}; a --budget of {minutes}m would do for them")
