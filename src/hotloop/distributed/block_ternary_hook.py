@@ -5,6 +5,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from hotloop.distributed.block_ternary_codec import BlockTernaryCodec
+from hotloop.distributed.gathered_mean import gathered_mean
 from hotloop.errors import NotApplicable
 
 _FP16_BITS = 16.0
@@ -44,17 +45,7 @@ class BlockTernaryHook:
         self._residuals[bucket.index()] = (_identity(bucket), compensated)
         self.num_bytes_sent += message.nbytes
         self.num_bytes_plain += buffer.nbytes
-        received = [torch.empty_like(message) for _ in range(self._ranks)]
-        work = dist.all_gather(received, message, group=self._group, async_op=True)
-        assert work is not None, "this rank is in the group"
-
-        def mean(_: torch.futures.Future[list[Tensor]]) -> Tensor:
-            total = torch.zeros(codec.size, device=buffer.device)
-            for other in received:
-                total.add_(codec.decode(other))
-            return buffer.copy_(total.div_(self._ranks))
-
-        return work.get_future().then(mean)
+        return gathered_mean(buffer, message, codec.decode, num_ranks=self._ranks, group=self._group)
 
     def _codec(self, size: int) -> BlockTernaryCodec:
         if size not in self._codecs:

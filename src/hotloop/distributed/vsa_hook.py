@@ -4,7 +4,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from hotloop.distributed.gathered_mean import gathered_mean
 from hotloop.distributed.vsa_compressor import CompressedGradients, VSACompressor, VSAConfig
+from hotloop.errors import NotApplicable
 
 _WHOLE = "bucket"
 
@@ -19,6 +21,8 @@ class VSAHook:
     def __init__(self, process_group: dist.ProcessGroup | None = None, *, compression_ratio: float = 0.1) -> None:
         self._group = process_group
         self._ranks = dist.get_world_size(process_group)
+        if self._ranks < 2:
+            raise NotApplicable("one rank has nothing to exchange: start the program on 2 ranks or more")
         self._config = VSAConfig(compression_ratio=compression_ratio)
         self._compressors: dict[int, VSACompressor] = {}
         self._step = 0
@@ -36,18 +40,12 @@ class VSAHook:
         message = torch.cat([mine.packed, mine.scales.view(torch.uint8)])
         self.num_bytes_sent += message.nbytes
         self.num_bytes_plain += buffer.nbytes
-        received = [torch.empty_like(message) for _ in range(self._ranks)]
-        work = dist.all_gather(received, message, group=self._group, async_op=True)
-        assert work is not None, "this rank is in the group"
 
-        def mean(_: torch.futures.Future[list[Tensor]]) -> Tensor:
-            total = torch.zeros(len(buffer), device=buffer.device)
-            for other in received:
-                packed, scales = other[: len(mine.packed)], other[len(mine.packed) :].clone().view(torch.float32)
-                total.add_(compressor.decompress(CompressedGradients(packed=packed, scales=scales, step=step))[_WHOLE])
-            return buffer.copy_(total.div_(self._ranks))
+        def decode(other: Tensor) -> Tensor:
+            packed, scales = other[: len(mine.packed)], other[len(mine.packed) :].clone().view(torch.float32)
+            return compressor.decompress(CompressedGradients(packed=packed, scales=scales, step=step))[_WHOLE]
 
-        return work.get_future().then(mean)
+        return gathered_mean(buffer, message, decode, num_ranks=self._ranks, group=self._group)
 
     def _compressor(self, size: int) -> VSACompressor:
         if size not in self._compressors:
