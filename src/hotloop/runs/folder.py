@@ -2,7 +2,6 @@
 
 import csv
 import json
-import math
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import yaml
 
 from hotloop.errors import ConfigError
+from hotloop.train.finite_json import finite_json
 from hotloop.whole_file import write_whole
 
 CONFIG, METRICS, EVENTS = "config_resolved.yaml", "metrics.json", "events.csv"
@@ -60,22 +60,14 @@ class RunFolder:
 
     def write_metrics(self, metrics: dict[str, Any]) -> None:
         """Write metrics.json; numbers that are not finite become null."""
-        write_whole(self.path / METRICS, json.dumps(_plain(metrics), indent=2, allow_nan=False) + "\n")
+        write_whole(
+            self.path / METRICS, json.dumps(finite_json(metrics), indent=2, allow_nan=False, default=str) + "\n"
+        )
 
 
 def now() -> str:
     """The time in UTC, ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value if isinstance(value, str | int | float | bool | None) else str(value)
 
 
 def _differences(before: Any, after: Any, place: str = "") -> set[str]:

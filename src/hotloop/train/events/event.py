@@ -1,9 +1,10 @@
 """What happened in a run: one frozen dataclass a kind of event, with its payload as fields."""
 
 import dataclasses
-import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
+
+from hotloop.train.finite_json import finite_json
 
 _kinds: dict[str, type["Event"]] = {}
 
@@ -26,7 +27,7 @@ class Event:
 
     def record(self) -> dict[str, Any]:
         """The event in JSON types; what is not finite becomes null."""
-        return {"type": self.type, **_plain(dataclasses.asdict(self))}
+        return {"type": self.type, **finite_json(dataclasses.asdict(self))}
 
 
 def event_kinds() -> dict[str, type[Event]]:
@@ -87,13 +88,3 @@ class RunEnded(Event):
     type: ClassVar[str] = "run_ended"
     validation_accuracy: float
     num_parameters: int
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
