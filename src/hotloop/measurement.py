@@ -92,3 +92,8 @@ class Environment:
     def has_cuda(self) -> bool:
         """Whether this machine has a GPU that torch can use."""
         return bool(self.gpus)
+
+    @property
+    def has_bf16(self) -> bool:
+        """Whether products in bf16 are faster here than in fp32: a GPU, or a CPU with instructions for them."""
+        return self.has_cuda or bool({"avx512_bf16", "amx_bf16", "bf16"} & set(self.cpu_flags))

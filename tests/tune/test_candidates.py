@@ -4,7 +4,6 @@ import pytest
 
 from hotloop import registry
 from hotloop.errors import PlanError
-from hotloop.transform import Stage
 from hotloop.tune.candidates import find_candidates
 from hotloop.workload import Recipe
 
@@ -18,16 +17,19 @@ def names(tier):
     return list(dict.fromkeys(change.name for change in tier))
 
 
-def test_how_a_process_starts_comes_first_and_the_allocator_before_all(script, cpu_machine):
-    found = find_candidates(cpu_machine, script)
-    assert names(found.launch) == ["allocator", "openmp"]
-    assert {change.stage for change in found.launch} == {Stage.LAUNCH}
+LAST = ["math_attention", "matmul_precision", "threads", "data_loading", "cudnn_benchmark", "openmp"]
 
 
-def test_cheap_changes_come_in_the_order_of_their_expected_gain(script, cpu_machine):
-    found = find_candidates(cpu_machine, script)
-    expected = ["cached_samples", "batched_fetch", "autocast", "fused_optimizer", "channels_last", "math_attention"]
-    assert names(found.cheap) == [*expected, "matmul_precision", "threads", "data_loading", "cudnn_benchmark"]
+def test_changes_come_in_the_order_of_their_expected_gain_and_the_allocator_before_all(script, cpu_machine):
+    found = find_candidates(replace(cpu_machine, cpu_flags=("avx2",)), script)
+    first = ["allocator", "cached_samples", "batched_fetch", "autocast", "fused_optimizer", "channels_last"]
+    assert names(found.uncompiled) == [*first, *LAST]
+
+
+def test_bf16_and_the_layout_that_it_needs_come_first_where_the_processor_multiplies_in_it(script, cpu_machine):
+    found = find_candidates(replace(cpu_machine, cpu_flags=("avx2", "amx_bf16")), script)
+    first = ["autocast", "channels_last", "allocator", "cached_samples", "batched_fetch", "fused_optimizer"]
+    assert names(found.uncompiled) == [*first, *LAST]
 
 
 def test_what_compiles_comes_last(script, cpu_machine):
@@ -54,30 +56,31 @@ def test_every_registered_transform_is_offered_somewhere(cpu_machine, program, t
     workloads = (Recipe(target="convnet", folder=tmp_path), ranks)
     known = registry.names("transforms")
     found = [find_candidates(machine, each, only=known) for machine in machines for each in workloads]
-    tiers = [(*each.launch, *each.cheap, *each.compiling, *each.statistical) for each in found]
+    tiers = [(*each.uncompiled, *each.compiling, *each.statistical) for each in found]
     assert {change.name for tier in tiers for change in tier} == set(known)
 
 
 def test_what_trains_otherwise_is_tried_where_it_is_asked_for_alone(script, cpu_machine):
     assert find_candidates(cpu_machine, script).statistical == ()
     found = find_candidates(cpu_machine, script, only=("phases", "learning_rate"))
-    assert (names(found.cheap), names(found.statistical)) == ([], ["learning_rate", "phases"])
+    assert (names(found.uncompiled), names(found.statistical)) == ([], ["learning_rate", "phases"])
 
 
 def test_settings_of_ddp_are_tried_over_several_ranks_alone(script, cpu_machine):
-    assert "ddp_settings" not in names(find_candidates(cpu_machine, script).cheap)
+    assert "ddp_settings" not in names(find_candidates(cpu_machine, script).uncompiled)
     found = find_candidates(cpu_machine, replace(script, num_ranks=2))
-    assert names(found.cheap)[-3:] == ["ddp_settings", "comm_hook", "cudnn_benchmark"]
+    assert names(found.uncompiled)[-4:] == ["ddp_settings", "comm_hook", "cudnn_benchmark", "openmp"]
 
 
 def test_only_what_was_asked_for_is_tried(script, cpu_machine):
     found = find_candidates(cpu_machine, script, only=("compile", "autocast"))
-    assert (names(found.launch), names(found.cheap), names(found.compiling)) == ([], ["autocast"], ["compile"])
+    assert (names(found.uncompiled), names(found.compiling)) == (["autocast"], ["compile"])
 
 
 def test_what_was_skipped_is_not_tried(script, cpu_machine):
     found = find_candidates(cpu_machine, script, skip=("allocator", "compile"))
-    assert (names(found.launch), names(found.compiling)) == (["openmp"], ["captured_loop"])
+    assert "allocator" not in names(found.uncompiled)
+    assert names(found.compiling) == ["captured_loop"]
 
 
 @pytest.mark.parametrize("word", ["only", "skip"])
@@ -88,7 +91,7 @@ def test_an_unknown_name_is_answered_with_the_known_ones(script, cpu_machine, wo
 
 def test_a_third_party_is_tried_after_the_house_s_own(planted, script, cpu_machine):
     found = find_candidates(cpu_machine, script)
-    assert names(found.cheap)[-2:] == ["slow_down", "stale_inputs"]
+    assert names(found.uncompiled)[-2:] == ["slow_down", "stale_inputs"]
 
 
 class SmallForData:
@@ -99,7 +102,7 @@ class SmallForData:
 
 
 def test_what_the_diagnosis_bounds_narrowly_comes_after_what_has_no_bound(script, cpu_machine):
-    found = names(find_candidates(cpu_machine, script, limits=SmallForData()).cheap)
+    found = names(find_candidates(cpu_machine, script, limits=SmallForData()).uncompiled)
     assert found[0] == "batched_fetch"
     assert found[-1] == "data_loading"
     assert found.index("autocast") < found.index("data_loading")

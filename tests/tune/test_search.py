@@ -81,7 +81,7 @@ def search():
         search = Search(
             session=bench, screen=bench.screen, screen_again=bench.again, verify=bench.verified, learn=bench.learned
         )
-        tiers = {"launch": launch, "cheap": cheap, "compiling": compiling, "variants": variants}
+        tiers = {"uncompiled": (*launch, *cheap), "compiling": compiling, "variants": variants}
         return search.run(Candidates(**tiers, statistical=other)), bench
 
     return run
@@ -132,7 +132,7 @@ def test_a_better_way_to_compile_takes_the_place_of_the_kept_one(search):
     bench = Modes(seconds, frozenset(), 100.0)
     best = Compile(mode="max-autotune")
     plan = Search(session=bench, screen=bench.screen, screen_again=bench.again, verify=bench.verified).run(
-        Candidates(launch=(), cheap=(), compiling=(Compile(),), variants=(best,))
+        Candidates(uncompiled=(), compiling=(Compile(),), variants=(best,))
     )
     assert plan == Plan((best,))
 
@@ -213,7 +213,7 @@ def test_a_short_budget_leaves_nothing_for_measuring_again(budget, times):
         return results
 
     Search(session=bench, screen=bench.screen, screen_again=again, verify=bench.verified).run(
-        Candidates(launch=(), cheap=(Autocast(),), compiling=(), variants=())
+        Candidates(uncompiled=(Autocast(),), compiling=(), variants=())
     )
     assert len(spares) == times
     assert all(0 < spare < budget for spare in spares)

@@ -40,7 +40,7 @@ class MatmulPrecision(TransformBase):
             return
         if self.precision == "high":
             raise NotApplicable("TF32 is a mode of NVIDIA tensor cores, and there is no CUDA device here")
-        if not {"avx512_bf16", "amx_bf16", "bf16"} & set(environment.cpu_flags):
+        if not environment.has_bf16:
             raise NotApplicable("this CPU has no bf16 instructions (avx512_bf16, amx_bf16), so oneDNN stays in fp32")
 
     def apply(self, site: None) -> None:

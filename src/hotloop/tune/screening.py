@@ -14,7 +14,7 @@ from hotloop.verdict import Verdict
 
 KEPT = "kept"
 _MARGIN = 0.01
-_ROUNDS = 8
+_ROUNDS = 16  # with eight, blocks of a few steps under two threads left a gain of a third in doubt
 _MORE_REPLICATES = 2  # for those in doubt: a gain of 3 % drowns in the noise of one replicate
 _ERRORS = (
     2.0  # of the interval: of eight changes that gain nothing one in six sessions keeps one, until it is confirmed

@@ -17,7 +17,7 @@ from hotloop.proof.confirm import Confirmation
 from hotloop.proof.confirm_learning import confirm_learning
 from hotloop.proof.prove import verified
 from hotloop.proof.session import Session
-from hotloop.transform import Plan, Transform, describe
+from hotloop.transform import Plan, Stage, Transform, describe
 from hotloop.trial import Trial
 from hotloop.tune.candidates import Candidates
 from hotloop.tune.screening import ScreeningResult, screen, screen_again
@@ -58,18 +58,19 @@ class Search:
 
     def run(self, candidates: Candidates) -> Plan:
         """The kept plan after all tiers, a second pass over the rejected, and leave-one-out."""
-        launch, cheap, compiling, variants = map(
-            self._applicable, (candidates.launch, candidates.cheap, candidates.compiling, candidates.variants)
+        uncompiled, compiling, variants = map(
+            self._applicable, (candidates.uncompiled, candidates.compiling, candidates.variants)
         )
         if self.time.is_long:
+            launch = tuple(change for change in uncompiled if change.stage is Stage.LAUNCH)
             self._greedy_pass("how the process starts", launch, replicates=_LAUNCH_REPLICATES)
-            self._greedy_pass("cheap changes", cheap)
+            self._greedy_pass("cheap changes", tuple(change for change in uncompiled if change not in launch))
         else:
-            self._greedy_pass("how the process starts, and cheap changes", (*launch, *cheap))
-        self._second_pass(*launch, *cheap)
+            self._greedy_pass("how the process starts, and cheap changes", uncompiled)
+        self._second_pass(*uncompiled)
         self._greedy_pass("changes that compile", compiling)
         self._greedy_pass("other ways to compile", variants, replacing=True)
-        self._second_pass(*launch, *cheap, *compiling)
+        self._second_pass(*uncompiled, *compiling)
         self._leave_one_out()
         for change in self._applicable(candidates.statistical):
             self._try_statistical(change)
