@@ -3,6 +3,7 @@
 None may crash hotloop, and none may end elsewhere than the plain run and be accepted.
 
 python -m benchmarks.verify.random_programs [--seeds 0 200]
+python -m benchmarks.verify.random_programs --captured [--seeds 0 200]    # the steps of each as one graph
 """
 
 import argparse
@@ -35,6 +36,7 @@ PLANS: dict[str, list[dict[str, Any]]] = {
     "aot_eager": [{"name": "compile", "backend": "aot_eager"}],
     "autocast": [{"name": "autocast"}],
 }
+CAPTURED = {"captured_loop": [{"name": "captured_loop"}]}  # compiled by inductor: by itself, it takes hours
 _FUSED = ("SGD", "Adam", "AdamW", "Adagrad")  # those that torch has a fused kernel for
 _FOR_EACH = 2  # plans for each program, drawn by its seed
 _STEPS = 14  # watched by the gates
@@ -140,10 +142,12 @@ def _may_apply(plan: str, program: GeneratedProgram) -> bool:
     )
 
 
-def judged(bench: Bench, seed: int) -> Iterator[dict[str, Any]]:
-    """One row for each plan of a generated program."""
+def judged(bench: Bench, seed: int, *, captured: bool = False) -> Iterator[dict[str, Any]]:
+    """One row for each plan of a generated program: two of the usual ones, or its steps captured."""
     program = generate(seed)
-    plans = random.Random(seed).sample([name for name in PLANS if _may_apply(name, program)], _FOR_EACH)
+    known = CAPTURED if captured else PLANS
+    possible = [name for name in known if _may_apply(name, program)]
+    plans = random.Random(seed).sample(possible, min(_FOR_EACH, len(possible)))
     with tempfile.TemporaryDirectory() as folder:
         runs = Runs(program, Path(folder))
         plain = runs.plain()
@@ -157,11 +161,11 @@ def judged(bench: Bench, seed: int) -> Iterator[dict[str, Any]]:
             return
         gate = bench.gate(TrainingProgram(path=f"{folder}/program.py", arguments=("out.pt",), steps=_STEPS))
         for name in plans:
-            found = runs.planned(PLANS[name])
+            found = runs.planned(known[name])
             error = found if isinstance(found, str) else ""
             gap = math.inf if isinstance(found, str) else apart(found, plain)
             most = limit(runs, plain, name) if gap > 0 else _FP32_FLOOR
-            verdict = bench.judge(gate, PLANS[name])
+            verdict = bench.judge(gate, known[name])
             yield {
                 "program": program.title,
                 "plan": name,
@@ -197,13 +201,15 @@ def main() -> None:
     """Run the seeds that the arguments name, and write the table every ten programs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", nargs=2, type=int, default=(0, 200))
-    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--captured", action="store_true", help="their steps as one graph, in a file of its own")
+    parser.add_argument("--out", type=Path)
     args = parser.parse_args()
+    args.out = args.out or (RESULTS.with_stem("random_programs_captured") if args.captured else RESULTS)
     rows: list[dict[str, Any]] = json.loads(args.out.read_text())["rows"] if args.out.is_file() else []
     with forked_workers(), Bench() as bench:
         for seed in range(*args.seeds):
             rows = [row for row in rows if not row["program"].startswith(f"{seed}: ")]
-            for row in judged(bench, seed):
+            for row in judged(bench, seed, captured=args.captured):
                 rows.append(row)
                 print({key: row.get(key) for key in ("program", "plan", "apart", "limit", "is_wrong", "outcome")})
                 if row["outcome"] != "PASS":

@@ -48,7 +48,7 @@ def copy(tmp_path_factory):
     return path
 
 
-FIXED = ("DA02", "DA11", "DA12", "OP01", "SY06", "SY10")
+FIXED = ("DA02", "DA11", "DA12", "DA15", "OP01", "SY06", "SY10")
 
 
 def test_the_program_has_a_finding_for_each_fixer():

@@ -9,7 +9,7 @@ from hotloop.lint.rule_reference import catalogue_text, reference
 
 DOCS = Path(__file__).parents[2] / "docs" / "rules.md"
 
-COUNTS = {"SY": 10, "DA": 14, "CO": 11, "OP": 10, "ME": 11}
+COUNTS = {"SY": 10, "DA": 15, "CO": 12, "OP": 10, "ME": 11}
 CODES = {f"{family}{number:02}" for family, count in COUNTS.items() for number in range(1, count + 1)}
 
 

@@ -70,7 +70,7 @@ class CaptureGuards:
         self.optimizer: Optimizer = job.optimizer
         self.modules = list(_modules(job))
         self.trained: list[Tensor] = [p for group in job.optimizer.param_groups for p in group["params"]]
-        self.objects, self.plain = GuardedEntries(), GuardedEntries()
+        self.objects, self.plain, self._states = GuardedEntries(), GuardedEntries(), GuardedEntries()
         self._job, self._clip_norm = job, job.clip_norm
         self._groups, self._state = job.optimizer.param_groups, job.optimizer.state
         self._num_groups = len(self._groups)
@@ -98,6 +98,7 @@ class CaptureGuards:
             and len(self._groups) == self._num_groups
             and self._job.clip_norm == self._clip_norm
             and self.objects.are_identical()
+            and self._states.are_identical()
             and self.plain.are_equal()
             and list(map(_trainable, self._parameters)) == self._trainable
             and list(map(_address, self._movable)) == self._addresses
@@ -130,6 +131,8 @@ class CaptureGuards:
                     self.plain.add(group, name)
         for parameter in self.trained:
             state: dict[Any, Any] = self._state.get(parameter, {})
+            if state:
+                self._states.add(self._state, parameter)
             for name, value in state.items():
                 if isinstance(value, Tensor):
                     self.objects.add(state, name)

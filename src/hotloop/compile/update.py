@@ -63,11 +63,15 @@ def update_in_place(
         for group, rate in zip(optimizer.param_groups, rates, strict=True)
     ]
     vars(shadow).update(param_groups=[group for group in groups if group["params"]], state=state)
-    for parameter, grad in grads.items():
-        stand_ins[id(parameter)].grad = grad
+    for group in optimizer.param_groups:
+        for parameter in (p for p in group["params"] if p in grads):
+            grad = grads[parameter]
+            stand_ins[id(parameter)].grad = grad.clone() if _changes_gradients(optimizer, group, grad) else grad
     with torch.no_grad(), _as_if_compiling():
         # Unwrapped: the wrappers record profiler ranges, which would become part of the graph.
         inspect.unwrap(type(optimizer).step)(shadow)
+    for parameter, grad in grads.items():
+        stand_ins[id(parameter)].grad = grad
     for counter, double in counters:
         counter.detach().copy_(double)
 
@@ -104,7 +108,8 @@ def _shadow_state(
         if id(parameter) in classes:
             counter = entries["step"]
             # The first used one of its class: a counter that this graph does not advance would go stale.
-            entries["step"] = shared.setdefault(classes[id(parameter)], counter).double()
+            # A copy for each parameter, whatever its dtype: the update counts on in place, once for each.
+            entries["step"] = shared.setdefault(classes[id(parameter)], counter).to(torch.float64, copy=True)
             counters.append((counter, entries["step"]))
         shadow[stand_ins[id(parameter)]] = entries
     return shadow, counters
@@ -124,6 +129,12 @@ def _shadow_group(
         "foreach": is_sgd or not on_cpu,
     }
     return {**group, **changes}
+
+
+def _changes_gradients(optimizer: Optimizer, group: dict[str, Any], grad: Tensor) -> bool:
+    """Whether the form that is traced writes into the gradient, and the one that the plain step takes does not."""
+    is_plainly_foreach = group["foreach"] or (group["foreach"] is None and grad.device.type != "cpu")
+    return isinstance(optimizer, SGD) and not is_plainly_foreach
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import Any
 
 import psutil
 
+from hotloop.diagnose.capturing import capturing_findings
 from hotloop.diagnose.diagnosis import finding_data
 from hotloop.diagnose.phase_times import OUTSIDE, PHASES, PhaseTimes
 from hotloop.diagnose.probe import ProbeReport
@@ -31,10 +32,12 @@ def summarize(
         if (seconds := times.all.get(name))
     }
     times = _with_copies(times, seen.get("trace"))
+    kind = program_kind(times, seen)
     findings = [finding for report in reports.values() for finding in report.findings]
+    findings += capturing_findings(kind, seen.get("step_source"))
     findings.sort(key=lambda f: (-(f.share or 0.0), f.share is None, f.code, f.path, f.line))  # the most to win first
     return {
-        "kind": program_kind(times, seen),
+        "kind": kind,
         "step_seconds": times.seconds,
         "steps": times.steps,
         "phases": {

@@ -33,13 +33,15 @@ def main():
     outputs = torch.empty(0)
     window = [torch.zeros(())]
     seen = OrderedDict()
+    order = torch.argsort(x[:, 0])
     for epoch in range(3):
+        scales = torch.stack([x[row] for row in order[epoch : epoch + 3]]).square().mean()
         for i, (features, target) in enumerate(loader):
             if i >= NUM_BATCHES:
                 break
             scale = torch.tensor(0.5, device=features.device)
             optimizer.zero_grad(set_to_none=False)  # noqa: X100
-            loss = torch.nn.functional.mse_loss(model(features), target) * scale
+            loss = torch.nn.functional.mse_loss(model(features), target) * scale * scales
             loss.backward()
             optimizer.step()
             # keep what the model said

@@ -5,20 +5,18 @@ import builtins
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from hotloop.compile.loop.module_facts import ModuleFacts
 from hotloop.compile.loop.names import calls_in, dotted, flow, loads_in, stored_in
 from hotloop.compile.loop.refusal import Refusal
 from hotloop.compile.loop.statements import (
     is_asked_before,
     is_backward,
     is_clipping,
-    is_scheduler,
     is_zeroing,
     paths_of,
     why_not,
 )
 
-_MODULE_METHODS = frozenset({"parameters", "named_parameters", "train", "eval", "zero_grad", "modules", "state_dict"})
-_MODULE_NAMES = frozenset({"model", "net", "network", "agent", "policy", "actor", "critic", "encoder", "decoder"})
 _DATA_CALLS = frozenset(
     [
         "tensor",
@@ -107,65 +105,15 @@ class FoundRegion:
         return [s for n, s in enumerate(self.statements, self.first) if n in self.moved]
 
 
-class ModuleFacts:
-    """What the source of one file tells of its names: which are optimizers, and which are modules."""
-
-    def __init__(self, tree: ast.AST) -> None:
-        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-        self.optimizers: set[str] = set()
-        self.schedulers: set[str] = set()
-        self.modules: set[str] = set()
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
-                made = dotted(node.value.func)
-                for path in filter(None, map(dotted, node.targets)):
-                    self._assigned(path, made)
-        for call in calls:
-            owner, _, method = dotted(call.func).rpartition(".")
-            if method in _MODULE_METHODS and owner and not self._is_named_optimizer(owner):
-                self.modules.add(owner)
-        classes = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
-        self.modules -= classes
-
-    def _assigned(self, path: str, made: str) -> None:
-        if "optim" in made and "lr_scheduler" not in made:
-            self.optimizers.add(path)
-        if "lr_scheduler" in made or made.endswith("LR") or "Scheduler" in made:
-            self.schedulers.add(path)
-        if made.startswith(("nn.", "torch.nn.")):
-            self.modules.add(path)
-
-    def _is_named_optimizer(self, owner: str) -> bool:
-        return owner in self.optimizers or "opt" in owner.rpartition(".")[2].lower()
-
-    def is_step(self, call: ast.Call) -> bool:
-        """A step of an optimizer, or of a gradient scaler for one."""
-        owner, _, method = dotted(call.func).rpartition(".")
-        if method != "step" or owner in self.schedulers or is_scheduler(f"{owner}.step"):
-            return False
-        if call.args or call.keywords:
-            return "scaler" in owner.lower()
-        return self._is_named_optimizer(owner)
-
-    def is_module_call(self, call: ast.Call) -> bool:
-        """`model(x)`, `self.model(x)`, or `agent.some_method(x)` of a module."""
-        path = dotted(call.func)
-        owner, _, method = path.rpartition(".")
-        if path in self.modules or path.rpartition(".")[2] in _MODULE_NAMES:
-            return True
-        known = owner in self.modules or (owner.rpartition(".")[2] in _MODULE_NAMES and owner not in self.optimizers)
-        return known and method not in _MODULE_METHODS and method != "load_state_dict"
-
-
 def find_regions(tree: ast.Module, file: str) -> tuple[list[FoundRegion], list[Refusal]]:
     """The regions of a file, and the blocks that step an optimizer without one, each with line and reason."""
     facts = ModuleFacts(tree)
     regions: list[FoundRegion] = []
     refusals: list[Refusal] = []
     for block in _blocks(tree, facts):
-        found = _BlockSearch(block, facts).regions()
-        if isinstance(found, tuple):
-            refusals.append(Refusal(file=file, line=found[0], reason=found[1]))
+        found = _BlockSearch(block, facts, file).regions()
+        if isinstance(found, Refusal):
+            refusals.append(found)
         else:
             regions += found
     return regions, refusals
@@ -232,12 +180,12 @@ def _has(node: ast.AST, test: object) -> bool:
 class _BlockSearch:
     """Cuts the regions out of one block."""
 
-    def __init__(self, block: StepBlock, facts: ModuleFacts) -> None:
-        self._block, self._facts = block, facts
+    def __init__(self, block: StepBlock, facts: ModuleFacts, file: str) -> None:
+        self._block, self._facts, self._file = block, facts, file
         self._statements = block.statements
 
-    def regions(self) -> list[FoundRegion] | tuple[int, str]:
-        """The regions, or the line and the reason why there is none."""
+    def regions(self) -> list[FoundRegion] | Refusal:
+        """The regions, or why there is none."""
         statements = self._statements
         backward = [n for n, s in enumerate(statements) if _has(s, is_backward)]
         steps = [n for n, s in enumerate(statements) if _has(s, self._facts.is_step)]
@@ -252,13 +200,19 @@ class _BlockSearch:
                 cut = max(n for n in range(first, end + 1) if self._is_essential(statements[n]))
                 start = self._start(first, cut, moved)
                 if start is None:
-                    where = stopper or (statements[backward[0]].lineno, "no module is called before it")
-                    return where[0], f"between the call of the model and the step: {where[1]}"
+                    return self._refusal(stopper, otherwise=(backward[0], "no module is called before it"))
                 cut = self._further(cut) if end == last else cut
                 found.append(self._region(start, cut, frozenset(n for n in moved if start < n < cut)))
             reason = blocked or reason
             first = end + 2
-        return found or reason or (statements[backward[0]].lineno, "its step cannot be cut out")
+        return found or self._refusal(reason, otherwise=(backward[0], "its step cannot be cut out"))
+
+    def _refusal(self, stopper: tuple[int, str] | None, *, otherwise: tuple[int, str]) -> Refusal:
+        """By the statement that stops, or by one that could not be helped by moving it."""
+        if stopper is None:
+            return Refusal(file=self._file, line=self._statements[otherwise[0]].lineno, reason=otherwise[1])
+        reason = f"between the call of the model and the step: {stopper[1]}"
+        return Refusal(file=self._file, line=stopper[0], reason=reason, is_edit=True)
 
     def _is_essential(self, statement: ast.stmt) -> bool:
         tests = (is_backward, is_zeroing, is_clipping, self._facts.is_step)
@@ -305,7 +259,8 @@ class _BlockSearch:
         later_paths = {dotted(path) for s in later for path in paths_of(s)}
         touched = {dotted(path) for path in paths_of(statement)} & later_paths
         changed = {path for path in touched if _may_change(path, later)}
-        return not (reads & stored_in(later) or writes & (later_reads | stored_in(later)) or changed)
+        is_read_later = any(_holds(stored, path) for stored in _stored_paths(statement) for path in later_paths)
+        return not (reads & stored_in(later) or writes & (later_reads | stored_in(later)) or changed or is_read_later)
 
     def _start(self, first: int, cut: int, moved: list[int]) -> int | None:
         """The first statement that belongs to the step: that calls a module or zeroes, and tensors before it."""
@@ -362,6 +317,21 @@ class _BlockSearch:
                     tests.append(number)
                 written |= flow([statement]).maybe
         return FoundRegion(block=self._block, first=first, last=last, moved=moved, tests=tests)
+
+
+def _stored_paths(statement: ast.stmt) -> set[str]:
+    """`self.loss` of `self.loss = ...`, `table` of `table[0] = ...`."""
+    stores = (node for node in ast.walk(statement) if isinstance(getattr(node, "ctx", None), ast.Store))
+    return {
+        dotted(node.value) if isinstance(node, ast.Subscript) else dotted(node)
+        for node in stores
+        if isinstance(node, (ast.Attribute, ast.Subscript))
+    }
+
+
+def _holds(stored: str, path: str) -> bool:
+    """Whether what a path reads may be, or be a part of, what was stored; "" is stored who knows where."""
+    return not stored or path == stored or path.startswith(f"{stored}.")
 
 
 def _leaves(statement: ast.stmt) -> bool:

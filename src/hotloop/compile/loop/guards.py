@@ -12,8 +12,9 @@ from torch.nn.modules import module as module_internals
 from torch.optim import Optimizer
 from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
-from hotloop.compile.guards import GuardedEntries, step_sharing
+from hotloop.compile.guards import GuardedEntries
 from hotloop.compile.loop.python_state import Reached
+from hotloop.compile.loop.step_counters import counters_of
 from hotloop.compile.update import check_optimizer
 from hotloop.errors import NotApplicable
 
@@ -36,7 +37,7 @@ class RegionGuards:
         self._objects, self._plain = reached.objects, reached.plain
         self._lists, self._cells = reached.lists, reached.cells
         self._parameters: list[tuple[Any, tuple[Any, ...]]] = []
-        self._tables: list[tuple[Optimizer, Any, Any, int]] = []
+        self._tables: list[tuple[Optimizer, Any, Any, tuple[int, int]]] = []
         self._of_optimizers, self._options = GuardedEntries(), GuardedEntries()
         found = {id(tensor): tensor for tensor in reached.tensors}
         for optimizer in self.optimizers:
@@ -54,10 +55,7 @@ class RegionGuards:
         self._types = list(map(type, self._plain.values))
         self._hooks = self._hook_tables()
         self._modes = global_modes()
-        self.sharing = [
-            step_sharing([o.state[p] for g in o.param_groups for p in g["params"] if p in o.state])
-            for o in self.optimizers
-        ]
+        self.sharing = list(map(counters_of, self.optimizers))
         if not self._are_free_of_hooks():
             raise NotApplicable("a hook is registered on a module, a parameter or the optimizer")
 
@@ -69,7 +67,7 @@ class RegionGuards:
             and list(map(type, map(dict.get, self._plain.tables, self._plain.keys))) == self._types
             and self._of_optimizers.are_identical()
             and self._options.are_equal()
-            and all(o.state is s and o.param_groups is g and len(g) == n for o, s, g, n in self._tables)
+            and all(o.state is s and o.param_groups is g and (len(s), len(g)) == n for o, s, g, n in self._tables)
             and all(map(_is_same, self._lists))
             and all(map(_is_same, self._parameters))
             and all(cell.cell_contents is value for cell, value in self._cells)
@@ -114,7 +112,7 @@ class RegionGuards:
 
     def _guard_optimizer(self, optimizer: Optimizer, found: dict[int, Tensor], *, with_rates: bool) -> None:
         groups, state = optimizer.param_groups, optimizer.state
-        self._tables.append((optimizer, state, groups, len(groups)))
+        self._tables.append((optimizer, state, groups, (len(state), len(groups))))
         for group in groups:
             self._parameters.append((group["params"], tuple(group["params"])))
             for name, value in group.items():
@@ -125,6 +123,8 @@ class RegionGuards:
                     self._options.add(group, name)
             for parameter in group["params"]:
                 found.setdefault(id(parameter), parameter)
+                if parameter in state:
+                    self._of_optimizers.add(state, parameter)
                 for name, value in state.get(parameter, {}).items():
                     if isinstance(value, Tensor):
                         self._of_optimizers.add(state[parameter], name)

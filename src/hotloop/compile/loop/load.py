@@ -14,6 +14,7 @@ from hotloop.compile.loop.executed import is_library
 from hotloop.compile.loop.interrupts import interrupts
 from hotloop.compile.loop.region import Region, Regions
 from hotloop.compile.loop.rewrite import rewrite
+from hotloop.compile.loop.step_counters import step_counters
 
 _NOT_OURS = ("site-packages", "dist-packages")
 
@@ -36,7 +37,8 @@ class LoopLoader:
 
         SourceFileLoader.get_code = get_code  # pyright: ignore[reportAttributeAccessIssue]
         try:
-            yield
+            with step_counters.followed():
+                yield
         finally:
             SourceFileLoader.get_code = original
             interrupts.release()

@@ -65,20 +65,50 @@ def _read(node: ast.AST, found: NameFlow) -> None:
             found.inputs.setdefault(name, line)
 
 
-def loads_in(node: ast.AST, hidden: frozenset[str] = frozenset()) -> Iterator[tuple[str, int]]:
-    """Names that are read, with their lines; variables of comprehensions and lambdas are their own."""
-    if isinstance(node, _COMPREHENSIONS):
-        hidden |= frozenset(stored_in([generator.target for generator in node.generators]))
-    elif isinstance(node, ast.Lambda):
-        hidden |= frozenset(argument.arg for argument in ast.walk(node.args) if isinstance(argument, ast.arg))
+def loads_in(
+    node: ast.AST, hidden: frozenset[str] = frozenset(), *, skipped: frozenset[int] = frozenset()
+) -> Iterator[tuple[str, int]]:
+    """Names that are read from outside of the node, with their lines.
+
+    Variables of comprehensions, lambdas and functions are their own, and those of a loop are bound by it. What lies
+    under nodes of the ids in `skipped` is left out.
+    """
+    if id(node) in skipped:
+        return
     if isinstance(node, ast.Name):
-        if isinstance(node.ctx, ast.Load) and node.id not in hidden:
+        if not isinstance(node.ctx, ast.Store) and node.id not in hidden:
             yield node.id, node.lineno
         return
     if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name) and node.target.id not in hidden:
         yield node.target.id, node.lineno
+    bound, inner = _bound_by(node)
     for child in ast.iter_child_nodes(node):
-        yield from loads_in(child, hidden)
+        yield from loads_in(child, hidden | bound if id(child) in inner else hidden, skipped=skipped)
+
+
+def _bound_by(node: ast.AST) -> tuple[frozenset[str], set[int]]:
+    """Names that a node binds for some of its children, and the ids of those children."""
+    match node:
+        case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
+            targets = stored_in([generator.target for generator in node.generators])
+            first = node.generators[0]  # what it goes over is evaluated outside
+            if any(name in targets for name, _ in loads_in(first.iter)):
+                return frozenset(), set()
+            return frozenset(targets), {id(child) for child in ast.iter_child_nodes(node)}
+        case ast.Lambda():
+            return frozenset(_arguments(node.args)), {id(node.body)}
+        case ast.FunctionDef() | ast.AsyncFunctionDef():
+            shared = {n for d in ast.walk(node) if isinstance(d, (ast.Global, ast.Nonlocal)) for n in d.names}
+            own = _arguments(node.args) | stored_in(node.body)
+            return frozenset(own - shared), set(map(id, node.body))
+        case ast.For():
+            return frozenset(stored_in([node.target])), set(map(id, node.body))
+        case _:
+            return frozenset(), set()
+
+
+def _arguments(arguments: ast.arguments) -> set[str]:
+    return {node.arg for node in ast.walk(arguments) if isinstance(node, ast.arg)}
 
 
 def stored_in(nodes: Iterable[ast.AST]) -> set[str]:

@@ -176,13 +176,8 @@ def _local_names(region: FoundRegion) -> set[str]:
 def _read_outside(tree: ast.Module, region: FoundRegion) -> set[str]:
     """Names that are read anywhere but inside of the region, in the scope that its names belong to."""
     scope = region.block.scope if isinstance(region.block.scope, ast.FunctionDef) else tree
-    inside = {id(node) for statement in region.inside for node in ast.walk(statement)}
-    outside: set[str] = set()
-    for node in ast.walk(scope):
-        if isinstance(node, ast.Name) and id(node) not in inside and not isinstance(node.ctx, ast.Store):
-            outside.add(node.id)
-        if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name) and id(node) not in inside:
-            outside.add(node.target.id)
+    skipped = frozenset(map(id, region.inside))
+    outside = {name for child in ast.iter_child_nodes(scope) for name, _ in loads_in(child, skipped=skipped)}
     return flow(region.inside).maybe if outside & _SEES_ALL_NAMES else outside
 
 

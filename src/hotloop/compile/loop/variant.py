@@ -15,6 +15,7 @@ from hotloop.compile.capture import RateTensors
 from hotloop.compile.loop.given import Given, dynamic_tensors, number_dtype
 from hotloop.compile.loop.guards import RegionGuards, own_hooks
 from hotloop.compile.loop.listeners import listeners
+from hotloop.compile.loop.step_counters import step_counters
 from hotloop.compile.loop.trace import trace_region
 
 _set_grad_enabled = torch._C._set_grad_enabled  # pyright: ignore[reportPrivateUsage]
@@ -74,6 +75,7 @@ class Variant:
             and all(type(given.values[n]) is type(mine.values[n]) for n in mine.numbers)
             and self._has_same_gradients()
             and self.guards.holds()
+            and self._has_same_counters()
         )
 
     def run(self, given: Given) -> Any:
@@ -82,6 +84,8 @@ class Variant:
         inputs += self._drawn()
         outputs = self._call(inputs)
         self._tell(outputs)
+        for optimizer, _ in self.trace.steps:
+            step_counters.stepped(optimizer, self)
         for leaf, number in self.trace.gradients:
             leaf.grad = None if number is None else outputs[number]
         return self._result(outputs, given)
@@ -93,6 +97,11 @@ class Variant:
     def on_copies(self, copies: list[Tensor], drawn: list[Tensor]) -> Sequence[Tensor]:
         """The step on copies, with these random numbers: what the graph gives."""
         return self._call([*copies, *drawn])
+
+    def _has_same_counters(self) -> bool:
+        sharing = zip(self.guards.optimizers, self.guards.sharing, strict=True)
+        stepped = {id(optimizer) for optimizer, _ in self.trace.steps}
+        return all(step_counters.are_shared(o, self, shared) for o, shared in sharing if id(o) in stepped)
 
     def _has_same_gradients(self) -> bool:
         if not self.trace.reads_gradients:
