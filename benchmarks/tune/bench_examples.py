@@ -27,10 +27,10 @@ from simulate import machine  # noqa: E402
 FOLDER = ROOT / "benchmarks" / "results" / machine() / "tune"
 EXAMPLES = {  # script, budget, its arguments
     "tabular_mlp": ("tabular_mlp", "5m", ()),
-    "char_gpt": ("char_gpt", "10m", ()),
-    "resnet_cifar_like": ("resnet_cifar_like", "12m", ("--width", "32")),
-    "resnet_batch_128": ("resnet_cifar_like", "25m", ("--batch-size", "128")),  # the batch of He et al. 2015
-    "digits_cnn": ("digits_cnn", "4m", ()),
+    "char_gpt": ("char_gpt", "8m", ()),
+    "resnet_cifar_like": ("resnet_cifar_like", "8m", ("--width", "32")),
+    "resnet_batch_128": ("resnet_cifar_like", "10m", ("--batch-size", "128")),  # the batch of He et al. 2015
+    "digits_cnn": ("digits_cnn", "5m", ()),
 }
 BEGIN, END = "<!-- table: benchmarks/tune/bench_examples.py -->", "<!-- end of table -->"
 

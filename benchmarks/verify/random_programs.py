@@ -3,7 +3,7 @@
 None may crash hotloop, and none may end elsewhere than the plain run and be accepted.
 
 python -m benchmarks.verify.random_programs [--seeds 0 200]
-python -m benchmarks.verify.random_programs --captured [--seeds 0 200]    # the steps of each as one graph
+python -m benchmarks.verify.random_programs --captured aten [--seeds 0 200]    # the steps of each as one graph
 """
 
 import argparse
@@ -24,6 +24,7 @@ from benchmarks.verify.fault_list import TrainingProgram
 from benchmarks.verify.forked import forked_workers, run_forked
 from benchmarks.verify.generated_programs import GeneratedProgram, generate
 from benchmarks.verify.judged import Bench
+from hotloop.compile.loop.load import LoopLoader
 from hotloop.deploy import launch
 from hotloop.worker.spec import workload_data
 from hotloop.workload import parse_workload
@@ -36,7 +37,7 @@ PLANS: dict[str, list[dict[str, Any]]] = {
     "aot_eager": [{"name": "compile", "backend": "aot_eager"}],
     "autocast": [{"name": "autocast"}],
 }
-CAPTURED = {"captured_loop": [{"name": "captured_loop"}]}  # compiled by inductor: by itself, it takes hours
+CAPTURED = {"captured_loop": [{"name": "captured_loop"}]}
 _FUSED = ("SGD", "Adam", "AdamW", "Adagrad")  # those that torch has a fused kernel for
 _FOR_EACH = 2  # plans for each program, drawn by its seed
 _STEPS = 14  # watched by the gates
@@ -201,15 +202,20 @@ def main() -> None:
     """Run the seeds that the arguments name, and write the table every ten programs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", nargs=2, type=int, default=(0, 200))
-    parser.add_argument("--captured", action="store_true", help="their steps as one graph, in a file of its own")
+    parser.add_argument(
+        "--captured", choices=["aten", "inductor"], help="their steps as one graph, run so, in a file of its own"
+    )
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
-    args.out = args.out or (RESULTS.with_stem("random_programs_captured") if args.captured else RESULTS)
+    if args.captured:
+        LoopLoader.__init__.__kwdefaults__["backend"] = args.captured  # of all processes that are forked from here
+        args.out = args.out or RESULTS.with_stem(f"random_programs_captured_{args.captured}")
+    args.out = args.out or RESULTS
     rows: list[dict[str, Any]] = json.loads(args.out.read_text())["rows"] if args.out.is_file() else []
     with forked_workers(), Bench() as bench:
         for seed in range(*args.seeds):
             rows = [row for row in rows if not row["program"].startswith(f"{seed}: ")]
-            for row in judged(bench, seed, captured=args.captured):
+            for row in judged(bench, seed, captured=bool(args.captured)):
                 rows.append(row)
                 print({key: row.get(key) for key in ("program", "plan", "apart", "limit", "is_wrong", "outcome")})
                 if row["outcome"] != "PASS":

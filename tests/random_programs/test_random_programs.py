@@ -30,3 +30,14 @@ def test_no_plan_is_wrong_and_accepted_on_a_few_programs(table):
 @pytest.mark.timeout(4 * 3600)
 def test_no_plan_is_wrong_and_accepted_on_two_hundred_programs(table):
     check(table("random_programs")["summary"], programs=200)
+
+
+@pytest.mark.timeout(600)
+def test_no_captured_step_is_wrong_and_accepted_on_a_few_programs(table):
+    check(table("random_programs", "--captured", "aten", "--seeds", "0", "4")["summary"], programs=4)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(4 * 3600)
+def test_no_captured_step_is_wrong_and_accepted_on_two_hundred_programs(table):
+    check(table("random_programs", "--captured", "aten")["summary"], programs=200)
