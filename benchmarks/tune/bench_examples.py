@@ -58,11 +58,11 @@ def tune(name: str, script: str, budget: str, arguments: tuple[str, ...]) -> Non
         document["command"] = shlex.join(
             ["hotloop", "tune", f"examples/{script}.py", "--budget", budget, "--", *arguments]
         )
-        document["environment"]["argv"] = []
+        document["environment"].update(argv=[], allocators={})
         FOLDER.mkdir(parents=True, exist_ok=True)
         write_whole(FOLDER / f"{name}.json", json.dumps(document, indent=1) + "\n")
         lines = (out / "evidence" / "samples.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
-        kept = [line for line in lines if '"race": "confirm"' in line or '"race":"confirm"' in line]
+        kept = [line for line in lines if json.loads(line)["comparison"].startswith("confirm")]
         write_whole(FOLDER / f"{name}.samples.jsonl", "".join(kept))
 
 

@@ -43,6 +43,7 @@ def test_training_starts_with_what_was_compiled_ahead(project, tmp_path, monkeyp
     workload, plan = parse_workload("train.py", folder=project), Plan.load(project / "plan.toml")
     cold = trained(project)
     manifest = warm(workload, plan)
+    assert manifest.vector_units_checked
     ready = trained(project)
     assert (cold[1], ready[2]) == (0, 0)
     assert ready[1] == cold[2] > 0

@@ -49,16 +49,21 @@ class BundleKey(_Document):
 
 
 class Manifest(_Document):
-    """What a bundle says of itself; `files` maps each path inside its tree to the SHA-256 of its content."""
+    """What a bundle says of itself; `files` maps each path inside its tree to the SHA-256 of its content.
+
+    With `vector_units_checked`, the compiler and this processor were seen to do all vector instructions that inductor
+    would use, and the code was made with that known.
+    """
 
     schema_version: Literal[1] = Field(default=1, alias="schema")
     key: BundleKey
     made: str
     num_bytes: int
     files: dict[str, str]
+    vector_units_checked: bool = False
 
 
-def save_bundle(key: BundleKey, tree: Path, folder: Path) -> Manifest:
+def save_bundle(key: BundleKey, tree: Path, folder: Path, *, vector_units_checked: bool = False) -> Manifest:
     """Keep a copy of the cache folders in `tree` as `folder`, whole or not at all, in place of an older one."""
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with tempfile.TemporaryDirectory(prefix=".bundle-", dir=folder.parent) as place:
@@ -69,7 +74,13 @@ def save_bundle(key: BundleKey, tree: Path, folder: Path) -> Manifest:
         if not files:
             raise BundleError("nothing was compiled, so that there is nothing to keep: does the plan compile anything?")
         size = sum(path.stat().st_size for _, path in _files(kept / TREE))
-        manifest = Manifest(key=key, made=datetime.now(UTC).isoformat(), num_bytes=size, files=files)
+        manifest = Manifest(
+            key=key,
+            made=datetime.now(UTC).isoformat(),
+            num_bytes=size,
+            files=files,
+            vector_units_checked=vector_units_checked,
+        )
         (kept / MANIFEST).write_text(manifest.model_dump_json(by_alias=True, indent=1), encoding="utf-8")
         if folder.exists():
             folder.replace(Path(place, "before"))

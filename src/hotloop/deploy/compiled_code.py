@@ -2,11 +2,14 @@
 
 import contextlib
 import hashlib
+import os
 from collections.abc import MutableMapping
+from dataclasses import replace
 from pathlib import Path
 
 from hotloop.compile.bundle import BundleError, BundleKey, Manifest, load_bundle, save_bundle
 from hotloop.compile.bundle_folder import bundle_folder, work_folder
+from hotloop.compile.vector_units import GRANTED, are_vector_units_usable
 from hotloop.errors import WorkloadError
 from hotloop.machine.environment import record_environment
 from hotloop.proof.session_folder import session_folder
@@ -16,6 +19,7 @@ from hotloop.workload import Script, Workload
 
 STEPS = 6
 _VARIABLES = {"TORCHINDUCTOR_CACHE_DIR": "inductor", "TRITON_CACHE_DIR": "triton"}
+_COMPILE_THREADS = "TORCHINDUCTOR_COMPILE_THREADS"
 
 
 def bundle_key(workload: Workload, plan: Plan) -> BundleKey:
@@ -47,6 +51,10 @@ def warm(workload: Workload, plan: Plan, *, steps: int = STEPS, limit: float = 1
     key = bundle_key(workload, plan)
     with session_folder() as folder:
         settings = Settings(folder=folder, first_step_limit=limit, turn_limit=limit)
+        caches = {name: str(settings.cache / place) for name, place in _VARIABLES.items()}
+        is_checked = not key.gpus and are_vector_units_usable({**os.environ, **caches})
+        if is_checked:
+            settings = replace(settings, variables={GRANTED: "1"})  # part of the keys of what is compiled
         with Worker(workload, plan, settings) as worker:
             worker.wait_at_barrier()
             with contextlib.suppress(EndedEarly):  # it has compiled what it needs
@@ -56,7 +64,7 @@ def warm(workload: Workload, plan: Plan, *, steps: int = STEPS, limit: float = 1
         for name in _VARIABLES.values():
             if (settings.cache / name).is_dir():
                 (settings.cache / name).rename(tree / name)
-        return save_bundle(key, tree, bundle_folder() / key.digest)
+        return save_bundle(key, tree, bundle_folder() / key.digest, vector_units_checked=is_checked)
 
 
 def find_compiled(workload: Workload, plan: Plan, variables: MutableMapping[str, str]) -> str:
@@ -80,6 +88,10 @@ def find_compiled(workload: Workload, plan: Plan, variables: MutableMapping[str,
         return f"the compiled code that was kept is not used, everything is compiled anew: {error}"
     for name, place in _VARIABLES.items():
         variables[name] = str(work / place)
+    if manifest.vector_units_checked:
+        variables.setdefault(GRANTED, "1")
+    if not key.gpus:
+        variables.setdefault(_COMPILE_THREADS, "1")  # or a pool of processes is started that has nothing to compile
     return f"compiled code of {manifest.made[:16]} is used ({len(manifest.files)} files)"
 
 

@@ -11,10 +11,11 @@ from hotloop.transform import Stage, TransformBase
 class DataLoading(TransformBase):
     """Builds the program's own DataLoaders with so many workers, and pinned memory for CUDA.
 
-    Samples come in the same order, in every epoch; random numbers drawn inside the dataset come from the workers'
-    streams. Workers are started anew for each epoch, so that they see what the program has changed in its dataset;
-    with `persistent` only where an attribute of it has changed, and the program's random stream moves as if they were
-    new. What a program asks for itself (persistent workers, a worker_init_fn) is left as it is.
+    Samples come in the same order, in every epoch, of loaders that are iterated over together too; random numbers drawn
+    inside the dataset come from the workers' streams. Workers are started anew for each epoch, so that they see what
+    the program has changed in its dataset; with `persistent` only where an attribute of it has changed, and the
+    program's random stream moves as if they were new. What a program asks for itself (persistent workers, a
+    worker_init_fn) is left as it is.
     """
 
     workers: Annotated[int, AtLeast(0)] = 2
@@ -83,14 +84,19 @@ class DataLoading(TransformBase):
             raise NotApplicable(
                 f"the data set holds an open file or connection ({', '.join(shared)}), which forked workers would share"
             )
-        site.update(num_workers=self.workers, prefetch_factor=self.prefetch)
+        from hotloop.data.fetching.late_start import late_workers
+
+        workers = self.workers if site.get("num_workers", 0) else late_workers(self.workers)
+        site.update(num_workers=workers, prefetch_factor=self.prefetch)
 
     def _load_here(self, site: dict[str, Any]) -> None:
         if not site.get("num_workers", 0):
             return
         if site.get("worker_init_fn") is not None:
             raise NotApplicable("its worker_init_fn sets up what a worker reads; without workers nobody calls it")
-        site.update(num_workers=0, prefetch_factor=None, persistent_workers=False, timeout=0)
+        from hotloop.data.fetching.late_start import early_here
+
+        site.update(num_workers=early_here(), prefetch_factor=None, persistent_workers=False, timeout=0)
         site["multiprocessing_context"] = None
 
     def confirm(self) -> None:

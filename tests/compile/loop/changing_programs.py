@@ -564,4 +564,265 @@ for x, y in zip(inputs.float(), targets.float()):
     loss.backward()
     optimizer.step()
 """,
+    "an array that is changed in place": """
+class Scaled(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer, self.table = nn.Linear(16, 4), np.ones(4)
+    def forward(self, x):
+        return self.layer(x) * torch.from_numpy(self.table)
+model = Scaled()
+optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+for step, (x, y) in enumerate(zip(inputs, targets)):
+    if step == 12:
+        model.table[:] = 3.0
+    loss = F.mse_loss(model(x), y)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+""",
+    "a variable of the environment": """
+import os
+class Scaled(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(16, 4)
+    def forward(self, x):
+        return self.layer(x) * float(os.environ.get("SCALE_OF_A_TEST", "1"))
+model = Scaled()
+optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+for step, (x, y) in enumerate(zip(inputs, targets)):
+    if step == 12:
+        os.environ["SCALE_OF_A_TEST"] = "3"
+    loss = F.mse_loss(model(x), y)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+os.environ.pop("SCALE_OF_A_TEST")
+""",
+    "an attribute of a settings object": """
+from dataclasses import dataclass
+@dataclass
+class Settings:
+    scale: float = 1.0
+settings = Settings()
+for step, (x, y) in enumerate(zip(inputs, targets)):
+    if step == 12:
+        settings.scale = 3.0
+    loss = settings.scale * F.mse_loss(model(x), y)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+""",
+    "an attribute in a slot": """
+class Settings:
+    __slots__ = ("scale",)
+    def __init__(self):
+        self.scale = 1.0
+settings = Settings()
+for step, (x, y) in enumerate(zip(inputs, targets)):
+    if step == 12:
+        settings.scale = 3.0
+    loss = settings.scale * F.mse_loss(model(x), y)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+""",
+    "numbers from an iterator": """
+class Scaled(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer, self.scales = nn.Linear(16, 4), iter([1.0 + 0.1 * n for n in range(100)])
+    def forward(self, x):
+        return self.layer(x) * next(self.scales)
+model = Scaled()
+optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+for x, y in zip(inputs, targets):
+    loss = F.mse_loss(model(x), y)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+""",
+    "a loss object that counts": """
+class Warming:
+    def __init__(self):
+        self.calls = 0
+    def __call__(self, out, y):
+        self.calls += 1
+        return F.mse_loss(out, y) * min(1.0, self.calls / 15)
+criterion = Warming()
+for x, y in zip(inputs, targets):
+    loss = criterion(model(x), y)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+figures.append(torch.tensor(criterion.calls))
+""",
+    "keywords of a partial": """
+import functools
+criterion = functools.partial(F.huber_loss, delta=1.0)
+for step, (x, y) in enumerate(zip(inputs, targets)):
+    if step == 12:
+        criterion.keywords["delta"] = 0.1
+    loss = criterion(model(x), y)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+""",
+    "a list that the forward fills": """
+class Keeping(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer, self.kept = nn.Linear(16, 4), []
+    def forward(self, x):
+        out = self.layer(x)
+        self.kept.append(out.detach().mean())
+        return out
+model = Keeping()
+optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+for x, y in zip(inputs, targets):
+    loss = F.mse_loss(model(x), y)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+figures.append(torch.stack(model.kept))
+""",
+    "a closure that counts": """
+def counting():
+    calls = 0
+    def scale():
+        nonlocal calls
+        calls += 1
+        return 1.0 + 0.1 * calls
+    return scale
+scale = counting()
+for x, y in zip(inputs, targets):
+    loss = scale() * F.mse_loss(model(x), y)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+""",
+    "a method that is replaced": """
+class Scaled(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(16, 4)
+    def scale(self):
+        return 1.0
+    def forward(self, x):
+        return self.layer(x) * self.scale()
+model = Scaled()
+optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+for step, (x, y) in enumerate(zip(inputs, targets)):
+    if step == 12:
+        Scaled.scale = lambda self: 3.0
+    loss = F.mse_loss(model(x), y)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+""",
+    "a table of functions": """
+losses = {"loss": F.mse_loss}
+for step, (x, y) in enumerate(zip(inputs, targets)):
+    if step == 12:
+        losses["loss"] = F.l1_loss
+    loss = losses["loss"](model(x), y)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+""",
+    "code that is replaced": """
+def criterion(out, y):
+    return F.mse_loss(out, y)
+def other(out, y):
+    return F.l1_loss(out, y)
+for step, (x, y) in enumerate(zip(inputs, targets)):
+    if step == 12:
+        criterion.__code__ = other.__code__
+    loss = criterion(model(x), y)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+""",
+    "defaults that are replaced": """
+def criterion(out, y, scale=1.0):
+    return scale * F.mse_loss(out, y)
+for step, (x, y) in enumerate(zip(inputs, targets)):
+    if step == 12:
+        criterion.__defaults__ = (3.0,)
+    loss = criterion(model(x), y)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+""",
+    "attributes by their names": """
+class Scaled(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(16, 4)
+    def forward(self, x):
+        return self.layer(x) * getattr(self, "sca" + "le", 1.0)
+model = Scaled()
+optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+for step, (x, y) in enumerate(zip(inputs, targets)):
+    if step == 12:
+        model.scale = 3.0
+    loss = F.mse_loss(model(x), y)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+""",
+    "a counter of a class": """
+class Scale:
+    calls = 0
+    def now(self):
+        Scale.calls += 1
+        return 1.0 + 0.1 * Scale.calls
+scale = Scale()
+for x, y in zip(inputs, targets):
+    loss = scale.now() * F.mse_loss(model(x), y)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+figures.append(torch.tensor(Scale.calls))
+""",
+    "a global counter": """
+calls = 0
+def scale():
+    global calls
+    calls += 1
+    return 1.0 + 0.1 * calls
+for x, y in zip(inputs, targets):
+    loss = scale() * F.mse_loss(model(x), y)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+figures.append(torch.tensor(calls))
+""",
+    "a table that counts": """
+from collections import defaultdict, deque
+seen, kept = defaultdict(int), deque(maxlen=3)
+def scale():
+    seen["calls"] += 1
+    kept.append(seen["calls"])
+    return 1.0 + 0.1 * len(kept)
+for x, y in zip(inputs, targets):
+    loss = scale() * F.mse_loss(model(x), y)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+figures += [torch.tensor(seen['calls']), torch.tensor(list(kept))]
+""",
+    "a table that gets new keys": """
+seen = {}
+def scale():
+    seen[len(seen)] = True
+    return 1.0 + 0.1 * len(seen)
+for x, y in zip(inputs, targets):
+    loss = scale() * F.mse_loss(model(x), y)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+figures.append(torch.tensor(len(seen)))
+""",
 }

@@ -8,13 +8,25 @@ from tests.compile.loop.changing_programs import FOOT, HEAD, PROGRAMS
 
 from hotloop.compile.loop.load import LoopLoader
 
+_CHANGES = "changes Python state"
 REFUSED = {  # with the reason in words that are said
     "cumulative batch norm": "needs a value from the device",
-    "a stream of its own": "whose state cannot be guarded",
-    "a counter in the forward": "changes the attribute calls",
-    "a layer that is skipped at random": "uses random",
     "losses that are not finite": "needs a value from the device",
     "weights set from outside": "shares memory with another",
+    "a stream of its own": "whose state cannot be guarded",
+    "an array that is changed in place": "whose state cannot be guarded",
+    "an attribute in a slot": "whose state cannot be guarded",
+    "numbers from an iterator": "whose state cannot be guarded",
+    "a layer that is skipped at random": "uses random",
+    "a variable of the environment": "uses os",
+    "a counter in the forward": _CHANGES,
+    "a loss object that counts": _CHANGES,
+    "a list that the forward fills": _CHANGES,
+    "a closure that counts": _CHANGES,
+    "a counter of a class": _CHANGES,
+    "a global counter": _CHANGES,
+    "a table that counts": _CHANGES,
+    "a table that gets new keys": _CHANGES,
 }
 
 

@@ -3,6 +3,7 @@
 import builtins
 import dis
 import gc
+import random
 import sys
 import sysconfig
 from collections.abc import Generator, Iterator
@@ -28,7 +29,10 @@ _LIBRARIES = tuple(
 )
 _STDLIB = f"{sysconfig.get_path('stdlib')}/"
 _EFFECTS = ("print", "open", "input", "breakpoint", "exec", "eval", "globals", "setattr", "delattr")
-_EFFECT_MODULES = frozenset({"time", "datetime", "random", "secrets", "uuid", "numpy.random", "subprocess", "socket"})
+_ASKING = frozenset({"getattr", "hasattr"})
+_EFFECT_MODULES = frozenset(
+    {"os", "time", "datetime", "random", "secrets", "uuid", "numpy.random", "subprocess", "socket"}
+)
 
 
 def is_library(file: str) -> bool:
@@ -76,7 +80,11 @@ class Executed:
 
     def attribute_names(self) -> frozenset[str]:
         """Attributes that any of them reads or writes."""
-        return frozenset(name for code in self.codes for kind, name in _names(code) if kind == "attribute")
+        return frozenset(name for code in self.codes for kind, name in _names(code) if kind in ("attribute", "asked"))
+
+    def asked_names(self) -> frozenset[str]:
+        """Attributes that any of them may ask for by `getattr` or `hasattr`, which need not be there."""
+        return frozenset(name for code in self.codes for kind, name in _names(code) if kind == "asked")
 
     def global_names(self) -> Iterator[tuple[dict[str, Any], str]]:
         """Globals that any of them reads or writes, with their tables."""
@@ -90,12 +98,19 @@ class Executed:
                 if kind != "global":
                     continue
                 value = table.get(name, getattr(builtins, name, None))
-                named = value.__name__ if isinstance(value, ModuleType) else ""
+                named = value.__name__ if isinstance(value, ModuleType) else _home(value)
                 if (name in _EFFECTS and name not in table) or named in _EFFECT_MODULES:
                     raise NotApplicable(
                         f"{code.co_qualname} ({Path(code.co_filename).name}:{code.co_firstlineno}) uses {name}, "
                         "which acts outside of the step"
                     )
+
+
+def _home(value: Any) -> str:
+    """The module that a function or a class comes from; "random" for a method of a generator of Python's."""
+    if isinstance(getattr(value, "__self__", None), random.Random):
+        return "random"
+    return str(getattr(value, "__module__", "")) if callable(value) else ""
 
 
 def _names(code: CodeType) -> list[tuple[str, str]]:
@@ -109,6 +124,8 @@ _cache: dict[CodeType, list[tuple[str, str]]] = {}
 
 
 def _read_names(code: CodeType) -> Iterator[tuple[str, str]]:
+    if not _ASKING.isdisjoint(code.co_names):
+        yield from (("asked", text) for text in code.co_consts if isinstance(text, str) and text.isidentifier())
     for instruction in dis.get_instructions(code):
         kind = instruction.opname
         if kind.endswith(("_GLOBAL", "_NAME")):

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Hashable
-from operator import attrgetter
+from operator import attrgetter, is_
 from typing import Any
 
 import torch
@@ -23,6 +23,7 @@ _ON_ALL_MODULES = tuple(f"_global{name}" for name in _ON_MODULES)
 _ON_OPTIMIZERS = ("_optimizer_step_pre_hooks", "_optimizer_step_post_hooks")
 _ON_ALL_OPTIMIZERS = ("_global_optimizer_pre_hooks", "_global_optimizer_post_hooks")
 _READS_RATES = frozenset({"param_groups", "get_last_lr", "defaults"})
+_code, _default = attrgetter("__code__"), attrgetter("__defaults__")
 _trainable, _address = attrgetter("requires_grad"), Tensor.data_ptr
 _form, _strides = attrgetter("shape", "dtype"), Tensor.stride  # `.data` may be set to a part, or transposed, in place
 _on_gradient, _after_gradient = attrgetter("_backward_hooks"), attrgetter("_post_accumulate_grad_hooks")
@@ -36,6 +37,8 @@ class RegionGuards:
         self.modules = reached.modules
         self._objects, self._plain = reached.objects, reached.plain
         self._lists, self._cells = reached.lists, reached.cells
+        self._functions = reached.functions
+        self._codes, self._defaults = list(map(_code, self._functions)), list(map(_default, self._functions))
         self._parameters: list[tuple[Any, tuple[Any, ...]]] = []
         self._tables: list[tuple[Optimizer, Any, Any, tuple[int, int]]] = []
         self._of_optimizers, self._options = GuardedEntries(), GuardedEntries()
@@ -71,6 +74,8 @@ class RegionGuards:
             and all(map(_is_same, self._lists))
             and all(map(_is_same, self._parameters))
             and all(cell.cell_contents is value for cell, value in self._cells)
+            and all(map(is_, map(_code, self._functions), self._codes))
+            and all(map(is_, map(_default, self._functions), self._defaults))
             and list(map(_trainable, self.tensors)) == self._trainable
             and list(map(_address, self.tensors)) == self._addresses
             and list(map(_form, self.tensors)) == self._forms
@@ -100,15 +105,23 @@ class RegionGuards:
         if any(counts[t.untyped_storage().data_ptr()] > 1 for t in self.tensors if t.numel() and id(t) in written):
             raise NotApplicable("a tensor that is updated in place shares memory with another")
 
-    def contents(self) -> list[Any]:
-        """What all guarded places hold now, to see whether tracing has changed any."""
-        tables = [list(map(dict.get, e.tables, e.keys)) for e in (self._objects, self._plain, self._options)]
-        return [*tables, [tuple(value) for value, _ in self._lists], [vars(m).copy() for m in self.modules]]
+    @property
+    def tables(self) -> list[dict[Any, Any]]:
+        """The distinct dictionaries with guarded entries, and the attributes of all modules."""
+        entries = (self._objects, self._plain)
+        found = [t for e in entries for t in e.tables] + [vars(m) for m in self.modules]
+        found += [value for value, _ in self.containers if isinstance(value, dict)]
+        return list({id(table): table for table in found}.values())
 
-    def places(self) -> list[list[str]]:
-        """What to call the first four of `contents`."""
-        tables = [list(map(str, e.keys)) for e in (self._objects, self._plain, self._options)]
-        return [*tables, [f"the items of a {type(value).__name__}" for value, _ in self._lists]]
+    @property
+    def containers(self) -> list[tuple[Any, tuple[Any, ...]]]:
+        """Lists, sets and the like, each with its items."""
+        return self._lists
+
+    @property
+    def cells(self) -> list[tuple[Any, Any]]:
+        """Variables of enclosing functions and attributes of classes, each with what it holds."""
+        return self._cells
 
     def _guard_optimizer(self, optimizer: Optimizer, found: dict[int, Tensor], *, with_rates: bool) -> None:
         groups, state = optimizer.param_groups, optimizer.state

@@ -6,6 +6,7 @@ that these name, all is followed and guarded. What cannot be followed is refused
 
 import enum
 import functools
+import os
 import types
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable
@@ -28,6 +29,7 @@ _LONGEST = 4096
 _OWN_TABLES = frozenset(vars(nn.Module())) - {"training"}
 _ALL_ATTRIBUTES = frozenset({"__dict__", "__getstate__", "_asdict"})
 _SEQUENCES = (list, tuple, deque, set, frozenset)
+_UNGUARDED = (torch.Generator, np.ndarray, types.GeneratorType, type(os.environ))
 _SKIPPED_MODULES = (
     "logging",
     "re",
@@ -54,13 +56,14 @@ class Reached:
         self.objects, self.plain = GuardedEntries(), GuardedEntries()
         self.lists: list[tuple[Any, tuple[Any, ...]]] = []
         self.cells: list[tuple[Any, Any]] = []
+        self.functions: list[FunctionType] = []
         self.modules: list[nn.Module] = []
         self.optimizers: list[Optimizer] = []
         self._tensors: dict[int, Tensor] = {}
         self._seen: dict[int, Any] = {}
         self._codes = executed.codes
         self._followed: set[CodeType] = set()
-        self._names = names
+        self._names, self._asked = names, executed.asked_names()
         self._takes_all = bool(names & _ALL_ATTRIBUTES)
 
     @property
@@ -101,7 +104,7 @@ class Reached:
             return  # a function written in C
         if type(value).__module__.partition(".")[0] in _SKIPPED_MODULES:
             return
-        if isinstance(value, (torch.Generator, np.ndarray, types.GeneratorType)) or not hasattr(value, "__dict__"):
+        if isinstance(value, _UNGUARDED) or not hasattr(value, "__dict__"):
             raise NotApplicable(f"{where} is a {type(value).__qualname__}, whose state cannot be guarded")
         self._object(value, where)
 
@@ -136,7 +139,7 @@ class Reached:
             ):
                 self.entry(vars(value), name, f"{where}.{name}")
         kind = type(value)
-        self._unset(value, list(dict.fromkeys(["forward", *self._members_needed(kind)])))
+        self._unset(value, list(dict.fromkeys(["forward", *self._members_needed(kind), *self._asked_of(kind)])))
         if id(kind) not in self._seen:
             self.cells.append((_ForwardCell(kind), kind.forward))
         self._class(kind)
@@ -151,6 +154,8 @@ class Reached:
             is_ours = function.__code__ in self._codes or is_library(function.__code__.co_filename)
             if not is_ours:
                 continue
+            if function.__code__ in self._codes:
+                self.functions.append(function)
             for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
                 if name == "__class__":
                     continue
@@ -168,7 +173,7 @@ class Reached:
         self.value(value.__func__, where)
 
     def _partial(self, value: Any, where: str) -> None:
-        for part in (value.func, *value.args, *value.keywords.values()):
+        for part in (value.func, *value.args, value.keywords):
             self.value(part, where)
 
     def _python_module(self, value: ModuleType, where: str) -> None:
@@ -197,6 +202,10 @@ class Reached:
         called = [n for n, m in members if getattr(_function_of(m), "__code__", None) in self._codes]
         return list(dict.fromkeys([*called, *(name for name, _ in members if name in self._names)]))
 
+    def _asked_of(self, kind: type) -> list[str]:
+        """Names that may be asked for by `getattr` with a default, of classes of the program's own."""
+        return [] if _is_of_library(kind) else [name for name in self._asked if not hasattr(kind, name)]
+
     def _unset(self, value: Any, names: list[str]) -> None:
         """Guard that an object itself has none of these: what its class holds is used."""
         for name in names:
@@ -223,7 +232,7 @@ class Reached:
         for name in list(vars(value)):
             if self._is_named(name, value):
                 self.entry(vars(value), name, f"{where}.{name}")
-        self._unset(value, self._members_needed(type(value)))
+        self._unset(value, list(dict.fromkeys([*self._members_needed(type(value)), *self._asked_of(type(value))])))
         self._class(type(value))
 
     def _is_named(self, name: str, owner: Any) -> bool:
@@ -240,6 +249,9 @@ class _ClassCell:
     @property
     def cell_contents(self) -> Any:
         return vars(self._kind).get(self._name)
+
+    def put_back(self, value: Any) -> None:
+        setattr(self._kind, self._name, value)
 
 
 class _ForwardCell:

@@ -18,12 +18,11 @@ from hotloop.compile.loop.attributes import attribute, own_attribute
 from hotloop.compile.loop.draws import Draw, take_draws
 from hotloop.compile.loop.given import Given, dynamic_tensors, number_dtype
 from hotloop.compile.loop.guards import RegionGuards
+from hotloop.compile.loop.kept_state import KeptState
 from hotloop.compile.loop.python_state import is_plain
 from hotloop.compile.trace import NEEDS_VALUES, host_generators, lift_constants
 from hotloop.compile.update import StateMissing, update_in_place
 from hotloop.errors import NotApplicable
-
-_RENEWED_BY_TORCH = frozenset({"_flat_weights", "_flat_weight_refs"})  # recurrent modules look after these themselves
 
 
 @dataclass(kw_only=True)
@@ -83,7 +82,7 @@ def _traced(
     gradients = [torch.empty_like(leaf) for leaf in with_gradient]
     numbers = [torch.tensor(given.values[n], dtype=number_dtype(given.values[n], guards)) for n in given.numbers]
     inputs = [*guards.tensors, *gradients, *flat_rates, *numbers, *dynamic_tensors(given)]
-    before, drawn, stream = guards.contents(), host_generators(), torch.get_rng_state()
+    drawn, stream = host_generators(), torch.get_rng_state()
     with _restoring(guards):
         try:
             graph = make_fx(run, tracing_mode="fake", _allow_non_fake_inputs=True)(*inputs)
@@ -91,7 +90,6 @@ def _traced(
             what = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise NotApplicable(f"it needs a value from the device to go on ({what})") from error
     torch.set_rng_state(stream)
-    _check_unchanged(before, guards)
     if host_generators() != drawn:
         raise NotApplicable("it draws from the random generators of Python or NumPy")
     _check_constants(graph)
@@ -336,38 +334,15 @@ def _graph_nodes() -> list[fx.Node]:
 
 @contextmanager
 def _restoring(guards: RegionGuards) -> Generator[None]:
-    """Attributes of modules are put back where tracing has changed or added some."""
-    before = [(vars(module), dict(vars(module))) for module in guards.modules]
+    """Python state is put back where tracing has changed some. Raises NotApplicable then."""
+    kept = KeptState(guards)
     try:
         yield
     finally:
-        changed = [name for table, old in before for name in _put_back(table, old) if name not in _RENEWED_BY_TORCH]
+        changed = kept.restore()
     if changed:
-        raise NotApplicable(f"it changes the attribute {', '.join(changed)} of a module")
-
-
-def _put_back(table: dict[str, Any], old: dict[str, Any]) -> list[str]:
-    changed = [name for name, value in table.items() if name not in old or old[name] is not value]
-    for name in changed:
-        if name in old:
-            table[name] = old[name]
-        else:
-            del table[name]
-    return changed
-
-
-def _check_unchanged(before: list[Any], guards: RegionGuards) -> None:
-    for old, new, place in zip(before[:4], guards.contents()[:4], guards.places(), strict=True):
-        for number, (then, now) in enumerate(zip(old, new, strict=True)):
-            if then is now:
-                continue
-            flat_old, flat_new = pytree.tree_leaves(then), pytree.tree_leaves(now)
-            if len(flat_old) != len(flat_new) or any(
-                a is not b and not (is_plain(a) and a == b) for a, b in zip(flat_old, flat_new, strict=True)
-            ):
-                raise NotApplicable(
-                    f"it changes Python state (an attribute, a global or an element of a list): {place[number]}"
-                )
+        names = ", ".join(dict.fromkeys(changed))
+        raise NotApplicable(f"it changes Python state (an attribute, a global or an element of a list): {names}")
 
 
 def _check_constants(graph: fx.GraphModule) -> None:
