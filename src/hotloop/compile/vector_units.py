@@ -9,9 +9,8 @@ import sys
 from collections.abc import Mapping
 
 GRANTED = "TORCHINDUCTOR_VEC_ISA_OK"
-_LIMIT = 300.0
 # The list that inductor finds by testing, and the one that it finds where it takes all for granted.
-_COMPARE = """
+COMPARISON = """
 from torch._inductor import config, cpu_vec_isa
 tested = list(map(str, cpu_vec_isa.valid_vec_isa_list()))
 cpu_vec_isa.valid_vec_isa_list.cache_clear()
@@ -20,16 +19,19 @@ raise SystemExit(0 if tested == list(map(str, cpu_vec_isa.valid_vec_isa_list()))
 """
 
 
-def are_vector_units_usable(variables: Mapping[str, str]) -> bool:
-    """Whether tests here find what the processor says of itself; False where they cannot be made.
+def are_vector_units_usable(
+    variables: Mapping[str, str], *, comparison: str = COMPARISON, limit: float = 300.0
+) -> bool:
+    """Whether tests here find what the processor says of itself; False where they cannot be made within `limit` s.
 
-    `variables` is the environment of the process that tests, in which caches can be named.
+    `variables` is the environment of the process that tests, in which caches can be named; `comparison` is what it
+    runs.
     """
     if GRANTED in variables:
         return False  # the user has decided, and nothing is left to find out
-    command = [sys.executable, "-P", "-c", _COMPARE]
+    command = [sys.executable, "-P", "-c", comparison]
     try:
-        done = subprocess.run(command, env=dict(variables), capture_output=True, timeout=_LIMIT, check=False)
+        done = subprocess.run(command, env=dict(variables), capture_output=True, timeout=limit, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0

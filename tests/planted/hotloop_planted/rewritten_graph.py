@@ -123,7 +123,8 @@ def _(graph: fx.Graph, node: fx.Node) -> fx.Node:
 
 @fault("another gelu", aten.gelu.default)
 def _(graph: fx.Graph, node: fx.Node) -> fx.Node:
-    return call(graph, aten.gelu.default, node.args[0], approximate="tanh")
+    bent = call(graph, aten.sigmoid.default, call(graph, aten.mul.Tensor, node.args[0], 1.702))
+    return call(graph, aten.mul.Tensor, node.args[0], bent)
 
 
 @fault("tanh clipped", aten.tanh.default)
@@ -219,13 +220,16 @@ def _(graph: fx.Graph, node: fx.Node) -> fx.Node:
     return call(graph, aten.elu.default, node.args[0], 0.8)
 
 
-def _outputs(graph: fx.Graph, node: fx.Node, change: Callable[[int, fx.Node], fx.Node]) -> fx.Node:
-    """The output node, with each tensor that it returns changed."""
+def _outputs(graph: fx.Graph, node: fx.Node, change: Callable[[int, fx.Node], fx.Node]) -> fx.Node | None:
+    """The output node, with the floating-point tensors that it returns changed, which are counted from 0."""
     found = node.args[0]
     assert isinstance(found, (list, tuple))
-    is_tensor = [isinstance(v, fx.Node) and isinstance(v.meta.get("val"), Tensor) for v in found]
-    floats = [n for n, v in enumerate(found) if is_tensor[n] and value_of(v).is_floating_point()]
-    node.args = ([change(n, v) if n in floats else v for n, v in enumerate(found)],)  # pyright: ignore[reportArgumentType]
+    tensors = [n for n, v in enumerate(found) if isinstance(v, fx.Node) and isinstance(v.meta.get("val"), Tensor)]
+    floats = [n for n in tensors if value_of(found[n]).is_floating_point()]
+    made = [change(floats.index(n), v) if n in floats else v for n, v in enumerate(found)]  # pyright: ignore[reportArgumentType]
+    if all(a is b for a, b in zip(made, found, strict=True)):
+        return None
+    node.args = (made,)
     return node
 
 
@@ -277,7 +281,8 @@ def _(graph: fx.Graph, node: fx.Node) -> fx.Node:
 @harmless("products of the transposed", aten.mm.default)
 def _(graph: fx.Graph, node: fx.Node) -> fx.Node:
     turned = [call(graph, aten.t.default, part) for part in reversed(node.args)]
-    return call(graph, aten.t.default, call(graph, aten.mm.default, *turned))
+    back = call(graph, aten.t.default, call(graph, aten.mm.default, *turned))
+    return call(graph, aten.clone.default, back, memory_format=torch.contiguous_format)
 
 
 @harmless("products in two halves", aten.mm.default)

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 import torch.optim.optimizer as optimizer_internals
 from torch import Tensor
+from torch._C._dynamo.guards import TensorGuards
 from torch.nn.modules import module as module_internals
 from torch.optim import Optimizer
 from torch.utils._python_dispatch import is_in_torch_dispatch_mode
@@ -24,8 +25,7 @@ _ON_OPTIMIZERS = ("_optimizer_step_pre_hooks", "_optimizer_step_post_hooks")
 _ON_ALL_OPTIMIZERS = ("_global_optimizer_pre_hooks", "_global_optimizer_post_hooks")
 _READS_RATES = frozenset({"param_groups", "get_last_lr", "defaults"})
 _code, _default = attrgetter("__code__"), attrgetter("__defaults__")
-_trainable, _address = attrgetter("requires_grad"), Tensor.data_ptr
-_form, _strides = attrgetter("shape", "dtype"), Tensor.stride  # `.data` may be set to a part, or transposed, in place
+_address = Tensor.data_ptr
 _on_gradient, _after_gradient = attrgetter("_backward_hooks"), attrgetter("_post_accumulate_grad_hooks")
 
 
@@ -52,9 +52,11 @@ class RegionGuards:
             raise NotApplicable("it reaches a tensor with a gradient history from outside of the step")
         if any(t.grad is not None for t in self.tensors if t.is_leaf and not t.requires_grad):
             raise NotApplicable("a frozen parameter still holds a gradient")
-        self._trainable = list(map(_trainable, self.tensors))
         self._addresses = list(map(_address, self.tensors))
-        self._forms, self._strides = list(map(_form, self.tensors)), list(map(_strides, self.tensors))
+        # In C++: requires_grad, dtype, and size and strides, since `.data` may be set to another form in place.
+        sizes: Any = [list(tensor.shape) for tensor in self.tensors]
+        strides: Any = [list(tensor.stride()) for tensor in self.tensors]
+        self._forms: Any = TensorGuards(*self.tensors, dynamic_dims_sizes=sizes, dynamic_dims_strides=strides)
         self._types = list(map(type, self._plain.values))
         self._hooks = self._hook_tables()
         self._modes = global_modes()
@@ -76,10 +78,8 @@ class RegionGuards:
             and all(cell.cell_contents is value for cell, value in self._cells)
             and all(map(is_, map(_code, self._functions), self._codes))
             and all(map(is_, map(_default, self._functions), self._defaults))
-            and list(map(_trainable, self.tensors)) == self._trainable
+            and self._forms.check(*self.tensors)
             and list(map(_address, self.tensors)) == self._addresses
-            and list(map(_form, self.tensors)) == self._forms
-            and list(map(_strides, self.tensors)) == self._strides
             and self._are_free_of_hooks()
             and global_modes() == self._modes
         )

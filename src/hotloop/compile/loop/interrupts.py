@@ -3,38 +3,36 @@
 import signal
 import sys
 import threading
-from collections.abc import Generator
-from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
 
 class Interrupts:
-    """Ctrl-C in the middle of a captured step is raised behind it, so that no parameter is updated alone."""
+    """Ctrl-C in the middle of a captured step is raised behind it, so that no parameter is updated alone.
+
+    A context manager, entered for each step.
+    """
 
     def __init__(self) -> None:
         self._is_held, self._has_come = False, False
         self._before: Any = None
 
-    @contextmanager
-    def held(self) -> Generator[None]:
-        """Hold SIGINT back while inside."""
+    def __enter__(self) -> None:
+        """Hold SIGINT back while inside; the main thread alone ever gets one."""
         if threading.current_thread() is not threading.main_thread():
-            yield
             return
-        if signal.getsignal(signal.SIGINT) != self._handle:
-            before = signal.getsignal(signal.SIGINT)
-            if callable(before):
-                self._before = before
-                signal.signal(signal.SIGINT, self._handle)
+        before = signal.getsignal(signal.SIGINT)
+        if before != self._handle and callable(before):
+            self._before = before
+            signal.signal(signal.SIGINT, self._handle)
         self._is_held = True
-        try:
-            yield
-        finally:
-            self._is_held = False
-            if self._has_come:
-                self._has_come = False
-                self._before(signal.SIGINT, sys._getframe(1))  # pyright: ignore[reportPrivateUsage]
+
+    def __exit__(self, *_: object) -> None:
+        """Raise what has come."""
+        self._is_held = False
+        if self._has_come:
+            self._has_come = False
+            self._before(signal.SIGINT, sys._getframe(1))  # pyright: ignore[reportPrivateUsage]
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self._is_held:

@@ -110,7 +110,7 @@ class Region:
         return result
 
     def _run(self, variant: Variant, given: Given) -> bool:
-        with interrupts.held():
+        with interrupts:
             try:
                 self._result = variant.run(given)
             except (RuntimeError, IndexError) as error:

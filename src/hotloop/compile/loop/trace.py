@@ -18,8 +18,8 @@ from hotloop.compile.loop.attributes import attribute, own_attribute
 from hotloop.compile.loop.draws import Draw, take_draws
 from hotloop.compile.loop.given import Given, dynamic_tensors, number_dtype
 from hotloop.compile.loop.guards import RegionGuards
-from hotloop.compile.loop.kept_state import KeptState
 from hotloop.compile.loop.python_state import is_plain
+from hotloop.compile.loop.state_before import StateBefore
 from hotloop.compile.trace import NEEDS_VALUES, host_generators, lift_constants
 from hotloop.compile.update import StateMissing, update_in_place
 from hotloop.errors import NotApplicable
@@ -335,7 +335,7 @@ def _graph_nodes() -> list[fx.Node]:
 @contextmanager
 def _restoring(guards: RegionGuards) -> Generator[None]:
     """Python state is put back where tracing has changed some. Raises NotApplicable then."""
-    kept = KeptState(guards)
+    kept = StateBefore(guards)
     try:
         yield
     finally:

@@ -44,6 +44,9 @@ class Variant:
         rates = [rates.tensors for rates in self._rates]
         with noted():
             self.trace = trace_region(function, given, guards, rates=rates, watched=self._watched)
+        stepped = {id(optimizer) for optimizer, _ in self.trace.steps}
+        pairs = zip(guards.optimizers, guards.sharing, strict=True)
+        self._sharing = [(optimizer, sharing) for optimizer, sharing in pairs if id(optimizer) in stepped]
         self._has_gradient = {id(leaf) for leaf in self.trace.accumulated}
         static = [*guards.tensors, *[leaf.grad for leaf in self.trace.accumulated if leaf.grad is not None]]
         written = [t for t, node in zip(static, self.trace.graph.graph.nodes, strict=False) if _is_written(node)]
@@ -99,9 +102,7 @@ class Variant:
         return self._call([*copies, *drawn])
 
     def _has_same_counters(self) -> bool:
-        sharing = zip(self.guards.optimizers, self.guards.sharing, strict=True)
-        stepped = {id(optimizer) for optimizer, _ in self.trace.steps}
-        return all(step_counters.are_shared(o, self, shared) for o, shared in sharing if id(o) in stepped)
+        return all(step_counters.are_shared(optimizer, self, sharing) for optimizer, sharing in self._sharing)
 
     def _has_same_gradients(self) -> bool:
         if not self.trace.reads_gradients:

@@ -12,7 +12,7 @@ from hotloop.compile.loop.python_state import is_plain
 _RENEWED_BY_TORCH = frozenset({"_flat_weights", "_flat_weight_refs"})  # recurrent modules look after these themselves
 
 
-class KeptState:
+class StateBefore:
     """All tables, containers and closures within a region's reach, with what they hold now."""
 
     def __init__(self, guards: RegionGuards) -> None:
@@ -69,4 +69,4 @@ def _holds(cell: CellType) -> Any:
     try:
         return cell.cell_contents
     except ValueError:
-        return KeptState  # nothing that a program holds
+        return StateBefore  # nothing that a program holds
