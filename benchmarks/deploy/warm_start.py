@@ -101,6 +101,7 @@ def main() -> None:
         print(rows[-1], flush=True)
     path = ROOT / "benchmarks" / "results" / machine() / "warm_start.json"
     document = {"schema": 1, "date": datetime.now(UTC).isoformat(), "python": sys.version.split()[0], "rows": rows}
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, json.dumps(document, indent=1) + "\n")
 
 

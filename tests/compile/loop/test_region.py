@@ -248,3 +248,32 @@ def test_ctrl_c_is_raised_behind_a_captured_step(tmp_path):
     steps = {int(state["step"]) for state in names["optimizer"].state.values()}
     assert steps == {len(names["seen"]) + 1}
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_model_that_the_program_drops_is_freed_and_the_next_one_is_captured(tmp_path):
+    text = """
+    import gc, weakref
+    import torch
+    from torch import nn
+
+    def fold(seed):
+        torch.manual_seed(seed)
+        model = nn.Linear(4, 1)
+        optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+        for _ in range(30):
+            x = torch.randn(8, 4)
+            optimizer.zero_grad()
+            loss = model(x).square().mean()
+            loss.backward()
+            optimizer.step()
+        return weakref.ref(model), weakref.ref(optimizer), loss.item()
+
+    folds = [fold(seed) for seed in range(4)]
+    gc.collect()
+    """
+    path = script(tmp_path, text)
+    plain = runpy.run_path(str(path), run_name="__main__")["folds"]
+    names, regions = captured(path)
+    assert [loss for *_, loss in names["folds"]] == pytest.approx([loss for *_, loss in plain], rel=1e-4)
+    assert all(model() is None and optimizer() is None for model, optimizer, _ in names["folds"])
+    assert regions.all[0].counts.captured >= 4 * 15

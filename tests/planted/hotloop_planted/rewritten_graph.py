@@ -56,6 +56,8 @@ def _rewrite(graph: fx.GraphModule, rule: Rule) -> None:
         if made is not None:
             acted()
             if made is not node:
+                if "val" in node.meta:
+                    made.meta.setdefault("val", node.meta["val"])
                 node.replace_all_uses_with(made)
     graph.graph.eliminate_dead_code()
     graph.graph.lint()
@@ -254,7 +256,7 @@ def _(graph: fx.Graph, node: fx.Node) -> fx.Node:
 
 @fault("a gradient with another sign", where="backward")
 def _(graph: fx.Graph, node: fx.Node) -> fx.Node:
-    return _outputs(graph, node, lambda n, v: call(graph, aten.neg.default, v) if n == 1 else v)
+    return _outputs(graph, node, lambda n, v: call(graph, aten.neg.default, v) if n == 0 else v)
 
 
 @fault("gradients clipped", where="backward")

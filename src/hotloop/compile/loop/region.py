@@ -1,5 +1,6 @@
 """A region of the running program: its first steps are plain, then it is captured; where a guard fails it is plain."""
 
+import gc
 import sys
 import threading
 import traceback
@@ -19,6 +20,7 @@ from hotloop.compile.loop.executed import Executed
 from hotloop.compile.loop.given import Given
 from hotloop.compile.loop.guards import RegionGuards, global_modes, is_usual
 from hotloop.compile.loop.interrupts import interrupts
+from hotloop.compile.loop.owned_graph import OwnedGraph
 from hotloop.compile.loop.python_state import Reached, is_plain
 from hotloop.compile.loop.refusal import Refusal
 from hotloop.compile.loop.rewrite import RegionSource
@@ -32,6 +34,7 @@ _MOST_VARIANTS = 6
 _BEFORE_VARIANT = 3
 _LOOKED_AT, _MOST_MISSES = 100, 0.2
 _RARE = 0.03
+_BETWEEN_COLLECTIONS = 20
 
 
 @dataclass(kw_only=True)
@@ -73,9 +76,10 @@ class Region:
         self._backend: Backend = backend
         self._function: FunctionType | None = None
         self._executed: Executed | None = None
-        self._seen: list[tuple[Any, ...]] = []
+        self._seen: tuple[Any, ...] = ()
         self._varying: set[int] = set()
-        self._variants: list[tuple[Variant, list[int]]] = []
+        self._graphs: list[OwnedGraph] = []
+        self._next_collection = 0
         self._kinds: Counter[Hashable] = Counter()
         self._result: Any = None
         self._has_paused = False
@@ -91,9 +95,9 @@ class Region:
             return False
         self.counts.calls += 1
         given = self._given(arguments)
-        for variant, checks in self._variants:
-            if not checks[0] and variant.fits(given):
-                return self._run(variant, given)
+        variant = self._fitting(given)
+        if variant is not None:
+            return self._run(variant, given)
         self._is_busy = True
         try:
             return self._otherwise(given, sys._getframe(1))  # pyright: ignore[reportPrivateUsage]
@@ -147,14 +151,37 @@ class Region:
             self._function = FunctionType(self.source.code, frame.f_globals)
         if self.counts.calls <= _PLAIN_CALLS or self._executed is None:
             return self._plain(given)
-        for variant, checks in self._variants:
-            if checks[0] and variant.fits(given):
-                result = checked_step(variant, self._function, given)
-                checks[0] -= 1
-                self.counts.checked += 1
-                self._result = result
-                return True
+        if self._is_checked(given):
+            return True
         return self._missed(given)
+
+    def _fitting(self, given: Given) -> Variant | None:
+        """A graph that may run on its own now."""
+        for graph in self._graphs:
+            variant = graph.living()
+            if variant is not None and not graph.checks_left and variant.fits(given):
+                return variant
+        return None
+
+    def _is_checked(self, given: Given) -> bool:
+        """Whether a graph that fits has been run on copies beside the plain step, which was made."""
+        assert self._function is not None
+        for graph in self._graphs:
+            variant = graph.living()
+            if variant is not None and graph.checks_left and variant.fits(given):
+                self._result = checked_step(variant, self._function, given)
+                graph.checks_left -= 1
+                self.counts.checked += 1
+                return True
+        return False
+
+    def _forget_the_dead(self, given: Given) -> None:
+        """Leave out graphs whose optimizer the program has dropped, which Python's collector must have seen."""
+        is_for_others = any(variant.is_of_kind(given) for graph in self._graphs if (variant := graph.living()))
+        if is_for_others and self.counts.calls >= self._next_collection:
+            self._next_collection = self.counts.calls + _BETWEEN_COLLECTIONS
+            gc.collect()
+        self._graphs = [graph for graph in self._graphs if graph.living() is not None]
 
     def _plain(self, given: Given) -> bool:
         self._note_numbers(given)
@@ -171,21 +198,22 @@ class Region:
 
     def _note_numbers(self, given: Given) -> None:
         if self._seen:
-            for number, (before, now) in enumerate(zip(self._seen[-1], given.values, strict=True)):
+            for number, (before, now) in enumerate(zip(self._seen, given.values, strict=True)):
                 if type(now) in (int, float) and type(before) is type(now) and before != now:
                     self._varying.add(number)
-        self._seen = [given.values]
+        self._seen = tuple(value if type(value) in (int, float) else None for value in given.values)
 
     def _missed(self, given: Given) -> bool:
         """No guard holds: the plain statements run; what comes again and again gets a graph of its own."""
         self.counts.misses += 1
+        self._forget_the_dead(given)
         seen = len(self._varying)
         self._note_numbers(given)
         key = (given.tests, tuple(kind_of(given.values[n]) for n in given.dynamic))
         self._kinds[key] += 1
-        is_first = not self._variants or len(self._varying) > seen
+        is_first = not self._graphs or len(self._varying) > seen
         is_frequent = self._kinds[key] >= _BEFORE_VARIANT and self._kinds[key] >= _RARE * self.counts.calls
-        if (is_first or is_frequent) and len(self._variants) < _MOST_VARIANTS:
+        if (is_first or is_frequent) and len(self._graphs) < _MOST_VARIANTS:
             self._kinds[key] = 0
             return self._capture(given)
         counts = self.counts
@@ -225,7 +253,7 @@ class Region:
             self._executed.codes.update(new)
             return False  # other functions are called than before: what they reach is guarded next time
         result = checked_step(variant, self._function, given)
-        self._variants.append((variant, [_CHECKS - 1]))
+        self._graphs.append(OwnedGraph(variant, checks_left=_CHECKS - 1))
         self.counts.variants += 1
         self.counts.checked += 1
         self._result = result
@@ -268,7 +296,7 @@ class Region:
 
     def _refuse(self, reason: str) -> None:
         self.refused = Refusal(file=self.source.file, line=self.source.line, reason=reason)
-        self._variants.clear()
+        self._graphs.clear()
         self._regions.refusals.append(self.refused)
         self._regions.say(f"{self.refused}; its steps run plainly")
 

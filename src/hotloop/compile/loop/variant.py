@@ -38,6 +38,7 @@ class Variant:
     ) -> None:
         self.guards, self._given = guards, given
         self._rates = [RateTensors(optimizer) for optimizer in guards.optimizers]
+        self._token = object()
         self._watched = listeners.around_root is not None
         self._kinds = {n: kind_of(given.values[n]) for n in given.dynamic}
         self._fixed = [n for n in range(len(given.values)) if n not in given.dynamic and n not in given.numbers]
@@ -70,15 +71,23 @@ class Variant:
         """Whether values and state are those that the graph was made for."""
         mine = self._given
         return (
-            given.tests == mine.tests
-            and given.dynamic == mine.dynamic
+            self.is_of_kind(given)
             and given.numbers == mine.numbers
-            and all(kind_of(given.values[n]) == kind for n, kind in self._kinds.items())
             and all(_is_same(given.values[n], mine.values[n]) for n in self._fixed)
             and all(type(given.values[n]) is type(mine.values[n]) for n in mine.numbers)
             and self._has_same_gradients()
             and self.guards.holds()
             and self._has_same_counters()
+        )
+
+    def is_of_kind(self, given: Given) -> bool:
+        """Whether it is made for such a batch, be it of this model or of another."""
+        mine = self._given
+        kinds = self._kinds.items()
+        return (
+            given.tests == mine.tests
+            and given.dynamic == mine.dynamic
+            and all(kind_of(given.values[n]) == kind for n, kind in kinds)
         )
 
     def run(self, given: Given) -> Any:
@@ -88,7 +97,7 @@ class Variant:
         outputs = self._call(inputs)
         self._tell(outputs)
         for optimizer, _ in self.trace.steps:
-            step_counters.stepped(optimizer, self)
+            step_counters.stepped(optimizer, self._token)
         for leaf, number in self.trace.gradients:
             leaf.grad = None if number is None else outputs[number]
         return self._result(outputs, given)
@@ -102,7 +111,7 @@ class Variant:
         return self._call([*copies, *drawn])
 
     def _has_same_counters(self) -> bool:
-        return all(step_counters.are_shared(optimizer, self, sharing) for optimizer, sharing in self._sharing)
+        return all(step_counters.are_shared(optimizer, self._token, sharing) for optimizer, sharing in self._sharing)
 
     def _has_same_gradients(self) -> bool:
         if not self.trace.reads_gradients:
