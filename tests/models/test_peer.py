@@ -5,16 +5,15 @@ import torch
 
 from hotloop import kernels, registry
 
-# Recorded with AVX-512. Without it torch's own loops sum in another order: 1.9e-6 and 4.0e-5 were seen in this network.
-IN_ANOTHER_ORDER = {"wave, rms": (2.5e-6, 5e-5)}
+# Other processors sum in another order than the one that recorded: without AVX-512 1.9e-6 and 4.0e-5 were seen in the
+# first of these; on a Xeon 2.3e-5 in the second, where gradients of 40 are 2.8e-5 off double precision as recorded and
+# 2.7e-5 as computed there.
+IN_ANOTHER_ORDER = {"wave, rms": (2.5e-6, 5e-5), "residual": (1e-6, 4e-5)}
 
 
 def bounds(case):
     """Absolute tolerances of outputs and of gradients."""
-    strict = (1e-6, 1e-5)
-    if torch.backends.cpu.get_cpu_capability().startswith("AVX512"):
-        return strict
-    return IN_ANOTHER_ORDER.get(case["title"], strict)
+    return IN_ANOTHER_ORDER.get(case["title"], (1e-6, 1e-5))
 
 
 def build(case):

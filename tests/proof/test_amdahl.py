@@ -75,7 +75,7 @@ def test_candidates_come_in_the_order_of_what_they_could_win(program, cpu_machin
     found = find_candidates(
         cpu_machine, program("mlp"), limits=AmdahlLimits(share_by_phase={"optimizer": 0.5, "forward": 0.2})
     )
-    names = list(dict.fromkeys(change.name for change in found.cheap))
+    names = list(dict.fromkeys(change.name for change in found.uncompiled))
     assert names.index("fused_optimizer") < names.index("autocast")
     assert "data_loading" not in names  # nothing waits for data: it could not win enough for a claim
     assert set(found.bounded) >= {"data_loading", "batched_fetch", "cached_samples"}
@@ -84,7 +84,7 @@ def test_candidates_come_in_the_order_of_what_they_could_win(program, cpu_machin
 def test_what_could_not_win_enough_is_tried_where_it_is_asked_for(program, cpu_machine):
     limits = AmdahlLimits(share_by_phase={"optimizer": 0.5, "forward": 0.2})
     found = find_candidates(cpu_machine, program("mlp"), only=("data_loading",), limits=limits)
-    assert ({change.name for change in found.cheap}, found.bounded) == ({"data_loading"}, ())
+    assert ({change.name for change in found.uncompiled}, found.bounded) == ({"data_loading"}, ())
 
 
 def test_every_phase_that_a_transform_names_is_one_that_a_diagnosis_measures():

@@ -23,3 +23,9 @@ class OwnedGraph:
     def living(self) -> Variant | None:
         """The graph; None where the program has dropped its optimizers."""
         return self._variant()
+
+    def release(self) -> None:
+        """Nothing will run it any more."""
+        variant = self._variant()
+        for optimizer in variant.guards.optimizers if variant is not None else ():
+            vars(optimizer)[_ATTRIBUTE].remove(variant)

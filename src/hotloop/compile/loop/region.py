@@ -296,6 +296,8 @@ class Region:
 
     def _refuse(self, reason: str) -> None:
         self.refused = Refusal(file=self.source.file, line=self.source.line, reason=reason)
+        for graph in self._graphs:
+            graph.release()
         self._graphs.clear()
         self._regions.refusals.append(self.refused)
         self._regions.say(f"{self.refused}; its steps run plainly")
