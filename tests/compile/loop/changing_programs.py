@@ -27,7 +27,11 @@ figures = []
 FOOT = """
 result = [p.detach().clone() for p in model.parameters()] + [b.detach().clone() for b in model.buffers()] + figures
 """
-PROGRAMS = {
+STEP = """    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+"""
+PROGRAMS = {  # STEP stands for the usual three lines
     "weight norm": """
 model = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(16, 32)), nn.Tanh(), nn.Linear(32, 4))
 optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
@@ -42,18 +46,14 @@ model = nn.Sequential(nn.utils.parametrizations.spectral_norm(nn.Linear(16, 32))
 optimizer = torch.optim.SGD(model.parameters(), lr=1e-2, momentum=0.9)
 for x, y in zip(inputs, targets):
     loss = F.mse_loss(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
 """,
     "cumulative batch norm": """
 model = nn.Sequential(nn.Linear(16, 32, bias=False), nn.BatchNorm1d(32, momentum=None), nn.ReLU(), nn.Linear(32, 4))
 optimizer = torch.optim.SGD(model.parameters(), lr=1e-2)
 for x, y in zip(inputs, targets):
     loss = F.mse_loss(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
 """,
     "validation in the loop": """
 model = nn.Sequential(nn.Linear(16, 32, bias=False), nn.BatchNorm1d(32), nn.Dropout(0.3), nn.ReLU(), nn.Linear(32, 4))
@@ -61,9 +61,7 @@ optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
 for step, (x, y) in enumerate(zip(inputs, targets)):
     model.train()
     loss = F.mse_loss(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
     if step % 5 == 4:
         model.eval()
         with torch.no_grad():
@@ -76,18 +74,14 @@ for step, (x, y) in enumerate(zip(inputs, targets)):
     if step == 9:
         model.eval()
     loss = F.mse_loss(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
 """,
     "averaged model": """
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.9))
 for x, y in zip(inputs, targets):
     loss = F.mse_loss(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
     averaged.update_parameters(model)
 figures += [p.detach().clone() for p in averaged.module.parameters()]
 """,
@@ -95,9 +89,7 @@ figures += [p.detach().clone() for p in averaged.module.parameters()]
 scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=1e-2, total_steps=24)
 for x, y in zip(inputs, targets):
     loss = F.mse_loss(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
     scheduler.step()
 """,
     "rate set by hand": """
@@ -105,27 +97,21 @@ for step, (x, y) in enumerate(zip(inputs, targets)):
     for group in optimizer.param_groups:
         group["lr"] = 1e-2 * min(1.0, (step + 1) / 10)
     loss = F.mse_loss(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
 """,
     "weight decay and eps set by hand": """
 for step, (x, y) in enumerate(zip(inputs, targets)):
     optimizer.param_groups[0]["weight_decay"] = 0.1 if step > 11 else 0.0
     optimizer.param_groups[0]["eps"] = 1e-3 if step > 17 else 1e-8
     loss = F.mse_loss(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
 """,
     "weight of a loss that grows": """
 for step, (x, y) in enumerate(zip(inputs, targets)):
     weight = min(1.0, step / 10)
     out = model(x)
     loss = F.mse_loss(out, y) + weight * out.pow(2).mean()
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
 """,
     "loss with a weight of its own": """
 class Annealed(nn.Module):
@@ -139,9 +125,7 @@ for step, (x, y) in enumerate(zip(inputs, targets)):
     if step % 6 == 5:
         criterion.weight += 0.5
     loss = criterion(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
 """,
     "global that a function reads": """
 temperature = 1.0
@@ -151,9 +135,7 @@ for step, (x, y) in enumerate(zip(inputs, targets)):
     if step == 12:
         temperature = 3.0
     loss = criterion(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
 """,
     "mixup": """
 for x, y in zip(inputs, targets):
@@ -162,16 +144,12 @@ for x, y in zip(inputs, targets):
     mixed = share * x + (1 - share) * x[order]
     out = model(mixed)
     loss = share * F.mse_loss(out, y) + (1 - share) * F.mse_loss(out, y[order])
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
 """,
     "noise on the input": """
 for x, y in zip(inputs, targets):
     loss = F.mse_loss(model(x + 0.1 * torch.randn_like(x)), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
 figures.append(torch.rand(3))
 """,
     "hidden state that is carried on": """
@@ -183,9 +161,7 @@ hidden = torch.zeros(1, 1, 32)
 for x, y in zip(inputs, targets):
     out, hidden = cell(x[None], hidden.detach())
     loss = F.mse_loss(head(out)[0], y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
 figures.append(hidden.detach())
 """,
     "embedding with a largest norm": """
@@ -193,9 +169,7 @@ model = nn.Sequential(nn.Embedding(50, 16, max_norm=0.5), nn.Flatten(), nn.Linea
 optimizer = torch.optim.Adam(model.parameters(), lr=1e-1)
 for y in targets:
     loss = F.mse_loss(model(torch.randint(0, 50, (8, 4))), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
 """,
     "tied weights": """
 class Tied(nn.Module):
@@ -225,9 +199,7 @@ for step, (x, y) in enumerate(zip(inputs, targets)):
         for p in model[0].parameters():
             p.requires_grad_(True)
     loss = F.mse_loss(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
 """,
     "group of parameters that is added": """
 extra = nn.Linear(16, 4)
@@ -236,9 +208,7 @@ for step, (x, y) in enumerate(zip(inputs, targets)):
     if step == 12:
         optimizer.add_param_group({"params": extra.parameters(), "lr": 1e-1})
     loss = F.mse_loss(model(x) + extra(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
     extra.zero_grad()
 figures += [p.detach().clone() for p in extra.parameters()]
 """,
@@ -247,17 +217,13 @@ for step, (x, y) in enumerate(zip(inputs, targets)):
     if step == 12:
         optimizer = torch.optim.SGD(model.parameters(), lr=1e-1)
     loss = F.mse_loss(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
 """,
     "back to the best": """
 best, lowest = copy.deepcopy(model.state_dict()), math.inf
 for step, (x, y) in enumerate(zip(inputs, targets)):
     loss = F.mse_loss(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
     if loss.item() < lowest:
         best, lowest = copy.deepcopy(model.state_dict()), loss.item()
     if step % 8 == 7:
@@ -270,34 +236,26 @@ for step, (x, y) in enumerate(zip(inputs, targets)):
         model = copy.deepcopy(model)
         optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     loss = F.mse_loss(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
 """,
     "a layer that is replaced": """
 for step, (x, y) in enumerate(zip(inputs, targets)):
     if step == 12:
         model[1] = nn.Tanh()
     loss = F.mse_loss(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
 """,
     "weights that are clamped": """
 for x, y in zip(inputs, targets):
     loss = F.mse_loss(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
     for p in model.parameters():
         p.data.clamp_(-0.1, 0.1)
 """,
     "noise on the weights": """
 for x, y in zip(inputs, targets):
     loss = F.mse_loss(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
     with torch.no_grad():
         for p in model.parameters():
             p.add_(1e-3 * torch.randn_like(p))
@@ -327,9 +285,7 @@ for step, (x, y) in enumerate(zip(inputs, targets)):
     loss = F.mse_loss(out, y)
     if step % 4 == 0:
         loss = loss + 0.1 * sum(p.pow(2).sum() for p in model.parameters())
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
     figures.append(loss.detach())
 """,
     "lengths that differ": """
@@ -337,9 +293,7 @@ for step in range(24):
     rows = random.choice([3, 5, 8])
     x, y = inputs[step][:rows], targets[step][:rows]
     loss = F.mse_loss(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
 """,
     "seed in each epoch": """
 model = nn.Sequential(nn.Linear(16, 32), nn.Dropout(0.5), nn.Linear(32, 4))
@@ -357,9 +311,7 @@ generator = torch.Generator().manual_seed(5)
 for x, y in zip(inputs, targets):
     mask = torch.rand(x.shape, generator=generator) > 0.2
     loss = F.mse_loss(model(x * mask), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
 """,
     "a student and a teacher": """
 teacher = copy.deepcopy(model)
@@ -367,9 +319,7 @@ for step, (x, y) in enumerate(zip(inputs, targets)):
     with torch.no_grad():
         wanted = teacher(x)
     loss = F.mse_loss(model(x), wanted) + F.mse_loss(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
     momentum = 1 - 0.1 * (1 + math.cos(math.pi * step / 24)) / 2
     with torch.no_grad():
         for mine, other in zip(teacher.parameters(), model.parameters()):
@@ -385,18 +335,14 @@ for x, y in zip(inputs, targets):
     loss.backward()
     second.step()
     loss = -critic(model(x)).mean()
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
 figures += [p.detach().clone() for p in critic.parameters()]
 """,
     "losses that are kept": """
 history = []
 for x, y in zip(inputs, targets):
     loss = F.mse_loss(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
     history.append(loss)
 figures.append(torch.stack(history).detach())
 """,
@@ -407,34 +353,26 @@ for x, y in zip(inputs, targets):
     loss = F.mse_loss(out, y)
     if last is not None:
         figures.append((out.detach() - last).norm())
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
     last = out.detach()
 """,
     "gradients that are read": """
 for x, y in zip(inputs, targets):
     loss = F.mse_loss(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
     figures.append(torch.stack([p.grad.norm() for p in model.parameters()]))
 """,
     "autocast": """
 for x, y in zip(inputs, targets):
     with torch.autocast("cpu", torch.bfloat16):
         loss = F.mse_loss(model(x).float(), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
 """,
     "a batch that is changed in place": """
 for x, y in zip(inputs, targets):
     x.mul_(0.5)
     loss = F.mse_loss(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
     y.add_(0.01)
 figures += [inputs.sum(), targets.sum()]
 """,
@@ -450,9 +388,7 @@ model = Counting()
 optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
 for x, y in zip(inputs, targets):
     loss = F.mse_loss(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
 figures.append(torch.tensor(model.calls))
 """,
     "a buffer that counts": """
@@ -469,9 +405,7 @@ model = Warm()
 optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
 for x, y in zip(inputs, targets):
     loss = F.mse_loss(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
 """,
     "a layer that is skipped at random": """
 class Skipping(nn.Module):
@@ -486,9 +420,7 @@ model = Skipping()
 optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
 for x, y in zip(inputs, targets):
     loss = F.mse_loss(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
 """,
     "a dictionary of settings": """
 settings = {"scale": 1.0, "layers": [1.0, 1.0]}
@@ -498,9 +430,7 @@ for step, (x, y) in enumerate(zip(inputs, targets)):
     if step == 16:
         settings["layers"][0] = 3.0
     loss = settings["scale"] * settings["layers"][0] * F.mse_loss(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
 """,
     "a step that fails is skipped": """
 for step, (x, y) in enumerate(zip(inputs, targets)):
@@ -530,9 +460,7 @@ optimizer = torch.optim.SGD(model.parameters(), lr=1e-2, maximize=True, nesterov
 for step, (x, y) in enumerate(zip(inputs, targets)):
     optimizer.param_groups[0]["maximize"] = step % 2 == 0
     loss = F.mse_loss(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
 """,
     "weights set from outside": """
 for step, (x, y) in enumerate(zip(inputs, targets)):
@@ -541,9 +469,7 @@ for step, (x, y) in enumerate(zip(inputs, targets)):
     if step == 15:
         nn.utils.vector_to_parameters(torch.full((32 * 17 + 33 * 4,), 0.01), model.parameters())
     loss = F.mse_loss(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
 """,
     "a lazy layer": """
 model = nn.Sequential(nn.LazyLinear(32), nn.ReLU(), nn.LazyLinear(4))
@@ -551,18 +477,14 @@ model(inputs[0])
 optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
 for x, y in zip(inputs, targets):
     loss = F.mse_loss(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
 """,
     "single precision": """
 model = model.float()
 optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2, amsgrad=True)
 for x, y in zip(inputs.float(), targets.float()):
     loss = F.mse_loss(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
 """,
     "an array that is changed in place": """
 class Scaled(nn.Module):
@@ -577,9 +499,7 @@ for step, (x, y) in enumerate(zip(inputs, targets)):
     if step == 12:
         model.table[:] = 3.0
     loss = F.mse_loss(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
 """,
     "a variable of the environment": """
 import os
@@ -595,9 +515,7 @@ for step, (x, y) in enumerate(zip(inputs, targets)):
     if step == 12:
         os.environ["SCALE_OF_A_TEST"] = "3"
     loss = F.mse_loss(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
 os.environ.pop("SCALE_OF_A_TEST")
 """,
     "an attribute of a settings object": """
@@ -610,9 +528,7 @@ for step, (x, y) in enumerate(zip(inputs, targets)):
     if step == 12:
         settings.scale = 3.0
     loss = settings.scale * F.mse_loss(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
 """,
     "an attribute in a slot": """
 class Settings:
@@ -624,9 +540,7 @@ for step, (x, y) in enumerate(zip(inputs, targets)):
     if step == 12:
         settings.scale = 3.0
     loss = settings.scale * F.mse_loss(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
 """,
     "numbers from an iterator": """
 class Scaled(nn.Module):
@@ -639,9 +553,7 @@ model = Scaled()
 optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
 for x, y in zip(inputs, targets):
     loss = F.mse_loss(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
 """,
     "a loss object that counts": """
 class Warming:
@@ -653,9 +565,7 @@ class Warming:
 criterion = Warming()
 for x, y in zip(inputs, targets):
     loss = criterion(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
 figures.append(torch.tensor(criterion.calls))
 """,
     "keywords of a partial": """
@@ -665,9 +575,7 @@ for step, (x, y) in enumerate(zip(inputs, targets)):
     if step == 12:
         criterion.keywords["delta"] = 0.1
     loss = criterion(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
 """,
     "a list that the forward fills": """
 class Keeping(nn.Module):
@@ -682,9 +590,7 @@ model = Keeping()
 optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
 for x, y in zip(inputs, targets):
     loss = F.mse_loss(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
 figures.append(torch.stack(model.kept))
 """,
     "a closure that counts": """
@@ -698,9 +604,7 @@ def counting():
 scale = counting()
 for x, y in zip(inputs, targets):
     loss = scale() * F.mse_loss(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
 """,
     "a method that is replaced": """
 class Scaled(nn.Module):
@@ -717,9 +621,7 @@ for step, (x, y) in enumerate(zip(inputs, targets)):
     if step == 12:
         Scaled.scale = lambda self: 3.0
     loss = F.mse_loss(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
 """,
     "a table of functions": """
 losses = {"loss": F.mse_loss}
@@ -727,9 +629,7 @@ for step, (x, y) in enumerate(zip(inputs, targets)):
     if step == 12:
         losses["loss"] = F.l1_loss
     loss = losses["loss"](model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
 """,
     "code that is replaced": """
 def criterion(out, y):
@@ -740,9 +640,7 @@ for step, (x, y) in enumerate(zip(inputs, targets)):
     if step == 12:
         criterion.__code__ = other.__code__
     loss = criterion(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
 """,
     "defaults that are replaced": """
 def criterion(out, y, scale=1.0):
@@ -751,9 +649,7 @@ for step, (x, y) in enumerate(zip(inputs, targets)):
     if step == 12:
         criterion.__defaults__ = (3.0,)
     loss = criterion(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
 """,
     "attributes by their names": """
 class Scaled(nn.Module):
@@ -768,9 +664,7 @@ for step, (x, y) in enumerate(zip(inputs, targets)):
     if step == 12:
         model.scale = 3.0
     loss = F.mse_loss(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
 """,
     "a counter of a class": """
 class Scale:
@@ -781,9 +675,7 @@ class Scale:
 scale = Scale()
 for x, y in zip(inputs, targets):
     loss = scale.now() * F.mse_loss(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
 figures.append(torch.tensor(Scale.calls))
 """,
     "a global counter": """
@@ -794,9 +686,7 @@ def scale():
     return 1.0 + 0.1 * calls
 for x, y in zip(inputs, targets):
     loss = scale() * F.mse_loss(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
 figures.append(torch.tensor(calls))
 """,
     "a table that counts": """
@@ -808,9 +698,7 @@ def scale():
     return 1.0 + 0.1 * len(kept)
 for x, y in zip(inputs, targets):
     loss = scale() * F.mse_loss(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
 figures += [torch.tensor(seen['calls']), torch.tensor(list(kept))]
 """,
     "a table that gets new keys": """
@@ -820,9 +708,12 @@ def scale():
     return 1.0 + 0.1 * len(seen)
 for x, y in zip(inputs, targets):
     loss = scale() * F.mse_loss(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+    STEP
 figures.append(torch.tensor(len(seen)))
 """,
 }
+
+
+def source_of(name: str) -> str:
+    """The whole program."""
+    return HEAD + PROGRAMS[name].replace("    STEP\n", STEP) + FOOT

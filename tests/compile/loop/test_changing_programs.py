@@ -4,7 +4,7 @@ import runpy
 
 import pytest
 import torch
-from tests.compile.loop.changing_programs import FOOT, HEAD, PROGRAMS
+from tests.compile.loop.changing_programs import PROGRAMS, source_of
 
 from hotloop.compile.loop.load import LoopLoader
 
@@ -39,7 +39,7 @@ def _default_dtype():
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_program_ends_where_it_ends_plainly(name, tmp_path):
     path = tmp_path / "script.py"
-    path.write_text(HEAD + PROGRAMS[name] + FOOT, encoding="utf-8")
+    path.write_text(source_of(name), encoding="utf-8")
     plain = runpy.run_path(str(path), run_name="__main__")
     loader = LoopLoader(backend="aten")
     names = {"__name__": "__main__", "__file__": str(path)}

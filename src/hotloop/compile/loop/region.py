@@ -79,7 +79,7 @@ class Region:
         self._seen: tuple[Any, ...] = ()
         self._varying: set[int] = set()
         self._graphs: list[OwnedGraph] = []
-        self._next_collection = 0
+        self._next_collection, self._between_collections = 0, _BETWEEN_COLLECTIONS
         self._kinds: Counter[Hashable] = Counter()
         self._result: Any = None
         self._has_paused = False
@@ -179,8 +179,11 @@ class Region:
         """Leave out graphs whose optimizer the program has dropped, which Python's collector must have seen."""
         is_for_others = any(variant.is_of_kind(given) for graph in self._graphs if (variant := graph.living()))
         if is_for_others and self.counts.calls >= self._next_collection:
-            self._next_collection = self.counts.calls + _BETWEEN_COLLECTIONS
             gc.collect()
+            # It takes as long as many steps: ever more rarely where guards fail for another reason.
+            has_freed = any(graph.living() is None for graph in self._graphs)
+            self._between_collections = _BETWEEN_COLLECTIONS if has_freed else 2 * self._between_collections
+            self._next_collection = self.counts.calls + self._between_collections
         self._graphs = [graph for graph in self._graphs if graph.living() is not None]
 
     def _plain(self, given: Given) -> bool:

@@ -40,12 +40,14 @@ class StateBefore:
 
 
 def _put_back(table: dict[Any, Any], old: dict[Any, Any]) -> list[str]:
+    """Key by key: other threads may read a table of globals meanwhile."""
     different = [key for key in table if key not in old or old[key] is not table[key]]
     changed = [str(key) for key in different if not _is_equal(old.get(key), table[key])]
     changed += [str(key) for key in old if key not in table]
-    if different or changed:
-        table.clear()
-        table.update(old)
+    for key in different:
+        if key not in old:
+            del table[key]
+    table.update({key: value for key, value in old.items() if key not in table or table[key] is not value})
     return [name for name in changed if name not in _RENEWED_BY_TORCH]
 
 

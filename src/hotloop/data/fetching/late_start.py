@@ -13,18 +13,17 @@ from torch.utils.data import dataloader
 _LATE = "_asks_late"
 
 
-class LateWorkers(int):
-    """A number of workers for a loader that had none: they get their first indices when the first batch is wanted."""
-
+class _NumWorkers(int):
     def __reduce__(self) -> Any:
         return int, (int(self),)  # nothing of ours is in what a program saves
 
 
-class EarlyHere(int):
-    """No workers, for a loader that had some: its sampler is asked as soon as the loader is iterated over."""
+class LateWorkers(_NumWorkers):
+    """A number of workers for a loader that had none: they get their first indices when the first batch is wanted."""
 
-    def __reduce__(self) -> Any:
-        return int, (int(self),)
+
+class EarlyHere(_NumWorkers):
+    """No workers, for a loader that had some: its sampler is asked as soon as the loader is iterated over."""
 
 
 def late_workers(count: int) -> LateWorkers:
