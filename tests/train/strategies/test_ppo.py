@@ -6,6 +6,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from hotloop import models, registry
 from hotloop.models.policy.distribution import MaskedCategorical
+from hotloop.models.policy.heads import Heads
 from hotloop.models.policy.network_call import NetworkCall
 from hotloop.train.strategies.ppo import PPO, PPOBatch
 
@@ -88,3 +89,37 @@ def test_a_loss_reads_nothing_from_the_device():
         made.loss(model, batch([-0.7, -0.7], [1.0, 1.0])).value.backward()
     assert not {"_local_scalar_dense", "item", "nonzero", "is_nonzero", "equal"} & set(reads.seen)
     assert made.mean_kl() == pytest.approx(0.0, abs=1e-3)
+
+
+class FixedHeads(Fixed):
+    """Gives these logits, outcomes and scores, whatever it sees."""
+
+    def __init__(self, logits, outcomes, scores):
+        super().__init__(logits, [0.0, 0.0])
+        self.outcomes, self.scores = torch.tensor(outcomes), torch.tensor(scores)
+
+    def heads(self, x):
+        return Heads(self.logits, self.outcomes, self.scores)
+
+
+def with_outcomes(outcomes, scores=(0.0, 0.0)):
+    plain = batch([math.log(0.5)] * 2, [0.0, 0.0])
+    return plain._replace(outcomes_B=torch.tensor(outcomes), scores_B=torch.tensor(scores))
+
+
+def test_known_outcomes_are_learned_by_cross_entropy_and_scores_by_squares():
+    model = FixedHeads([[0.0, 0.0], [0.0, 0.0]], [[2.0, 0.0, 1.0], [5.0, 0.0, 0.0]], [0.5, -1.0])
+    made = strategy(value_coef=1.5, entropy_coef=0.0, score_coef=0.1)
+    loss = made.loss(model, with_outcomes([2, -1], scores=(0.25, 0.0)))
+    lost = math.log(math.exp(2.0) + 1.0 + math.exp(1.0)) - 1.0
+    score = (0.25**2 + 1.0) / 2
+    assert loss.metrics["score_loss"].item() == pytest.approx(score)
+    assert loss.metrics["value_loss"].item() == pytest.approx(lost + 0.1 * score)
+    assert loss.value.item() == pytest.approx(1.5 * (lost + 0.1 * score))
+
+
+def test_a_batch_without_a_known_outcome_has_no_value_loss():
+    model = FixedHeads([[0.0, 0.0], [0.0, 0.0]], [[2.0, 0.0, 1.0]] * 2, [0.0, 0.0])
+    loss = strategy(score_coef=0.0).loss(model, with_outcomes([-1, -1]))
+    assert loss.metrics["value_loss"].item() == 0.0
+    assert loss.value.isfinite()

@@ -79,3 +79,18 @@ def test_material_is_added_to_rewards_and_not_to_results():
     pawns = [round(value * 10) for value in differences]
     assert max(pawns) > 0 == min(pawns)  # a move never loses material
     assert differences == pytest.approx([value / 10 for value in pawns], abs=1e-5)
+
+
+def test_scores_are_the_material_that_who_acted_led_by_before():
+    """Each is what the mover has won so far in the game, less what the other side has."""
+    environment, player = made(num_envs=3, seed=5, material_reward=76.0), RandomPlayer(0)
+    shown, won, told = environment.reset(), torch.zeros(2, 3), 0
+    for ply in range(150):
+        observations, legal, rewards, terminated, truncated, infos = environment.step(player(*shown))
+        shown, mover = (observations, legal), ply % 2
+        if (terminated | truncated).any():
+            break  # the next game would begin with the other side in its row
+        torch.testing.assert_close(infos["scores"] * 76, won[mover] - won[1 - mover])
+        told += int(infos["scores"].ne(0.0).sum())
+        won[mover] += rewards
+    assert told > 10

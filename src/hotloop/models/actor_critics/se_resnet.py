@@ -1,13 +1,14 @@
 """The tower with several heads: policy planes, win/draw/loss, and score."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from hotloop.kernels import squeeze_excitation
 from hotloop.models.policy.actor_critic import ActorCritic
+from hotloop.models.policy.heads import Heads
 from hotloop.option import AtLeast
 
 
@@ -31,14 +32,6 @@ class SeResNetConfig:
                 f"got num_actions={self.num_actions}; the policy has whole planes of 81 squares, such as 11259: use "
                 "the action encoding by square and kind of move"
             )
-
-
-class Heads(NamedTuple):
-    """Everything that the tower gives: policy (B, A), logits of win, draw and loss (B, 3), score (B,)."""
-
-    policy: Tensor
-    outcome: Tensor
-    score: Tensor
 
 
 class SeResNet(ActorCritic):

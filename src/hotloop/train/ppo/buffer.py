@@ -7,6 +7,7 @@ from hotloop.errors import WorkloadError
 from hotloop.train.ppo.advantages import gae, next_values, normalized
 from hotloop.train.ppo.environment import ContinuousActions, VectorEnvironment
 from hotloop.train.ppo.legal_lists import LegalLists
+from hotloop.train.ppo.outcomes import outcomes
 from hotloop.train.strategies.ppo import PPOBatch
 
 # T steps, N environments, B samples of a batch, A actions
@@ -15,6 +16,7 @@ from hotloop.train.strategies.ppo import PPOBatch
 class RolloutBuffer:
     """T steps of N environments. Steps are added in order; `finish` makes advantages and returns, `clear` empties it.
 
+    With `learns_outcomes` batches hold how games ended, too, and scores where `end` is given any.
     Raises WorkloadError for a step too many, and for batches that are taken before `finish`.
     """
 
@@ -37,7 +39,9 @@ class RolloutBuffer:
         self.own = torch.ones(shape, dtype=torch.bool, device=device)
         self.terminated, self.truncated = torch.zeros((2, *shape), dtype=torch.bool, device=device)
         self.advantages, self.returns = torch.zeros((2, *shape), device=device)
-        self.has_opponents = False
+        self.results, self.scores = torch.zeros((2, *shape), device=device)
+        self.outcomes = torch.full(shape, -1, device=device)
+        self.has_opponents, self.learns_outcomes, self.has_scores = False, False, False
         self.capacity, self.size, self._is_finished = num_steps, 0, False
 
     def begin(self, observations: Tensor, legal: Tensor | None) -> tuple[Tensor, Tensor | None]:
@@ -59,8 +63,23 @@ class RolloutBuffer:
         self.log_probs[self.size].copy_(log_probs)
         self.values[self.size].copy_(values)
 
-    def end(self, rewards: Tensor, terminated: Tensor, truncated: Tensor) -> None:
-        """Keep what came of it; the step is complete."""
+    def end(
+        self,
+        rewards: Tensor,
+        terminated: Tensor,
+        truncated: Tensor,
+        *,
+        results: Tensor | None = None,
+        scores: Tensor | None = None,
+    ) -> None:
+        """Keep what came of it; the step is complete.
+
+        `results` are those of games that end here, where they are not the rewards; `scores` are of what was acted in.
+        """
+        self.results[self.size].copy_(rewards if results is None else results, non_blocking=True)
+        if scores is not None:
+            self.scores[self.size].copy_(scores, non_blocking=True)
+            self.has_scores = True
         self.rewards[self.size].copy_(rewards, non_blocking=True)
         self.terminated[self.size].copy_(terminated, non_blocking=True)
         self.truncated[self.size].copy_(truncated, non_blocking=True)
@@ -83,6 +102,9 @@ class RolloutBuffer:
         advantages = gae(self.rewards[: self.size], values, following, done, gamma=gamma, lam=lam, sign=sign)
         self.returns[: self.size] = advantages + values
         self.advantages[: self.size] = advantages
+        if self.learns_outcomes:
+            ended, cut = self.terminated[: self.size], self.truncated[: self.size]
+            self.outcomes[: self.size] = outcomes(self.results[: self.size], ended, cut, sign=sign)
         if normalize:
             own = self.own[: self.size]
             self.advantages[: self.size][own] = normalized(advantages[own])
@@ -103,6 +125,8 @@ class RolloutBuffer:
             _rows(self.advantages, chosen_B),
             _rows(self.returns, chosen_B),
             _rows(self.own, chosen_B) if self.has_opponents else None,
+            _rows(self.outcomes, chosen_B) if self.learns_outcomes else None,
+            _rows(self.scores, chosen_B) if self.learns_outcomes and self.has_scores else None,
         )
 
     @property

@@ -47,7 +47,9 @@ class VectorEnvironment(Protocol):
 
         Where an episode ended, the observation is the first of the next one, and `infos["final_observations"]`
         (N, ...) holds, in the rows of ended episodes, the last one of the old. Where rewards hold more than results,
-        to help learning, `infos["outcomes"]` (N,) are the results alone, by which episodes and games are told.
+        to help learning, `infos["outcomes"]` (N,) are the results alone, by which episodes and games are told. An
+        environment with an attribute `has_scores` that is true gives `infos["scores"]` (N,), float32: what the position
+        that was acted in is worth to who acted.
         """
         ...
 

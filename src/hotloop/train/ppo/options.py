@@ -42,6 +42,10 @@ class PPOOptions:
     divergence from the rollout exceeds it; that reads one number a pass. `value_clip` keeps values within `clip` of
     those of the rollout.
 
+    With `value_loss` "outcome" the network learns how games end (won, drawn or lost), by cross-entropy over games that
+    ended within the rollout, and `score_coef` weighs the squared error of its scores; that takes a game of two, and a
+    network with `heads`, such as se_resnet.
+
     `amp` is the precision of the model in rollouts and updates alike, `memory_format` that of its weights. With
     `old_log_probs` "recomputed" the log-probabilities of the rollout are computed again in the batches of the first
     pass, so that its first ratios are exactly 1; with "rollout" they may differ by rounding, as batches of other sizes
@@ -61,6 +65,8 @@ class PPOOptions:
     clip_end: NotNegative | None = None
     value_coef: NotNegative = 0.5
     value_clip: bool = False
+    value_loss: Literal["return", "outcome"] = "return"
+    score_coef: NotNegative = 0.0
     entropy_coef: NotNegative = 0.01
     entropy_coef_end: NotNegative | None = None
     normalize_advantages: bool = True
@@ -81,6 +87,18 @@ class PPOOptions:
     opponents: OpponentOptions | None = None
     compile: Literal["step", "default", "reduce-overhead", "max-autotune"] | None = None
     threads: Count | None = None
+
+    def __post_init__(self) -> None:
+        if self.value_loss == "outcome":
+            if self.value_clip:
+                raise ValueError("got value_clip with value_loss='outcome', which has no value to clip: leave one out")
+            if self.compile not in (None, "step"):
+                raise ValueError(
+                    f"got compile={self.compile!r} with value_loss='outcome': the heads of the network would run "
+                    "uncompiled in updates; give compile='step', or None"
+                )
+        elif self.score_coef:
+            raise ValueError("got score_coef with value_loss='return'; scores are learned with value_loss='outcome'")
 
     def num_updates(self, num_envs: int) -> int:
         """How many updates there are."""

@@ -32,6 +32,7 @@ class Rollout:
         acting: Acting,
         device: torch.device,
         opponents: Opponents | None = None,
+        learns_outcomes: bool = False,
         stopwatch: Stopwatch | None = None,
     ) -> None:
         self._model, self._environment = model, environment
@@ -41,7 +42,7 @@ class Rollout:
         observations, legal = environment.reset()
         self._now = (observations.clone(), None if legal is None else legal.clone())
         self.buffer = RolloutBuffer(num_steps, environment, device=device, masks=legal is not None)
-        self.buffer.has_opponents = opponents is not None
+        self.buffer.has_opponents, self.buffer.learns_outcomes = opponents is not None, learns_outcomes
 
     @torch.no_grad()
     def collect(self) -> Tensor:
@@ -107,8 +108,9 @@ class Rollout:
         if bool(cut_N.any()):
             rows_E = cut_N.nonzero().flatten()
             truncated.append((rows_E + self.buffer.size * len(cut_N), infos["final_observations"][rows_E].clone()))
-        self.buffer.end(rewards_N, terminated_N, cut_N)
-        self.log.add(infos.get("outcomes", rewards_N), terminated_N | truncated_N)
+        results_N = infos.get("outcomes", rewards_N)
+        self.buffer.end(rewards_N, terminated_N, cut_N, results=results_N, scores=infos.get("scores"))
+        self.log.add(results_N, terminated_N | truncated_N)
         self._now = (after, after_legal)
 
     def _begin(self, observations: Tensor, legal: Tensor | None) -> tuple[Tensor, Tensor | None]:

@@ -83,6 +83,7 @@ def train_ppo(
     is_captured = options.compile == "step"
     if options.compile is not None and not is_captured:
         model.compile(mode=options.compile)
+    _check_outcomes(model, environment, options)
     updates = options.updates(environment.num_envs)
     call, distribution = NetworkCall(half_dtype(options.amp, target)), distribution_of(model)
     stopwatch = stopwatch_for("auto", target)
@@ -93,6 +94,7 @@ def train_ppo(
         value_coef=options.value_coef,
         entropy_coef=options.entropy_coef,
         value_clip=options.value_clip,
+        score_coef=options.score_coef if options.value_loss == "outcome" else None,
         device=target,
         follows_kl=options.target_kl is not None,
     )
@@ -105,6 +107,7 @@ def train_ppo(
             acting=Acting(model, call, distribution, captures=backend if is_captured else None),
             device=target,
             opponents=_opponents(model, environment, call, options),
+            learns_outcomes=options.value_loss == "outcome",
             stopwatch=stopwatch,
         ),
         strategy,
@@ -148,3 +151,17 @@ def _opponents(
     if not environment.alternates:
         raise WorkloadError("opponents were asked for in an environment that is no game of two: leave them out")
     return Opponents(model, call, distribution_of(model), options.opponents, num_envs=environment.num_envs)
+
+
+def _check_outcomes(model: nn.Module, environment: VectorEnvironment, options: PPOOptions) -> None:
+    if options.value_loss != "outcome":
+        return
+    if not environment.alternates:
+        raise WorkloadError("value_loss='outcome' was asked for in an environment that is no game of two: use 'return'")
+    if not callable(getattr(model, "heads", None)):
+        raise WorkloadError(
+            f"value_loss='outcome' takes a network with `heads`, and {type(model).__name__} has none: use se_resnet, "
+            "or value_loss='return'"
+        )
+    if options.score_coef and not getattr(environment, "has_scores", False):
+        raise WorkloadError("score_coef was given, and this environment tells no scores: leave it out")

@@ -32,11 +32,12 @@ class ShogiConfig:
 
 
 class ShogiEnvironment:
-    """VectorShogi as PPO asks for it; each step is by the other side."""
+    """VectorShogi as PPO asks for it; each step is by the other side. Scores are the mover's material over 76."""
 
     name: ClassVar[str] = "shogi"
     Config: ClassVar = ShogiConfig
     alternates = True
+    has_scores = True
 
     def __init__(self, config: ShogiConfig) -> None:
         options = asdict(config)
@@ -54,8 +55,13 @@ class ShogiEnvironment:
         outcomes = rewards
         if self._material_reward:
             rewards = rewards + self._material_reward * infos["material"]
-        final = {"final_observations": infos["terminal_observations"], "games": infos["games"], "outcomes": outcomes}
-        return observations, masks, rewards, terminated, truncated, final
+        more = {
+            "final_observations": infos["terminal_observations"],
+            "games": infos["games"],
+            "outcomes": outcomes,
+            "scores": infos["balance"] / MATERIAL_SCALE,
+        }
+        return observations, masks, rewards, terminated, truncated, more
 
     def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         state = self._games.state_dict()

@@ -14,7 +14,8 @@ class ShogiInfos(TypedDict):
     game began, as the side sees them that would be to move (`terminal_side_to_move`); other rows mean nothing, and
     the next step writes over them.
     `movers`: who moved; `side_to_move`: whose view the returned observation is; 0 Black, 1 White, int8.
-    `material`: what the move has won, in pawns: captures and promotions, float32. `reasons`: EndReason, int8;
+    `material`: what the move has won, in pawns: captures and promotions, `balance`: by how much the mover led before
+    it, float32. `reasons`: EndReason, int8;
     `winners`: 0 Black, 1 White, -1 nobody, int8; `plies`: moves of the game, this one included, int64. `games`: the
     records of the games that have just ended, by row.
     """
@@ -24,6 +25,7 @@ class ShogiInfos(TypedDict):
     movers: Tensor
     side_to_move: Tensor
     material: Tensor
+    balance: Tensor
     reasons: Tensor
     winners: Tensor
     plies: Tensor

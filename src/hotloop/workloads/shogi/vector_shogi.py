@@ -106,9 +106,10 @@ class VectorShogi:
         chosen = self._checked(actions)
         positions = self._positions
         movers = positions.arrays.sides.copy()
-        balance = material_balance(positions.arrays)
+        views = 1 - 2 * movers
+        balance = material_balance(positions.arrays) * views
         positions.play(self._encoding.decode(chosen, movers))
-        won = (material_balance(positions.arrays) - balance) * (1 - 2 * movers)
+        won = material_balance(positions.arrays) * views - balance
         endings = self._rules.judge(positions)
         plies = positions.plies.copy()
         ended = np.flatnonzero(endings.reasons)
@@ -123,6 +124,7 @@ class VectorShogi:
             movers=_int8(movers),
             side_to_move=_int8(positions.arrays.sides),
             material=torch.from_numpy(won.astype(np.float32)),
+            balance=torch.from_numpy(balance.astype(np.float32)),
             reasons=torch.from_numpy(endings.reasons),
             winners=torch.from_numpy(endings.winners),
             plies=torch.from_numpy(plies),
