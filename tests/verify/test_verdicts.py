@@ -57,6 +57,19 @@ def test_what_is_further_off_than_that_is_still_refused(found):
     assert step_verdict(make_run(), make_run(), (replace(QUIET, **found), chaotic), REDUCED).outcome is Outcome.FAIL
 
 
+@pytest.mark.parametrize("found", [{"updates": 0.024}, {"placement": 0.12}, {"updates": 0.03, "placement": 0.1}])
+def test_updates_that_bf16_made_of_rounding_cannot_be_told_from_a_fault(found):
+    verdict = step_verdict(make_run(), make_run(), distances(**found), REDUCED)
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "zero but for rounding" in verdict.message
+    assert step_verdict(make_run(), make_run(), distances(**found), FP32).outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize("found", [{"updates": 0.05}, {"placement": 0.2}, {"placement": 0.12, "scale": 0.03}])
+def test_updates_that_are_further_off_than_that_are_refused(found):
+    assert step_verdict(make_run(), make_run(), distances(**found), REDUCED).outcome is Outcome.FAIL
+
+
 def test_runs_that_cannot_be_paired_are_compared_by_their_last_losses():
     plain = [make_run(noise=0.01, seed=seed) for seed in range(4)]
     same = [make_run(noise=0.01, seed=seed) for seed in range(4, 8)]

@@ -7,11 +7,12 @@ import numpy as np
 from hotloop.verdict import Outcome, Verdict
 from hotloop.verify.differences import differences_in_kind
 from hotloop.verify.distance import Distance
-from hotloop.verify.tolerance import Tolerance
+from hotloop.verify.tolerance import REDUCED, Tolerance
 from hotloop.worker.observation import Observation
 
 _FEWEST_RUNS = 4
 _KINDS_TOLD = 4
+_ROUNDED = {"updates": 2.0, "placement": 8.0}  # by how much they may be over their limits and be rounding
 _ALWAYS_TOLD = ("loss", "gradients", "updates", "scale")
 
 
@@ -49,6 +50,13 @@ def step_verdict(
             f"them cannot be told; {message}"
         )
         return Verdict(gate="step", outcome=Outcome.INCONCLUSIVE, message=message, numbers=numbers)
+    if over and not lengths and _are_steps_of_rounding(found, limits, over, tolerance):
+        message = (
+            "losses and gradients agree, and the updates are further off than that: gradients that are zero but for "
+            "rounding may have become whole steps (Adam divides by their size), which cannot be told from a fault; "
+            f"{message}"
+        )
+        return Verdict(gate="step", outcome=Outcome.INCONCLUSIVE, message=message, numbers=numbers)
     outcome = Outcome.FAIL if over or lengths else Outcome.PASS
     return Verdict(gate="step", outcome=outcome, message=message, numbers=numbers)
 
@@ -74,6 +82,17 @@ def _scale_is_own_noise(found: Distance, noise: Distance, tolerance: Tolerance) 
     So it is where a line search takes them at other points under another rounding (L-BFGS under bf16).
     """
     return tolerance.scale < noise.scale and found.scale <= tolerance.step_factor * noise.scale
+
+
+def _are_steps_of_rounding(found: Distance, limits: dict[str, float], over: list[str], tolerance: Tolerance) -> bool:
+    """Whether, under reduced precision, nothing but updates is over its limit, and none of them far.
+
+    Noise on the weights leaves such gradients at zero (the bias of attention's keys, a third of one tensor), and bf16
+    does not: of 200 random programs, six sound ones had updates at 1.2 and placement at up to 6 times the limit.
+    """
+    if tolerance != REDUCED or not set(over) <= _ROUNDED.keys():
+        return False
+    return all(getattr(found, name) <= _ROUNDED[name] * limits[name] for name in over)
 
 
 def drift_verdict(distances: tuple[Distance, Distance], tolerance: Tolerance) -> Verdict:
