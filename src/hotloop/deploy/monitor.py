@@ -92,7 +92,7 @@ class TrainingMonitor:
         if not checks.made and not checks.skipped:
             return ""
         skipped = "".join(f", {count} not made: {reason}" for reason, count in checks.skipped.items())
-        return f"{checks.made} spot checks, {checks.failed} failed{skipped}"
+        return f"{checks.made} spot checks in {checks.share:.1%} of the time, {checks.failed} failed{skipped}"
 
     def _check(self) -> None:
         self._check_plan()

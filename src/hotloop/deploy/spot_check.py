@@ -38,6 +38,11 @@ class SpotChecks:
         if self._is_needed:
             call_around(root, _RootCheck(self))
 
+    @property
+    def share(self) -> float:
+        """What all checks took of the time so far."""
+        return self._spent / (time.perf_counter() - self._began)
+
     def may_spend(self, share: float) -> bool:
         """Whether another check stays within that share of the time so far."""
         return self._spent + self._last_cost <= share * (time.perf_counter() - self._began)

@@ -1,0 +1,143 @@
+"""What the spot checks of `hotloop run` cost: the share of the time that checks took, and what asking adds to a step.
+
+    python benchmarks/deploy/spot_checks.py        # about four minutes
+
+Each program runs under a plan in several fresh processes, one thread. The share is counted over `SECONDS` of training,
+first checks included. What asking adds where no check is made is measured in blocks with and without it, interleaved;
+one effect a process, the interval over processes. Limit: 0.5 % of a step, both together.
+Writes benchmarks/results/<machine>/spot_checks.json.
+"""
+
+import argparse
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy import stats
+from torch import nn
+
+from hotloop.compile.root_call import instead_of_call, put_instead_of_call
+from hotloop.deploy.spot_check import SpotChecks
+from hotloop.transform import Plan
+from hotloop.transforms.autocast import Autocast
+from hotloop.transforms.channels_last import ChannelsLast
+from hotloop.whole_file import write_whole
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "compare"))
+from simulate import machine
+
+SECONDS = 20.0
+LIMIT = 0.005
+TRIMMED = 0.25
+
+
+def programs():
+    """Name, model, batch and its targets, transform, and steps in a block."""
+    labels = torch.randint(0, 8, (64,))
+    mlp = nn.Sequential(nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, 8))
+    convolutions = [nn.Conv2d(3, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, 32, 3, padding=1), nn.ReLU()]
+    conv = nn.Sequential(*convolutions, nn.Flatten(), nn.Linear(8192, 8))
+    layer = nn.TransformerEncoderLayer(128, 4, 256, dropout=0.0, batch_first=True)
+    encoder = nn.Sequential(nn.TransformerEncoder(layer, 2, enable_nested_tensor=False), nn.Flatten(), nn.LazyLinear(8))
+    encoder(torch.randn(2, 32, 128))
+    yield "MLP 64-256-256-8", mlp, torch.randn(64, 64), labels, Autocast(), 60
+    yield "two convolutions", conv, torch.randn(32, 3, 16, 16), labels[:32], ChannelsLast(), 20
+    yield "transformer, two layers", encoder, torch.randn(32, 32, 128), labels[:32], Autocast(), 10
+
+
+def measured(number: int, rounds: int, seconds: float) -> dict:
+    """One process: the share of the checks, and seconds a step of each block, asked or not, in random order."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    name, model, inputs, targets, transform, steps = list(programs())[number]
+    transform.apply(model)
+    optimizer = torch.optim.AdamW(model.parameters())
+
+    def step():
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(inputs), targets).backward()
+        optimizer.step()
+
+    def timed():
+        step()
+        began = time.thread_time()
+        for _ in range(steps):
+            step()
+        return (time.thread_time() - began) / steps
+
+    without = instead_of_call(model)
+    checks = SpotChecks(Plan((transform,)), print)
+    checks.follow(model)
+    began = time.perf_counter()
+    while time.perf_counter() - began < seconds:
+        step()
+    made, share = checks.made, checks.share
+    asking = SpotChecks(Plan((transform,)), print)
+    put_instead_of_call(model, without)
+    asking.follow(model)
+    step()  # its first check
+    asking.may_spend = lambda share: False
+    asked, order = instead_of_call(model), random.Random(os.getpid())
+    samples = {"plain": [], "asked": []}
+    for _ in range(rounds):
+        for arm in order.sample(["plain", "asked"], 2):
+            put_instead_of_call(model, asked if arm == "asked" else without)
+            samples[arm].append(round(timed(), 9))
+    return {"program": name, "checks": made, "share": share, "samples": samples}
+
+
+def judged(processes: list[dict]) -> dict:
+    """The figures of one program over its processes."""
+    plain = statistics.median(statistics.median(one["samples"]["plain"]) for one in processes)
+    effects = [
+        float(stats.trim_mean(np.subtract(one["samples"]["asked"], one["samples"]["plain"]), TRIMMED)) / plain
+        for one in processes
+    ]
+    bounds = stats.ttest_1samp(effects, 0.0).confidence_interval(0.95)
+    share = max(one["share"] for one in processes)
+    return {
+        "program": processes[0]["program"],
+        "step_us": 1e6 * plain,
+        "checks": [one["checks"] for one in processes],
+        "largest_share": share,
+        "asking": statistics.mean(effects),
+        "asking_low": float(bounds.low),
+        "asking_high": float(bounds.high),
+        "holds": share + float(bounds.high) <= LIMIT,
+        "samples": processes,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--processes", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=60)
+    parser.add_argument("--seconds", type=float, default=SECONDS)
+    parser.add_argument("--program", type=int, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.program is not None:
+        print(json.dumps(measured(given.program, given.rounds, given.seconds)))
+        return
+    rows = []
+    for number in range(len(list(programs()))):
+        call = [sys.executable, __file__, "--program", str(number)]
+        call += ["--rounds", str(given.rounds), "--seconds", str(given.seconds)]
+        done = [
+            json.loads(subprocess.run(call, check=True, capture_output=True, text=True).stdout)
+            for _ in range(given.processes)
+        ]
+        rows.append(judged(done))
+        print({key: value for key, value in rows[-1].items() if key != "samples"}, flush=True)
+    path = Path(__file__).parents[1] / "results" / machine() / "spot_checks.json"
+    write_whole(path, json.dumps({"torch": torch.__version__, "threads": 1, "rows": rows}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
