@@ -1,8 +1,8 @@
-"""CartPole by PPO with equal settings, by hotloop (as it is, or with its step compiled) or by stable-baselines3.
+"""CartPole by PPO with equal settings, by hotloop (as it is, or with its step compiled), stable-baselines3 or sbx.
 
 One turn at a time: reads lines from stdin. `go N` trains N updates and answers with steps, CPU and wall seconds as one
 line of JSON; `evaluate N` answers with the mean return of N deterministic episodes; the end of the input ends it. Runs
-under the interpreter that has the library: `python cartpole_worker.py hotloop|hotloop-step|sb3 SEED`.
+under the interpreter that has the library: `python cartpole_worker.py hotloop|hotloop-step|sb3|sbx SEED`.
 """
 
 import functools
@@ -85,10 +85,14 @@ def by_hotloop(seed: int, commands: Commands, *, is_compiled: bool = False) -> A
     return evaluate
 
 
-def by_sb3(seed: int, commands: Commands) -> Any:
-    """Train to the end; the function that gives the mean return of N episodes."""
+def by_sb3(seed: int, commands: Commands, *, is_jax: bool = False) -> Any:
+    """Train to the end, in torch or, as sbx, in JAX; the function that gives the mean return of N episodes."""
     import torch
-    from stable_baselines3 import PPO
+
+    if is_jax:
+        from sbx import PPO
+    else:
+        from stable_baselines3 import PPO
     from stable_baselines3.common.callbacks import BaseCallback
     from stable_baselines3.common.env_util import make_vec_env
     from stable_baselines3.common.evaluation import evaluate_policy
@@ -131,7 +135,12 @@ def main() -> None:
     library, seed = sys.argv[1], int(sys.argv[2])
     commands = Commands()
     compiled = functools.partial(by_hotloop, is_compiled=True)
-    evaluate = {"hotloop": by_hotloop, "hotloop-step": compiled, "sb3": by_sb3}[library](seed, commands)
+    evaluate = {
+        "hotloop": by_hotloop,
+        "hotloop-step": compiled,
+        "sb3": by_sb3,
+        "sbx": functools.partial(by_sb3, is_jax=True),
+    }[library](seed, commands)
     commands.left = 0
     print(json.dumps({"finished": True}), flush=True)
     for line in sys.stdin:
