@@ -8,7 +8,7 @@ from torch import Tensor, fx
 
 Backend = Literal["inductor", "aten"]
 Compiled = Callable[[list[Tensor]], Sequence[Tensor]]
-_SMALL = 4096
+_SMALL = 2**15
 
 
 def compile_graph(graph: fx.GraphModule, inputs: list[Tensor], *, num_static: int, backend: Backend) -> Compiled:

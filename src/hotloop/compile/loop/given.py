@@ -1,5 +1,6 @@
 """What a region is called with."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +14,15 @@ from hotloop.compile.loop.guards import RegionGuards
 
 @dataclass(kw_only=True)
 class Given:
-    """What a region is called with: tests that are answered, values, and which tensors and numbers among them vary."""
+    """What a region is called with: tests that are answered, values, which tensors and numbers among them vary, and
+    the modes of torch.
+    """
 
     tests: tuple[bool, ...]
     values: tuple[Any, ...]
     numbers: tuple[int, ...]
     dynamic: tuple[int, ...]
+    modes: tuple[Hashable, ...]
 
 
 def dynamic_tensors(given: Given) -> list[Tensor]:

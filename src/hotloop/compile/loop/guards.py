@@ -64,8 +64,8 @@ class RegionGuards:
         if not self._are_free_of_hooks():
             raise NotApplicable("a hook is registered on a module, a parameter or the optimizer")
 
-    def holds(self) -> bool:
-        """Whether nothing has changed."""
+    def holds(self, modes: tuple[Hashable, ...]) -> bool:
+        """Whether nothing has changed; `modes` are torch's now."""
         return (
             self._objects.are_identical()
             and self._plain.are_equal()
@@ -81,7 +81,7 @@ class RegionGuards:
             and self._forms.check(*self.tensors)
             and list(map(_address, self.tensors)) == self._addresses
             and self._are_free_of_hooks()
-            and global_modes() == self._modes
+            and modes == self._modes
         )
 
     def swaps(self) -> list[tuple[Any, Any, Tensor]]:
@@ -153,7 +153,7 @@ class RegionGuards:
     def _are_free_of_hooks(self) -> bool:
         """Hooks of hotloop's own are called after a captured step; the program's would not be."""
         return (
-            not any(table and any(map(_is_foreign, table.values())) for table in self._hooks)
+            not any(any(map(_is_foreign, table.values())) for table in filter(None, self._hooks))
             and not any(map(_on_gradient, self.leaves))
             and not any(map(_after_gradient, self.leaves))
         )

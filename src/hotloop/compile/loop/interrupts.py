@@ -3,8 +3,11 @@
 import signal
 import sys
 import threading
+from _signal import getsignal  # signal.getsignal makes an enum of what it finds, which takes microseconds
 from types import FrameType
 from typing import Any
+
+_main_thread = threading.main_thread().ident
 
 
 class Interrupts:
@@ -19,9 +22,9 @@ class Interrupts:
 
     def __enter__(self) -> None:
         """Hold SIGINT back while inside; the main thread alone ever gets one."""
-        if threading.current_thread() is not threading.main_thread():
+        if threading.get_ident() != _main_thread:
             return
-        before = signal.getsignal(signal.SIGINT)
+        before = getsignal(signal.SIGINT)
         if before != self._handle and callable(before):
             self._before = before
             signal.signal(signal.SIGINT, self._handle)
@@ -42,7 +45,7 @@ class Interrupts:
 
     def release(self) -> None:
         """Put back the handler that was there."""
-        if self._before is not None and signal.getsignal(signal.SIGINT) == self._handle:
+        if self._before is not None and getsignal(signal.SIGINT) == self._handle:
             signal.signal(signal.SIGINT, self._before)
 
 

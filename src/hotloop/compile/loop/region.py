@@ -90,11 +90,12 @@ class Region:
         """Whether the step was made here; False lets the statements run."""
         if self.refused is not None or self._is_busy or threading.get_ident() != self._thread:
             return False
-        if sys.gettrace() is not None or not is_usual(global_modes()):
+        modes = global_modes()
+        if sys.gettrace() is not None or not is_usual(modes):
             self._pause()
             return False
         self.counts.calls += 1
-        given = self._given(arguments)
+        given = self._given(arguments, modes)
         variant = self._fitting(given)
         if variant is not None:
             return self._run(variant, given)
@@ -129,7 +130,7 @@ class Region:
         self._function(_ignore, *given.tests, *given.values)
         raise error
 
-    def _given(self, arguments: tuple[Any, ...]) -> Given:
+    def _given(self, arguments: tuple[Any, ...], modes: tuple[Hashable, ...]) -> Given:
         tests = arguments[: self.source.num_tests]
         values = arguments[self.source.num_tests :]
         dynamic: list[int] = []
@@ -143,7 +144,7 @@ class Region:
                     numbers.append(number)
             elif kind in (tuple, list, dict) and _is_batch(value):
                 dynamic.append(number)
-        return Given(tests=tests, values=values, numbers=tuple(numbers), dynamic=tuple(dynamic))
+        return Given(tests=tests, values=values, numbers=tuple(numbers), dynamic=tuple(dynamic), modes=modes)
 
     def _otherwise(self, given: Given, frame: FrameType) -> bool:
         """A call that no graph fits: plain, watched, or captured."""
@@ -229,7 +230,7 @@ class Region:
     def _capture(self, given: Given) -> bool:
         assert self._function is not None
         assert self._executed is not None
-        given = self._given((*given.tests, *given.values))
+        given = self._given((*given.tests, *given.values), given.modes)
         self._check_history(given)
         executed = Executed(codes=dict(self._executed.codes))
         executed.check_effects()

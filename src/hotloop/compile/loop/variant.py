@@ -45,6 +45,7 @@ class Variant:
         rates = [rates.tensors for rates in self._rates]
         with noted():
             self.trace = trace_region(function, given, guards, rates=rates, watched=self._watched)
+        self._plain_outputs = _plain_outputs(self.trace.outputs, self.trace.shape)
         stepped = {id(optimizer) for optimizer, _ in self.trace.steps}
         pairs = zip(guards.optimizers, guards.sharing, strict=True)
         self._sharing = [(optimizer, sharing) for optimizer, sharing in pairs if id(optimizer) in stepped]
@@ -76,7 +77,7 @@ class Variant:
             and all(_is_same(given.values[n], mine.values[n]) for n in self._fixed)
             and all(type(given.values[n]) is type(mine.values[n]) for n in mine.numbers)
             and self._has_same_gradients()
-            and self.guards.holds()
+            and self.guards.holds(given.modes)
             and self._has_same_counters()
         )
 
@@ -189,6 +190,8 @@ class Variant:
                 hook(optimizer, (optimizer,), {})
 
     def _result(self, outputs: Sequence[Tensor], given: Given) -> Any:
+        if self._plain_outputs is not None:
+            return tuple([outputs[number] for number in self._plain_outputs])
         leaves: list[Any] = []
         for kind, what in self.trace.outputs:
             match kind:
@@ -201,6 +204,12 @@ class Variant:
                 case _:
                     leaves.append(what)
         return pytree.tree_unflatten(leaves, self.trace.shape)
+
+
+def _plain_outputs(outputs: list[tuple[str, Any]], shape: Any) -> list[int] | None:
+    """The numbers of the graph's outputs where the region writes a flat tuple of them, which is quicker to make."""
+    is_flat = shape == pytree.tree_structure(tuple(range(len(outputs))))
+    return [what for _, what in outputs] if is_flat and all(kind == "graph" for kind, _ in outputs) else None
 
 
 def _tensors_in(value: Any) -> list[Tensor]:
