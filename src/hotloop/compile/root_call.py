@@ -28,6 +28,14 @@ class AroundCall(Protocol):
         ...
 
 
+class SometimesAround(AroundCall, Protocol):
+    """What is around few of the calls: asked before each, which must cost next to nothing."""
+
+    def is_due(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+        """Whether this call is one of them."""
+        ...
+
+
 class InsteadOfCall:
     """Stands in `_compiled_call_impl`; `compiled` is the compiled call that a program or a plan put there.
 
@@ -72,9 +80,18 @@ class CompiledCall:
 class PlannedCall(InsteadOfCall):
     """Calls a module inside of what a plan puts around it; steps aside where the module is traced or exported."""
 
-    def __init__(self, compiled: CompiledCall | None = None, around: tuple[AroundCall, ...] = ()) -> None:
+    def __init__(
+        self,
+        compiled: CompiledCall | None = None,
+        around: tuple[AroundCall, ...] = (),
+        sometimes: SometimesAround | None = None,
+    ) -> None:
         super().__init__(compiled)
-        self.around = around
+        self.around, self.sometimes = around, sometimes
+
+    def with_compiled(self, compiled: CompiledCall | None) -> "PlannedCall":
+        """The same around another compiled call."""
+        return PlannedCall(compiled, self.around, self.sometimes)
 
     @not_compiled_itself
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -82,6 +99,8 @@ class PlannedCall(InsteadOfCall):
         module: nn.Module = sys._getframe(1).f_locals["self"]  # pyright: ignore[reportPrivateUsage]
         if _aside.depth or is_traced():
             return module._call_impl(*args, **kwargs)  # pyright: ignore[reportPrivateUsage]
+        if self.sometimes is not None and self.sometimes.is_due(module, args, kwargs):
+            return self._called(module, (*self.around, self.sometimes), args, kwargs)
         return self._called(module, self.around, args, kwargs)
 
     def _called(self, module: nn.Module, around: tuple[AroundCall, ...], args: Any, kwargs: Any) -> Any:
@@ -133,13 +152,18 @@ def put_instead_of_call(module: nn.Module, call: Call | None) -> None:
 def call_around(module: nn.Module, around: AroundCall) -> None:
     """Let calls of a root module go through `around`, outside of what is around them already."""
     planned = _planned_call(module)
-    put_instead_of_call(module, PlannedCall(planned.compiled, (*planned.around, around)))
+    put_instead_of_call(module, PlannedCall(planned.compiled, (*planned.around, around), planned.sometimes))
+
+
+def call_sometimes_around(module: nn.Module, sometimes: SometimesAround) -> None:
+    """Let the calls of a root module that are due go through this one, outside of all that is around them."""
+    planned = _planned_call(module)
+    put_instead_of_call(module, PlannedCall(planned.compiled, planned.around, sometimes))
 
 
 def call_compiled(module: nn.Module, call: Call) -> None:
     """Let a root module make `call` in place of its eager call, inside of what is around it."""
-    compiled = CompiledCall(module, call, is_planned=True)
-    put_instead_of_call(module, PlannedCall(compiled, _planned_call(module).around))
+    put_instead_of_call(module, _planned_call(module).with_compiled(CompiledCall(module, call, is_planned=True)))
 
 
 def own_compiled(own: Any) -> bool:

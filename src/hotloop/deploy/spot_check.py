@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from hotloop.compile.containers import map_tensors, tensors_in
-from hotloop.compile.root_call import Call, call_around, without_plan
+from hotloop.compile.root_call import Call, call_sometimes_around, without_plan
 from hotloop.transform import Plan, Stage
 from hotloop.verify.tolerance import Tolerance
 
 _SHARE = 0.005  # of the time so far, for all checks but the first of each root and mode
+_CALLS_BETWEEN = 16  # of one kind in a row, of which the last asks for the time
 _SHARE_OF_REPEATED = 0.0025  # what is left of it is for inputs of a kind that is new
 
 
@@ -36,7 +37,7 @@ class SpotChecks:
     def follow(self, root: nn.Module) -> None:
         """Check calls of a root that the plan has been applied to."""
         if self._is_needed:
-            call_around(root, _RootCheck(self))
+            call_sometimes_around(root, _RootCheck(self))
 
     @property
     def share(self) -> float:
@@ -110,22 +111,30 @@ class _RootCheck:
     def __init__(self, checks: SpotChecks) -> None:
         self._checks = checks
         self._modes: set[bool] = set()
-        self._kinds: set[Any] = set()
+        self._kinds: set[tuple[Any, ...]] = set()
+        self._last: list[Any] = []
+        self._left = 0
 
     def __call__(self, module: nn.Module, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if self._is_due(module, args, kwargs):
-            return self._checks.check(module, call, args, kwargs)
-        return call(*args, **kwargs)
+        return self._checks.check(module, call, args, kwargs)
 
-    def _is_due(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-        given = tuple((value.shape, value.dtype) for value in (*args, *kwargs.values()) if isinstance(value, Tensor))
-        kind = (module.training, given)
-        is_new = kind not in self._kinds
+    def is_due(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+        """The first call in each mode, and others within a share of the time: sooner where a kind of input is new."""
+        given = (*args, *kwargs.values()) if kwargs else args
+        kind: list[Any] = [fact for value in given if isinstance(value, Tensor) for fact in (value.shape, value.dtype)]
+        kind.append(module.training)
+        if kind == self._last:
+            self._left -= 1
+            if self._left > 0:
+                return False
+        self._last, self._left = kind, _CALLS_BETWEEN
+        key = tuple(kind)
+        is_new = key not in self._kinds
         is_first = module.training not in self._modes
         if not is_first and not self._checks.may_spend(_SHARE if is_new else _SHARE_OF_REPEATED):
             return False
         self._modes.add(module.training)
-        self._kinds.add(kind)
+        self._kinds.add(key)
         return True
 
 

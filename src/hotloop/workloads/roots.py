@@ -143,7 +143,7 @@ def roots_met(meet: Callable[[nn.Module], None]) -> Generator[None]:
         if isinstance(own, _FirstCall):
             put_instead_of_call(self, _FirstCall(own.meeting, compiled))
         elif isinstance(own, PlannedCall):
-            put_instead_of_call(self, PlannedCall(compiled, own.around))
+            put_instead_of_call(self, own.with_compiled(compiled))
 
     for module in [thing for thing in gc.get_objects() if issubclass(type(thing), nn.Module)]:
         meeting.watch(module)
