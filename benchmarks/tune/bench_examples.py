@@ -10,15 +10,15 @@ Each result.json is kept under benchmarks/results/<machine>/tune/, with the raw 
 import argparse
 import json
 import re
-import shlex
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 from hotloop.records.documents import read_result
 from hotloop.report import readme_table
 from hotloop.whole_file import write_whole
+
+sys.path.insert(0, str(Path(__file__).parent))
+from stored_run import stored_run
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks" / "compare"))
@@ -36,34 +36,8 @@ BEGIN, END = "<!-- table: benchmarks/tune/bench_examples.py -->", "<!-- end of t
 
 
 def tune(name: str, script: str, budget: str, arguments: tuple[str, ...]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "out"
-        call = [
-            sys.executable,
-            "-m",
-            "hotloop.cli.app",
-            "tune",
-            f"examples/{script}.py",
-            "--budget",
-            budget,
-            "--out",
-            str(out),
-        ]
-        call += ["--history", f"sqlite:///{folder}/history.db", "--", *arguments]
-        done = subprocess.run(call, cwd=ROOT, check=False)
-        if done.returncode not in (0, 1, 3):
-            raise SystemExit(f"tune of {name} left with {done.returncode}")
-        document = json.loads((out / "result.json").read_text(encoding="utf-8"))
-        document["evidence"] = f"benchmarks/results/{machine()}/tune/{name}.samples.jsonl"
-        document["command"] = shlex.join(
-            ["hotloop", "tune", f"examples/{script}.py", "--budget", budget, "--", *arguments]
-        )
-        document["environment"].update(argv=[], allocators={})
-        FOLDER.mkdir(parents=True, exist_ok=True)
-        write_whole(FOLDER / f"{name}.json", json.dumps(document, indent=1) + "\n")
-        lines = (out / "evidence" / "samples.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
-        kept = [line for line in lines if json.loads(line)["comparison"].startswith("confirm")]
-        write_whole(FOLDER / f"{name}.samples.jsonl", "".join(kept))
+    words = ["tune", f"examples/{script}.py", "--budget", budget]
+    stored_run(words, arguments, cwd=ROOT, folder=FOLDER, name=name)
 
 
 def table() -> str:
