@@ -3,7 +3,7 @@
 import signal
 import sys
 import threading
-from _signal import getsignal  # signal.getsignal makes an enum of what it finds, which takes microseconds
+from _signal import getsignal  # pyright: ignore[reportMissingImports, reportUnknownVariableType]
 from types import FrameType
 from typing import Any
 
@@ -24,7 +24,8 @@ class Interrupts:
         """Hold SIGINT back while inside; the main thread alone ever gets one."""
         if threading.get_ident() != _main_thread:
             return
-        before = getsignal(signal.SIGINT)
+        # signal.getsignal would make an enum of it, which takes microseconds.
+        before: Any = getsignal(signal.SIGINT)
         if before != self._handle and callable(before):
             self._before = before
             signal.signal(signal.SIGINT, self._handle)
