@@ -22,12 +22,13 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parents[2]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "compare"))
 
 import torch
+from simulate import machine
 
 from benchmarks.ppo.turns import Turn
 from hotloop import models
-from hotloop.machine.environment import record_environment
 from hotloop.train.ppo.options import PPOOptions
 from hotloop.train.ppo.run import PPORun, train_ppo
 from hotloop.whole_file import write_whole
@@ -93,8 +94,7 @@ def main() -> None:
         shares = ", ".join(f"{phase} {value / sum(own.values()):.1%}" for phase, value in own.items())
         print(f"{name}: {shares}")
     if not asked.dry:
-        machine = record_environment((), Path.cwd())
-        folder = RESULTS / machine.cpu.lower().replace(" ", "-")
+        folder = RESULTS / machine()
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(folder / f"bench_ppo_cycle_{asked.tower}.json", json.dumps(report, indent=1) + "\n")
 
