@@ -3,8 +3,9 @@
     python benchmarks/deploy/spot_checks.py        # about four minutes
 
 Each program runs under a plan in several fresh processes, one thread. The share is counted over `SECONDS` of training,
-first checks included. What asking adds where no check is made is measured in blocks with and without it, interleaved;
-one effect a process, the interval over processes. Limit: 0.5 % of a step, both together.
+first checks included; its limit is 0.5 %. What asking adds to a step where no check is made is measured in blocks with
+and without it, interleaved; one effect a process, the interval over processes. Its limit is that of the other hooks: 30
+us, or 1 % of the step where that is more.
 Writes benchmarks/results/<machine>/spot_checks.json.
 """
 
@@ -34,7 +35,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "compare"))
 from simulate import machine
 
 SECONDS = 20.0
-LIMIT = 0.005
+SHARE_LIMIT, ASKING_LIMIT_US = 0.005, 30.0
 TRIMMED = 0.25
 
 
@@ -97,7 +98,7 @@ def judged(processes: list[dict]) -> dict:
     """The figures of one program over its processes."""
     plain = statistics.median(statistics.median(one["samples"]["plain"]) for one in processes)
     effects = [
-        float(stats.trim_mean(np.subtract(one["samples"]["asked"], one["samples"]["plain"]), TRIMMED)) / plain
+        1e6 * float(stats.trim_mean(np.subtract(one["samples"]["asked"], one["samples"]["plain"]), TRIMMED))
         for one in processes
     ]
     bounds = stats.ttest_1samp(effects, 0.0).confidence_interval(0.95)
@@ -107,10 +108,11 @@ def judged(processes: list[dict]) -> dict:
         "step_us": 1e6 * plain,
         "checks": [one["checks"] for one in processes],
         "largest_share": share,
-        "asking": statistics.mean(effects),
-        "asking_low": float(bounds.low),
-        "asking_high": float(bounds.high),
-        "holds": share + float(bounds.high) <= LIMIT,
+        "asking_us": statistics.mean(effects),
+        "asking_low_us": float(bounds.low),
+        "asking_high_us": float(bounds.high),
+        "share_holds": share <= SHARE_LIMIT,
+        "asking_holds": float(bounds.high) <= max(ASKING_LIMIT_US, 1e4 * plain),
         "samples": processes,
     }
 
