@@ -143,6 +143,8 @@ TRANSFORMS = (
     "matmul_precision",
     "openmp",
     "phases",
+    "prefetch_thread",
+    "resident_data",
     "selective_sampling",
     "threads",
     "whole_step",

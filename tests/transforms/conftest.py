@@ -8,10 +8,18 @@ from torch.optim import optimizer
 from torch.utils.data import dataloader
 from torch.utils.data._utils.fetch import _MapDatasetFetcher
 
-from hotloop.data.fetching import comparisons, fetch_paths
+from hotloop.data.fetching import comparisons, fetch_paths, thread_fetch
 from hotloop.train.selection.program_selection import LOSS_FUNCTIONS
 from hotloop.transform import Plan, Transform
-from hotloop.transforms import batched_fetch, cached_samples, learning_rate, phases, selective_sampling
+from hotloop.transforms import (
+    batched_fetch,
+    cached_samples,
+    learning_rate,
+    phases,
+    prefetch_thread,
+    resident_data,
+    selective_sampling,
+)
 from hotloop.workloads.hooks import hooked
 from hotloop.workloads.started_plan import StartedPlan, start
 
@@ -78,4 +86,9 @@ def fetching(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batched_fetch, "followed", {})
     monkeypatch.setattr(cached_samples, "followed", {})
     monkeypatch.setattr(cached_samples, "arenas", {})
+    monkeypatch.setattr(resident_data, "followed", {})
+    monkeypatch.setattr(prefetch_thread, "followed", {})
+    monkeypatch.setattr(thread_fetch, "known", {})
+    single = dataloader._SingleProcessDataLoaderIter
+    monkeypatch.setattr(single, "_next_data", single._next_data)
     monkeypatch.setattr(comparisons.schedule, "is_watched", False)

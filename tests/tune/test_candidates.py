@@ -17,7 +17,8 @@ def names(tier):
     return list(dict.fromkeys(change.name for change in tier))
 
 
-LAST = ["math_attention", "matmul_precision", "threads", "data_loading", "cudnn_benchmark", "openmp"]
+LAST = ["math_attention", "matmul_precision", "threads", "data_loading", "prefetch_thread"]
+LAST += ["cudnn_benchmark", "openmp"]
 
 
 def test_changes_come_in_the_order_of_their_expected_gain_and_the_allocator_before_all(script, cpu_machine):

@@ -24,6 +24,8 @@ _SHORT: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "math_attention": ("math_attention", {"low_precision": "True"}),
     "matmul_precision": ("matmul {precision}", {}),
     "openmp": ("openmp {wait_policy}", {}),
+    "prefetch_thread": ("prefetch {batches}", {"copies": "plain"}),
+    "resident_data": ("resident data", {"device": "cuda"}),
     "phases": ("phases {predictor} {full_steps}/{predict_steps}/{correct_every}", {"guard": "True"}),
     "selective_sampling": ("sampling keep {keep}", {}),
     "threads": ("{num} threads", {}),

@@ -60,9 +60,15 @@ class DataLoading(TransformBase):
 
         if isinstance(site["dataset"], IterableDataset):
             raise NotApplicable("an IterableDataset would be read once by each worker; its order is its own matter")
+        from hotloop.data.fetching.fetch_paths import paths_of
+
+        if "resident_data" in paths_of(site["dataset"]):
+            raise NotApplicable("resident_data slices its batches on the device, where no worker could help")
         before = {name: site.get(name) for name in _CHANGED}
         if not self.workers:
-            self._load_here(site)
+            from hotloop.data.fetching.late_start import load_here
+
+            load_here(site)
         elif self.workers != site.get("num_workers", 0) or self.prefetch != (site.get("prefetch_factor") or 2):
             self._load_in_workers(site)
         if self.workers and self.persistent and not site.get("persistent_workers"):
@@ -88,16 +94,6 @@ class DataLoading(TransformBase):
 
         workers = self.workers if site.get("num_workers", 0) else late_workers(self.workers)
         site.update(num_workers=workers, prefetch_factor=self.prefetch)
-
-    def _load_here(self, site: dict[str, Any]) -> None:
-        if not site.get("num_workers", 0):
-            return
-        if site.get("worker_init_fn") is not None:
-            raise NotApplicable("its worker_init_fn sets up what a worker reads; without workers nobody calls it")
-        from hotloop.data.fetching.late_start import early_here
-
-        site.update(num_workers=early_here(), prefetch_factor=None, persistent_workers=False, timeout=0)
-        site["multiprocessing_context"] = None
 
     def confirm(self) -> None:
         """An epoch must have begun with living workers, where workers were asked for."""

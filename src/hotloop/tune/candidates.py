@@ -17,6 +17,7 @@ _SMALL_LIMIT = 1.5  # what allocators, bf16 and channels_last, which have no lim
 _EXPECTED = (
     "allocator",
     "cached_samples",
+    "resident_data",
     "batched_fetch",
     "autocast",
     "fused_optimizer",
@@ -25,6 +26,7 @@ _EXPECTED = (
     "matmul_precision",
     "threads",
     "data_loading",
+    "prefetch_thread",
     "ddp_settings",
     "comm_hook",
 )

@@ -180,7 +180,9 @@ def _loaders_built(started: StartedPlan) -> Generator[None]:
         given.pop("self")
         started.visit(Stage.DATA, given)
         original(self, **given)
-        started.prefetched_steps = max(started.prefetched_steps, self.num_workers * (self.prefetch_factor or 0))
+        by_thread = getattr(self.num_workers, "batches_ahead", 0)
+        ahead = self.num_workers * (self.prefetch_factor or 0) + by_thread
+        started.prefetched_steps = max(started.prefetched_steps, ahead)
 
     with patched(DataLoader, "__init__", init):
         yield

@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 import torch
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, Sampler, TensorDataset
 
 from hotloop.data.fetching.kept_workers import kept_workers
 from hotloop.data.fetching.late_start import early_here, late_workers
@@ -12,7 +12,23 @@ from hotloop.data.fetching.late_start import early_here, late_workers
 
 def loaders(**options):
     sets = [TensorDataset(torch.arange(12) + 100 * n) for n in (0, 1)]
-    return [DataLoader(each, batch_size=4, shuffle=True, **options) for each in sets]
+    return [DataLoader(each, batch_size=4, shuffle=True, **made(options)) for each in sets]
+
+
+class DrawnAtOnce(Sampler):
+    """Draws its order as soon as it is asked, not when the first index is."""
+
+    def __iter__(self):
+        return iter(torch.randperm(12).split(4))
+
+
+def own_loaders(**options):
+    sets = [TensorDataset(torch.arange(12) + 100 * n) for n in (0, 1)]
+    return [DataLoader(each, batch_sampler=DrawnAtOnce(), **made(options)) for each in sets]
+
+
+def made(options):
+    return {name: value() if callable(value) else value for name, value in options.items()}
 
 
 def zipped(first, second):
@@ -51,32 +67,46 @@ def left_early(first, second):
     return [*seen, *(x.tolist() for (x,) in second)]
 
 
-def same(loop, plain, planned):
+def same(loop, plain, planned, make=loaders):
     results = []
     for options in (plain, planned):
         torch.manual_seed(3)
-        made = loop(*loaders(**{name: value() if callable(value) else value for name, value in options.items()}))
-        results.append((made, torch.rand(2).tolist()))
+        results.append((loop(*make(**options)), torch.rand(2).tolist()))
     assert results[0] == results[1]
 
 
+MAKERS = pytest.mark.parametrize("make", [loaders, own_loaders])
 LOOPS = pytest.mark.parametrize("loop", [zipped, begun_again, drawn_between, left_early])
 
 
 @LOOPS
+@MAKERS
 @pytest.mark.parametrize("persistent", [False, kept_workers], ids=["new", "kept"])
-def test_workers_where_there_were_none(loop, persistent):
-    same(loop, {"num_workers": 0}, {"num_workers": lambda: late_workers(1), "persistent_workers": persistent})
+def test_workers_where_there_were_none(loop, persistent, make):
+    planned = {"num_workers": lambda: late_workers(1), "persistent_workers": persistent}
+    same(loop, {"num_workers": 0}, planned, make)
 
 
 @LOOPS
-def test_no_workers_where_there_were_some(loop):
-    same(loop, {"num_workers": 1}, {"num_workers": early_here})
+@MAKERS
+def test_no_workers_where_there_were_some(loop, make):
+    same(loop, {"num_workers": 1}, {"num_workers": early_here}, make)
+
+
+@MAKERS
+@pytest.mark.parametrize("loop", [zipped, drawn_between])
+def test_no_workers_where_some_stayed(loop, make):
+    def twice(first, second):
+        return loop(first, second) + loop(first, second)
+
+    plain = {"num_workers": 1, "persistent_workers": True}
+    same(twice, plain, {"num_workers": lambda: early_here(persistent=True)}, make)
 
 
 @LOOPS
-def test_workers_that_stay_where_new_ones_were(loop):
-    same(loop, {"num_workers": 1}, {"num_workers": 1, "persistent_workers": kept_workers})
+@MAKERS
+def test_workers_that_stay_where_new_ones_were(loop, make):
+    same(loop, {"num_workers": 1}, {"num_workers": 1, "persistent_workers": kept_workers}, make)
 
 
 def test_nothing_of_it_is_saved():

@@ -1,8 +1,11 @@
 """Kept samples: bounded, shared with forked processes, and in a file that has no name."""
 
 import os
+import random
+import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 import torch
@@ -74,3 +77,44 @@ def test_a_killed_process_leaves_no_file_behind(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "TMPDIR": str(tmp_path)}, check=False)
     assert done.returncode == -9
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_process_was_writing_when_it_was_killed_is_not_announced(monkeypatch):
+    store = SampleStore(SampleArena(memory=0, file=2**20), 3)
+    child = os.fork()
+    if not child:
+        write = os.pwrite
+
+        def die_half_way(descriptor, data, begin):
+            write(descriptor, data[: len(data) // 2], begin)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        monkeypatch.setattr(os, "pwrite", die_half_way)
+        store.keep(1, *encode(torch.arange(5000)))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert (store.places([0, 1, 2]), store.num_kept) == ([0, 0, 0], 0)
+    store.keep(1, *encode(torch.arange(5000)))
+    assert torch.equal(store.sample(store.places([1])[0]), torch.arange(5000))
+
+
+@pytest.mark.parametrize(("memory", "file"), [(2**24, 0), (0, 2**24)])
+def test_processes_that_are_killed_at_any_moment_leave_whole_samples_or_none(memory, file, monkeypatch):
+    monkeypatch.setattr("hotloop.data.fetching.sample_store.WAIT", 0.05)
+    arena = SampleArena(memory=memory, file=file)
+    moments = random.Random(0)
+    for _ in range(20):
+        store = SampleStore(arena, 300)
+        child = os.fork()
+        if not child:
+            for row in range(300):
+                store.keep(row, *encode(torch.full((300,), row)))
+            os._exit(0)
+        threading.Event().wait(moments.uniform(0, 0.02))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        try:
+            places = store.places(range(300))
+        except NotApplicable:  # it had the lock: nothing of what it kept is read any more
+            arena = SampleArena(memory=memory, file=file)
+            continue
+        assert all(store.sample(place).eq(row).all() for row, place in enumerate(places) if place)

@@ -15,6 +15,8 @@ from hotloop.errors import NotApplicable
 class BatchedPath:
     """Gathers whole batches; one for each data set."""
 
+    is_thread_safe = True
+
     def __init__(self, dataset: Any) -> None:
         """Raises NotApplicable where a sample of the data set is not just a row of some columns."""
         self._gather = ColumnGather(dataset)

@@ -25,6 +25,8 @@ _DRAWS = "its samples draw random numbers"
 class CachedPath:
     """Keeps the samples of one data set."""
 
+    is_thread_safe = False  # it compares the states of random generators around calls, and puts them back
+
     def __init__(self, dataset: Any, arena: SampleArena) -> None:
         self.counts = SharedCounts()
         self.store = SampleStore(arena, len(dataset))

@@ -21,7 +21,7 @@ class ColumnGather:
 
     def __init__(self, dataset: Any) -> None:
         """Raises NotApplicable where a sample is not just a row of some columns."""
-        root = _root(dataset)
+        root = root_of(dataset)
         is_plain = isinstance(root, TensorDataset) and type(root).__getitem__ is TensorDataset.__getitem__
         if is_plain and hasattr(type(root), "__getitems__"):
             raise NotApplicable(f"{type(root).__name__} has a __getitems__ of its own, which torch calls itself")
@@ -32,15 +32,26 @@ class ColumnGather:
 
     def batch(self, dataset: Any, index: Any) -> Any:
         """The batch of these indices; None where they, or the columns by now, are of a kind left to the plain way."""
-        rows = _rows(dataset, index)
-        root = _root(dataset)
-        if rows is None or not rows or self._unfit(root) is not None:
-            return None
-        columns = self._columns(root)
-        if min(rows) < 0 or max(rows) >= min(map(len, columns.values())):
+        columns = self.columns(dataset)
+        rows = self.rows(dataset, index, columns)
+        if rows is None:
             return None
         numbers = torch.tensor(rows)
-        found = {name: _gathered(column, rows, numbers) for name, column in columns.items()}
+        return self.assembled({name: gathered(column, rows, numbers) for name, column in columns.items()})
+
+    def columns(self, dataset: Any) -> Mapping[str, Any]:
+        """What rows are taken of, by name, as the data set holds it now."""
+        return self._columns(root_of(dataset))
+
+    def rows(self, dataset: Any, index: Any, columns: Mapping[str, Any]) -> list[int] | None:
+        """The rows of these columns that an index of the loader asks for; None where that is left to the plain way."""
+        rows = _rows(dataset, index)
+        if not rows or any(_unfit(column, name) for name, column in columns.items()):
+            return None
+        return rows if min(rows) >= 0 and max(rows) < min(map(len, columns.values())) else None
+
+    def assembled(self, found: Mapping[str, Any]) -> Any:
+        """The batch, of the gathered rows of each column."""
         return list(found.values()) if self._template is None else filled(self._template, found)
 
     def _columns(self, root: Any) -> Mapping[str, Any]:
@@ -53,7 +64,7 @@ class ColumnGather:
         return next(filter(None, (_unfit(column, name) for name, column in self._columns(root).items())), None)
 
 
-def _root(dataset: Any) -> Any:
+def root_of(dataset: Any) -> Any:
     """What the subsets of subsets are of."""
     while type(dataset) is Subset:
         dataset = dataset.dataset
@@ -95,7 +106,8 @@ def _unfit(column: Any, name: str) -> str | None:
     return f"column {name} is {kind}; tensors, numpy arrays and lists can be gathered"
 
 
-def _gathered(column: Any, rows: list[int], numbers: Tensor) -> Any:
+def gathered(column: Any, rows: list[int], numbers: Tensor) -> Any:
+    """The rows of one column, stacked as `default_collate` stacks them."""
     if isinstance(column, Tensor):
         return _selected(column, numbers.to(column.device))
     if isinstance(column, _ARRAYS):

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from torch import Tensor
+
 from hotloop.data.fetching.same_batches import first_difference
 from hotloop.data.fetching.shared_counts import Count, SharedCounts
 from hotloop.errors import ChangedData
@@ -35,13 +37,14 @@ def is_due(counts: SharedCounts) -> bool:
     return schedule.is_watched or number < _FIRST or number % _ONE_IN == 0
 
 
-def compared(mine: Any, plain: Any, counts: SharedCounts, *, name: str) -> Any:
+def compared(mine: Any, plain: Any, counts: SharedCounts, *, name: str, on_host: bool = False) -> Any:
     """`mine` where it is the plain batch; else the plain one, and nothing goes the other way from then on.
 
-    Raises ChangedData for a difference in a run that is watched: there it is the plan that failed.
+    With `on_host` it does not count which device tensors of `mine` are on. Raises ChangedData for a difference in a run
+    that is watched: there it is the plan that failed.
     """
     counts.add(Count.COMPARED)
-    difference = first_difference(mine, plain)
+    difference = first_difference(_on_host(mine) if on_host else mine, plain)
     if difference is None:
         return mine
     reason = f"it would have changed the data: {difference}"
@@ -49,3 +52,11 @@ def compared(mine: Any, plain: Any, counts: SharedCounts, *, name: str) -> Any:
     if schedule.is_watched:
         raise ChangedData(f"{name}: {reason}; the plain way was fetched beside it")
     return plain
+
+
+def _on_host(batch: Any) -> Any:
+    if isinstance(batch, Tensor):
+        return batch.cpu()
+    if isinstance(batch, dict):
+        return {key: _on_host(part) for key, part in batch.items()}
+    return [_on_host(part) for part in batch] if isinstance(batch, list) else batch

@@ -44,6 +44,11 @@ def state_of(dataset: Any) -> dict[str, str]:
     return found
 
 
+def state_of_columns(columns: Mapping[str, Any]) -> dict[str, str]:
+    """A digest for each of these values."""
+    return {name: _hashed(value) for name, value in columns.items()}
+
+
 def changed(before: Mapping[str, str], now: Mapping[str, str]) -> str | None:
     """The first attribute that differs; one that was None before, or is None now, is filled on first use."""
     return next((name for name, digest in now.items() if before.get(name, digest) != digest), None)

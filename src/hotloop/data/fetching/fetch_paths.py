@@ -20,9 +20,13 @@ Plain = Callable[[Any], Any]  # from the index of a batch to the batch
 
 
 class FetchPath(Protocol):
-    """Another way to fetch from one data set; `counts` are shared with the workers that use it."""
+    """Another way to fetch from one data set; `counts` are shared with the workers that use it.
+
+    One that `is_thread_safe` may be gone by one thread while others draw random numbers.
+    """
 
     counts: SharedCounts
+    is_thread_safe: bool
 
     def fetch(self, fetcher: Any, index: Any, plain: Plain) -> Any:
         """The batch that `plain(index)` gives; `fetcher` has the loader's `dataset`, `auto_collation`, `collate_fn`."""
@@ -59,6 +63,12 @@ def fetch_otherwise(name: str, dataset: Any, make: Callable[[], FetchPath]) -> F
     return known[1][name]
 
 
+def paths_of(dataset: Any) -> Mapping[str, FetchPath]:
+    """The other ways to fetch from it, by name."""
+    known = paths.get(id(dataset))
+    return known[1] if known is not None and known[0]() is dataset else {}
+
+
 def _hook() -> None:
     kind: Any = _MapDatasetFetcher
     original: Any = kind.fetch
@@ -66,11 +76,8 @@ def _hook() -> None:
         return
 
     def fetch(fetcher: Any, index: Any) -> Any:
-        known = paths.get(id(fetcher.dataset))
-        if known is None or known[0]() is not fetcher.dataset:
-            return original(fetcher, index)
         way: Plain = functools.partial(original, fetcher)
-        for path in reversed(known[1].values()):
+        for path in reversed(tuple(paths_of(fetcher.dataset).values())):
             way = _through(path, fetcher, way)
         return way(index)
 

@@ -11,6 +11,7 @@ import torch
 from torch.utils.data import DataLoader, dataloader
 
 from hotloop.data.fetching.dataset_state import changed, state_of
+from hotloop.data.fetching.late_start import LateWorkers
 
 
 class KeptWorkers(int):
@@ -56,7 +57,8 @@ def _hook() -> None:
         reset(iterator, loader, first_iter)
         if isinstance(loader.persistent_workers, KeptWorkers) and not first_iter:
             torch.empty((), dtype=torch.int64).random_(generator=loader.generator)
-            iterator._sampler_iter = iter(iterator._index_sampler)
+            if not isinstance(loader.num_workers, LateWorkers):
+                iterator._sampler_iter = iter(iterator._index_sampler)
 
     iterate_keeping.keeps_workers = True  # pyright: ignore[reportFunctionMemberAccess]
     kind.__iter__ = iterate_keeping
