@@ -1,7 +1,9 @@
-"""Plain against tuned, for five scripts whose steps wait for data, with workers and without.
+"""Plain against tuned, for scripts whose steps wait for data, with workers and without.
 
-    python benchmarks/data_path/side_by_side.py                        # all, ten proofs of some minutes each
+    python benchmarks/data_path/side_by_side.py                        # five scripts: ten proofs of some minutes each
     python benchmarks/data_path/side_by_side.py --only text --workers 0
+    python benchmarks/data_path/side_by_side.py --libraries            # loops of three libraries, from the extra
+                                                                       # `libraries`: six proofs
 
 Each script is tuned by `hotloop.find_plan` among the transforms of the data path alone, unmodified; what is stored is
 the confirmation in fresh processes, the gates' verdicts, and the reason of each transform that was refused. Writes
@@ -25,7 +27,7 @@ from hotloop.workload import parse_workload
 
 PROGRAMS = Path(__file__).parent / "programs"
 FOLDER = Path(__file__).parents[1] / "results" / machine() / "data_path"
-TRANSFORMS = ("batched_fetch", "cached_samples", "data_loading")
+TRANSFORMS = ("batched_fetch", "cached_samples", "resident_data", "data_loading", "prefetch_thread")
 SCRIPTS = {
     "tensor_rows": ("tensor_rows.py",),
     "images": ("images.py",),
@@ -33,11 +35,16 @@ SCRIPTS = {
     "text": ("text.py",),
     "augmented": ("images.py", "--augment"),
 }
+LIBRARIES = {
+    "trainer_text": ("trainer_text.py",),
+    "lightning_images": ("lightning_images.py",),
+    "geometric_graphs": ("geometric_graphs.py",),
+}
 
 
 def tuned(name: str, *, workers: int, budget: float) -> dict[str, object]:
     """The result of tuning one script, as its document."""
-    script, *arguments = SCRIPTS[name]
+    script, *arguments = (SCRIPTS | LIBRARIES)[name]
     workload = parse_workload(script, (*arguments, "--epochs", "100000", "--workers", str(workers)), folder=PROGRAMS)
     with tempfile.TemporaryDirectory() as folder:
         options = Options(
@@ -52,11 +59,12 @@ def tuned(name: str, *, workers: int, budget: float) -> dict[str, object]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=SCRIPTS)
+    parser.add_argument("--only", choices=SCRIPTS | LIBRARIES)
+    parser.add_argument("--libraries", action="store_true", help="the loops of libraries in place of plain scripts")
     parser.add_argument("--workers", type=int, choices=(0, 2))
     parser.add_argument("--budget", type=float, default=300.0, help="seconds for each")
     given = parser.parse_args()
-    for name in [given.only] if given.only else SCRIPTS:
+    for name in [given.only] if given.only else LIBRARIES if given.libraries else SCRIPTS:
         for workers in (0, 2) if given.workers is None else (given.workers,):
             document = tuned(name, workers=workers, budget=given.budget)
             write_whole(FOLDER / f"{name}_{workers}.json", json.dumps(document, indent=1) + "\n")

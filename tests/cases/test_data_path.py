@@ -53,3 +53,33 @@ def test_what_changes_is_left_alone_and_trains_as_before(program, words, gate):
 def test_old_samples_that_no_attribute_shows_fail_the_plan(gate):
     with pytest.raises(WorkloadCrashed, match="cached_samples: it is no longer what was kept"):
         gate("loaded.py", "0", "hidden").check(Plan.from_data([CACHED]))
+
+
+RESIDENT, THREAD = {"name": "resident_data", "device": "cpu"}, {"name": "prefetch_thread"}
+
+
+@pytest.mark.parametrize(
+    ("tables", "words"),
+    [
+        ([RESIDENT], "resident_data on 1 of 2 loaders (1: Decoded.__getitem__ does more"),
+        ([THREAD], "prefetch_thread on 2 of 2 loaders: "),
+        ([THREAD, BATCHED], "batches fetched by a thread"),
+    ],
+)
+def test_what_is_fetched_ahead_or_kept_on_a_device_passes(tables, words, gate):
+    result = gate("loaded.py", "0").check(Plan.from_data(tables))
+    assert worst(result.verdicts) is Outcome.PASS, [verdict.message for verdict in result.verdicts]
+    assert words in result.verdicts[0].message
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (("augment.py", "0"), "draw random numbers"),
+        (("loaded.py", "0", "changes"), "prefetch_thread on 2 of 2 loaders: "),
+    ],
+)
+def test_a_thread_leaves_augmentation_alone_and_sees_what_changes_between_epochs(call, words, gate):
+    result = gate(*call).check(Plan.from_data([THREAD]))
+    assert worst(result.verdicts) is Outcome.PASS, [verdict.message for verdict in result.verdicts]
+    assert words in result.verdicts[0].message
