@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from torch_geometric.data import Data
 from torch_geometric.loader import DataLoader
 from torch_geometric.nn import GCNConv, global_mean_pool
-from torch_geometric.transforms import AddSelfLoops, Compose, LocalDegreeProfile, NormalizeFeatures, ToUndirected
+from torch_geometric.transforms import AddSelfLoops, Compose, NormalizeFeatures, OneHotDegree, ToUndirected
 
 warnings.filterwarnings("ignore", module="torch_geometric")
 
@@ -28,7 +28,7 @@ class Graphs(Dataset[Data]):
             x = torch.rand(nodes, 8, generator=draw)
             edges = torch.randint(nodes, (2, 3 * nodes), generator=draw)
             self.graphs.append(Data(x=x, edge_index=edges, y=(x[:, :4].sum() > x[:, 4:].sum()).long()))
-        self.transform = Compose([ToUndirected(), AddSelfLoops(), NormalizeFeatures(), LocalDegreeProfile()])
+        self.transform = Compose([ToUndirected(), AddSelfLoops(), NormalizeFeatures(), OneHotDegree(60)])
 
     def __len__(self) -> int:
         return len(self.graphs)
@@ -40,7 +40,7 @@ class Graphs(Dataset[Data]):
 class Net(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.first, self.second, self.out = GCNConv(13, 16), GCNConv(16, 16), nn.Linear(16, 2)
+        self.first, self.second, self.out = GCNConv(8 + 61, 16), GCNConv(16, 16), nn.Linear(16, 2)
 
     def forward(self, x: Tensor, edges: Tensor, batch: Tensor) -> Tensor:
         x = self.second(self.first(x, edges).relu(), edges).relu()
