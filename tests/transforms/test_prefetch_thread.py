@@ -458,6 +458,21 @@ def test_a_gpu_gets_pinned_batches_and_one_core_is_not_enough(cpu_machine):
             transform.check(machine)
 
 
+@pytest.mark.parametrize("loop", [whole, left_early])
+def test_the_sampler_of_accelerate_counts_its_epochs_as_before(loop, under):
+    accelerate = pytest.importorskip("accelerate.data_loader")
+
+    def options():
+        return {"batch_size": 4, "sampler": accelerate.SeedableRandomSampler(range(ROWS), data_seed=3)}
+
+    plain = epochs(Rows(), loop=loop, **options())
+    started, hooks = under(PrefetchThread(batches=3))
+    data = Rows()
+    with hooks:
+        assert first_difference(epochs(data, loop=loop, **options()), plain) is None
+    assert started.not_applied() == {}
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize("copies", ["pinned", "non_blocking"])
 def test_on_a_gpu_batches_are_pinned_or_there_already(copies, under):

@@ -12,10 +12,10 @@ from torch.utils.data import Dataset
 from transformers import (
     BertConfig,
     BertForSequenceClassification,
-    DataCollatorWithPadding,
     PreTrainedTokenizerFast,
     Trainer,
     TrainingArguments,
+    default_data_collator,
 )
 
 STEMS = ("train", "data", "model", "step", "loss", "batch", "word", "token", "seed", "layer")
@@ -48,7 +48,7 @@ class Texts(Dataset[dict[str, object]]):
 
     def __getitem__(self, index: int) -> dict[str, object]:
         text = self.texts[index]
-        encoded = self.tokenizer(text, truncation=True, max_length=16)
+        encoded = self.tokenizer(text, truncation=True, padding="max_length", max_length=16)
         return {**encoded, "labels": int(text.count("train") > text.count("data"))}
 
 
@@ -77,7 +77,7 @@ def main() -> None:
         model=model,
         args=arguments,
         train_dataset=Texts(texts, tokenizer),
-        data_collator=DataCollatorWithPadding(tokenizer),
+        data_collator=default_data_collator,
     ).train()
 
 

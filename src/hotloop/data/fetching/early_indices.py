@@ -13,6 +13,7 @@ from torch.utils.data import (
 
 _AT_THE_START = (SequentialSampler, SubsetRandomSampler, WeightedRandomSampler, DistributedSampler)
 _PLAIN = (list, tuple, range)
+_SEEDED = "accelerate.data_loader.SeedableRandomSampler"  # draws from a generator of its own, which it seeds each epoch
 
 
 def why_not_early(sampler: Any) -> str | None:
@@ -24,15 +25,23 @@ def why_not_early(sampler: Any) -> str | None:
         return why_not_early(sampler.sampler)
     if type(sampler) in (*_AT_THE_START, *_PLAIN):
         return None
-    if type(sampler) is not RandomSampler:
+    if not _is_random(sampler):
         return f"a {type(sampler).__name__} is a sampler of the program's own, which may draw numbers as it goes"
-    if sampler.generator is not None and (sampler.replacement or sampler.num_samples > len(sampler.data_source)):
+    if draws_at_its_end(sampler) and (sampler.replacement or sampler.num_samples > len(sampler.data_source)):
         return "its sampler draws as it goes, from a generator that the program has made"
     return None
 
 
 def draws_at_its_end(sampler: Any) -> bool:
-    """Whether it draws once more, from a generator that the program has made, when its indices run out."""
+    """Whether it draws once more, from a generator that the program has made, or counts, when its indices run out."""
     if type(sampler) is BatchSampler:
         return draws_at_its_end(sampler.sampler)
-    return type(sampler) is RandomSampler and sampler.generator is not None
+    return _is_seeded(sampler) or (type(sampler) is RandomSampler and sampler.generator is not None)
+
+
+def _is_random(sampler: Any) -> bool:
+    return type(sampler) is RandomSampler or _is_seeded(sampler)
+
+
+def _is_seeded(sampler: Any) -> bool:
+    return f"{type(sampler).__module__}.{type(sampler).__qualname__}" == _SEEDED
