@@ -8,7 +8,7 @@ import random
 import sys
 import tempfile
 from collections.abc import Generator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from hotloop.compare.replicate import Setup
@@ -32,8 +32,8 @@ class UnitRunner:
     """One machine's part: a folder of caches that lasts over its units, and what a worker was seen to take."""
 
     def __init__(self, variables: str) -> None:
-        self._stack = ExitStack()
-        self._folder = self._stack.enter_context(session_folder())
+        self._session = session_folder()
+        self._folder = self._session.__enter__()
         self._admission = Admission()
         _take_over(json.loads(variables))
 
@@ -54,7 +54,7 @@ class UnitRunner:
 
     def close(self) -> None:
         """Remove the folder."""
-        self._stack.close()
+        self._session.__exit__(None, None, None)
 
     def _measured(self, unit: ScreeningUnit) -> MeasuredUnit:
         busy = 0.0 if unit.variables.get("OMP_NUM_THREADS") == "1" else foreign_cores()
