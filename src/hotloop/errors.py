@@ -15,6 +15,7 @@ HotloopError
  |- HistoryError         a history that cannot be opened or has another schema
  |- SourceError          a source file that cannot be linted: not Python, not text, not there
  |- RevisionError        a git revision, or a repository, that cannot be compared
+ |- ClusterError         machines to measure on that cannot be reached, or are not of one kind
  |- EvidenceError        an evidence folder that is incomplete or damaged
  |- ConfigError          a config of `hotloop train` that cannot be read or run
  |- MatrixError          a matrix of `hotloop bench` that cannot be read
@@ -93,6 +94,10 @@ class SourceError(HotloopError):
 
 class RevisionError(HotloopError):
     """A git revision that cannot be found or checked out, or a folder that is in no git repository."""
+
+
+class ClusterError(HotloopError):
+    """Machines to measure on that cannot be reached, or none of which is of this machine's kind."""
 
 
 class EvidenceError(HotloopError):

@@ -1,9 +1,11 @@
 """Programs of several ranks on the command line."""
 
 import pytest
+from typer.testing import CliRunner
 
+from hotloop.cli.app import app
 from hotloop.cli.ranks import read_workload
-from hotloop.errors import WorkloadError
+from hotloop.errors import MeasurementError, WorkloadError
 
 
 @pytest.fixture(autouse=True)
@@ -46,3 +48,10 @@ def test_what_cannot_be_repeated_says_what_is_understood(arguments, words):
 def test_a_recipe_has_one_rank():
     with pytest.raises(WorkloadError, match="which has one rank, got 2"):
         read("train.py:build", num_ranks=2)
+
+
+def test_diagnose_refuses_several_ranks_and_names_what_tells_the_slowest(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["hotloop", "diagnose"])
+    found = CliRunner().invoke(app, ["diagnose", "torchrun", "--", "--nproc-per-node", "2", "train.py"])
+    assert isinstance(found.exception, MeasurementError)
+    assert "give it one rank; which of several is the slowest" in str(found.exception)

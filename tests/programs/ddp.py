@@ -48,10 +48,22 @@ if fault == "hook":
 
     model.register_comm_hook(None, broken)
 optimizer = torch.optim.Adam(model.parameters(), lr=0.005)
+if fault == "join":  # rank 1 has four batches less, and DDP answers for it
+    with model.join():
+        for number, (inputs, labels) in enumerate(loader):
+            if number == 12 - 4 * rank:
+                break
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(model(inputs), labels).backward()
+            optimizer.step()
+    sys.exit(0)
 step = 0
 for epoch in range(200):
     loader.sampler.set_epoch(epoch)
     for inputs, labels in loader:
+        if fault == "slow_code":
+            time.sleep(0.02 * rank)
+            dist.barrier()
         step += 1
         if fault == "dies" and rank == 1 and step == 5:
             os.kill(os.getpid(), signal.SIGKILL)

@@ -3,7 +3,15 @@
 from hotloop.worker.rank_messages import joined_turns, merged_turn, slowest_rank
 
 
-def turn(*, wall: float = 0.01, loader: float = 0.0, backward: float = 0.004, cpu: float = 0.002, losses=(1.0, 2.0)):
+def turn(
+    *,
+    wall: float = 0.01,
+    loader: float = 0.0,
+    backward: float = 0.004,
+    cpu: float = 0.002,
+    collectives: float = 0.0,
+    losses=(1.0, 2.0),
+):
     steps = len(losses)
     return {
         "wall": [wall] * steps,
@@ -22,7 +30,12 @@ def turn(*, wall: float = 0.01, loader: float = 0.0, backward: float = 0.004, cp
         "cuda_allocated": 0,
         "cuda_reserved": 0,
         "ready_seconds": 1.0,
-        "waits": {"loader": steps * loader, "backward": steps * backward, "backward_cpu": steps * cpu},
+        "waits": {
+            "loader": steps * loader,
+            "backward": steps * backward,
+            "backward_cpu": steps * cpu,
+            "collectives": steps * collectives,
+        },
     }
 
 
@@ -42,7 +55,15 @@ def test_a_rank_whose_loader_is_slow_is_named_though_all_steps_take_equally_long
     told = slowest_rank([waiting, slow])
     assert told.startswith("rank 1 is the slowest")
     assert "what it waited for most is its loader (10 ms a step, theirs 0 ms)" in told
-    assert "all ranks wait 2 ms a step for gradients" in told
+    assert "all ranks wait 2 ms a step for what they exchange" in told
+
+
+def test_a_rank_that_waits_at_a_barrier_is_not_the_slow_one():
+    waiting, slow = turn(wall=0.02, collectives=0.012), turn(wall=0.02, collectives=0.001)
+    told = slowest_rank([waiting, slow])
+    assert told.startswith("rank 1 is the slowest")
+    assert "what it waited for most is its own code beside loader and backward (15 ms a step, theirs 4 ms)" in told
+    assert "all ranks wait 3 ms a step for what they exchange" in told
 
 
 def test_equal_ranks_are_not_called_slow():

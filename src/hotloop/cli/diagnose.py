@@ -21,9 +21,9 @@ def diagnose(
     as_json: Json = False,
 ) -> None:
     """Say where the time of an unmodified training script goes, at which line, and what could be won."""
-    from hotloop.workload import parse_workload
+    from hotloop.cli.ranks import read_workload
 
-    workload = parse_workload(target, tuple(arguments or ()), is_module=module)
+    workload = read_workload(target, tuple(arguments or ()), is_module=module, num_ranks=1)
     seconds = parse_budget(budget)
     from hotloop.diagnose.trace import TraceOptions, trace
 

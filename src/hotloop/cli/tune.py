@@ -1,6 +1,6 @@
 """`hotloop tune`: find a faster plan and prove it."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -17,6 +17,9 @@ def tune(
     only: Annotated[list[str] | None, typer.Option(help="Try only these transforms.")] = None,
     skip: Annotated[list[str] | None, typer.Option(help="Do not try these transforms.")] = None,
     nproc: shared.NumRanks = 1,
+    executor: Annotated[
+        Literal["local", "ray"], typer.Option(help="Where plans are screened: here, or over a running Ray cluster.")
+    ] = "local",
     out: shared.Out = None,
     history: shared.History = None,
     may_overwrite: shared.MayOverwrite = None,
@@ -43,6 +46,7 @@ def tune(
         history=history,
         may_overwrite=tuple(may_overwrite or ()),
         command=shared.command_line(),
+        executor=executor,
     )
     with LiveProgress(budget=options.budget) as progress:
         result = find_plan(workload, options=options, progress=progress)

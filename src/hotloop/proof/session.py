@@ -62,7 +62,8 @@ class Options:
 
     `budget` is in seconds and covers everything; `steps` is how many steps verification compares at least; `only` and
     `skip` name transforms; `out` is the folder for the evidence (None: a temporary one that goes with the session);
-    `history` is a URL of SQLAlchemy's (None: the user's own SQLite file).
+    `history` is a URL of SQLAlchemy's (None: the user's own SQLite file). `executor` is where plans are screened: on
+    this machine, or over those of a Ray cluster.
     """
 
     budget: float = 600.0
@@ -73,6 +74,7 @@ class Options:
     history: str | None = None
     may_overwrite: tuple[str, ...] = ()
     command: str = ""
+    executor: Literal["local", "ray"] = "local"
 
 
 @dataclass(kw_only=True)
@@ -235,6 +237,7 @@ def _plain(options: Options) -> dict[str, object]:
         "only": list(options.only),
         "skip": list(options.skip),
         "may_overwrite": list(options.may_overwrite),
+        "executor": options.executor,
     }
 
 

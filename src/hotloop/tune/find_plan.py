@@ -1,7 +1,10 @@
 """Finds a faster plan for one workload and proves it."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
+
 from hotloop.proof.prove import confirmed, verified
-from hotloop.proof.session import Options, Progress, open_session
+from hotloop.proof.session import Options, Progress, Session, open_session
 from hotloop.trial import Result
 from hotloop.tune.candidates import check_names, find_candidates
 from hotloop.tune.first_diagnosis import diagnose_first
@@ -18,7 +21,7 @@ def find_plan(workload: Workload | str, *, options: Options | None = None, progr
     workload = parse_workload(workload) if isinstance(workload, str) else workload
     options = options or Options()
     check_names((*options.only, *options.skip))
-    with open_session("tune", workload, options, progress) as session:
+    with open_session("tune", workload, options, progress) as session, _search(session) as search:
         session.limits = diagnose_first(session)
         candidates = find_candidates(
             session.environment, workload, only=options.only, skip=options.skip, limits=session.limits
@@ -28,7 +31,6 @@ def find_plan(workload: Workload | str, *, options: Options | None = None, progr
             session.note(f"not tried, since by the diagnosis they could win less than 2 %: {names}")
         session.progress.say("running the untransformed program")
         session.gate.prepare()
-        search = Search(session=session)
         plan = search.run(candidates)
         if not plan.transforms:
             session.note("no change was both faster and sound; the confirmation below is the script against itself")
@@ -37,3 +39,22 @@ def find_plan(workload: Workload | str, *, options: Options | None = None, progr
         session.progress.say(f"confirming {plan.title} in fresh processes")
         gates = search.gates or verified(session, plan)
         return confirmed(session, plan, gates, title="confirm")
+
+
+@contextmanager
+def _search(session: Session) -> Generator[Search]:
+    """A search on this machine, or one whose screenings fan out over those of a Ray cluster."""
+    if session.options.executor != "ray":
+        yield Search(session=session)
+        return
+    from hotloop.tune.fan_out import FanOut
+    from hotloop.tune.ray_machines import open_ray_machines
+
+    with open_ray_machines(session) as machines:
+        fan_out = FanOut(machines)
+        yield Search(
+            session=session,
+            screen=fan_out.screen,
+            screen_again=fan_out.screen_again,
+            num_machines=fan_out.num_machines,
+        )

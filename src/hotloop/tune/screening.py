@@ -1,7 +1,7 @@
 """Screening: several plans measured at once against the plan that is kept so far, in one replicate or a few."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hotloop.compare.replicate import Pace
@@ -64,30 +64,45 @@ def screen(
     session.watch_load()
     series = session.series(title, {KEPT: kept, AGAIN: kept, **plans}, baseline=KEPT)
     for _ in range(replicates):
-        series.measure(Pace(rounds=_ROUNDS, most_seconds=seconds / replicates))
+        series.measure(screening_pace(seconds / replicates))
     session.spread.add(series.estimates(AGAIN))
     if series.memory_note:
         session.note(series.memory_note)
     spread = session.spread.value
-    return _best_first(screening_result(series, name, plan, spread=spread) for name, plan in plans.items())
+    return best_first(screening_result(series, name, plan, spread=spread) for name, plan in plans.items())
+
+
+def screening_pace(seconds: float) -> Pace:
+    """That of one replicate whose timed rounds may take so long."""
+    return Pace(rounds=_ROUNDS, most_seconds=seconds)
 
 
 def screen_again(
-    session: Session, kept: Plan, results: Sequence[ScreeningResult], *, title: str, seconds: float, spare: float
+    session: Session,
+    kept: Plan,
+    results: Sequence[ScreeningResult],
+    *,
+    title: str,
+    seconds: float,
+    spare: float,
+    screen_with: Callable[..., tuple[ScreeningResult, ...]] | None = None,
 ) -> tuple[ScreeningResult, ...]:
-    """The same results, those in doubt measured again: in up to two replicates, as far as `spare` seconds allow."""
+    """The same results, those in doubt measured again: in up to two replicates, as far as `spare` seconds allow.
+
+    `screen_with` takes the place of `screen`.
+    """
     doubtful = {found.name: found.plan for found in results if found.is_doubtful}
     for number in range(_MORE_REPLICATES):
         began = session.elapsed
         if not doubtful or seconds > spare:
             break
         session.progress.say(f"{title}, in doubt and measured again: {', '.join(doubtful)}")
-        seen = screen(session, kept, doubtful, title=f"{title}, again {number + 1}", seconds=seconds)
+        seen = (screen_with or screen)(session, kept, doubtful, title=f"{title}, again {number + 1}", seconds=seconds)
         second = {found.name: found for found in seen}
         results = [_merged(found, second[found.name]) if found.name in second else found for found in results]
         doubtful = {found.name: found.plan for found in results if found.is_doubtful}
         spare -= session.elapsed - began
-    return _best_first(results)
+    return best_first(results)
 
 
 def screening_result(series: ReplicateSeries, name: str, plan: Plan, *, spread: float) -> ScreeningResult:
@@ -105,7 +120,8 @@ def screening_result(series: ReplicateSeries, name: str, plan: Plan, *, spread: 
     return ScreeningResult(name=name, plan=plan, gain=gain, startup=series.startup(name))
 
 
-def _best_first(results: Iterable[ScreeningResult]) -> tuple[ScreeningResult, ...]:
+def best_first(results: Iterable[ScreeningResult]) -> tuple[ScreeningResult, ...]:
+    """The results, highest gain first; failures at the end."""
     return tuple(sorted(results, key=lambda result: result.ratio, reverse=True))
 
 

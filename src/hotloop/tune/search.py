@@ -38,7 +38,8 @@ class Search:
     """The state of one search: what is kept, what its gates said, and what need not be tried again.
 
     `screen` measures plans, `screen_again` those in doubt once more, `verify` asks the gates, and `learn` how soon a
-    plan that trains otherwise reaches a loss; they are fields so that a search can be tried without a machine.
+    plan that trains otherwise reaches a loss; they are fields so that a search can be tried without a machine, or over
+    `num_machines`.
     """
 
     session: Session
@@ -46,6 +47,7 @@ class Search:
     screen_again: Callable[..., tuple[ScreeningResult, ...]] = screen_again
     verify: Callable[[Session, Plan], GateResult] = verified
     learn: Callable[..., tuple[Verdict, Confirmation]] = confirm_learning
+    num_machines: int = 1
     plan: Plan = field(default_factory=Plan)
     gates: GateResult | None = None
     excluded: set[str] = field(default_factory=set[str])
@@ -54,7 +56,7 @@ class Search:
     @functools.cached_property
     def time(self) -> TimeBudget:
         """What there is time for."""
-        return TimeBudget(session=self.session, most_arms=_MOST_ARMS)
+        return TimeBudget(session=self.session, most_arms=_MOST_ARMS, num_machines=self.num_machines)
 
     def run(self, candidates: Candidates) -> Plan:
         """The kept plan after all tiers, a second pass over the rejected, and leave-one-out."""
@@ -96,8 +98,8 @@ class Search:
     ) -> bool:
         """Screen, combine, verify, keep the best; whether anything was kept.
 
-        As many as there is time for, at most eight, are screened at once; the next follow on the same plan if none of
-        these was kept.
+        As many as there is time for, at most eight a machine, are screened at once; the next follow on the same plan if
+        none of these was kept.
         With `replacing`, other options of what is kept are screened as well, in its place.
         """
         open_ = self._open(changes, replacing=replacing)
@@ -127,7 +129,7 @@ class Search:
         began = session.elapsed
         share = self.time.for_rounds
         results = self.screen(session, self.plan, plans, title=title, seconds=share, replicates=replicates)
-        self.time.learn(session.elapsed - began, arms=(len(plans) + 2) * replicates)
+        self.time.learn(session.elapsed - began, arms=self.time.arms_of(len(plans)) * replicates)
         if self.time.is_long:
             spare = self.time.for_doubts
             results = self.screen_again(session, self.plan, results, title=title, seconds=share, spare=spare)

@@ -14,6 +14,7 @@ _SHARE_OF_A_SCREENING = 0.06
 _CONFIRMED_ARMS = 3
 _LENGTHS_OF_A_CONFIRMATION = 1.3  # of an arm that is confirmed, in those of one that is screened: it has a stretch too
 _FOR_DOUBTS = 0.25
+_BESIDE = 2  # arms of every screening: the kept plan, and itself again
 
 
 @dataclass(kw_only=True)
@@ -21,11 +22,13 @@ class TimeBudget:
     """The time of one session, and what was left untried for want of it: at all, or on top of what was kept since.
 
     On programs that take seconds to start the processes cost more than the rounds, so that what a screening takes is
-    proportional to its arms; `seconds_per_arm` is the most that one has taken so far, 0 before the first.
+    proportional to its arms; `seconds_per_arm` is the most that one has taken so far, 0 before the first. Several
+    machines screen side by side, each with at most `most_arms` changes beside the kept plan and its A/A arm.
     """
 
     session: Session
     most_arms: int
+    num_machines: int = 1
     seconds_per_arm: float = 0.0
     untried: list[str] = field(default_factory=list[str])
     tried_before: list[str] = field(default_factory=list[str])
@@ -56,13 +59,17 @@ class TimeBudget:
         """A screening of so many arms, of all replicates together, has taken so long."""
         self.seconds_per_arm = max(self.seconds_per_arm, seconds / arms)
 
+    def arms_of(self, count: int) -> int:
+        """Arms on one machine where so many changes are screened at once."""
+        return math.ceil(count / self.num_machines) + _BESIDE
+
     def fitting(self, count: int, *, replicates: int = 1) -> int:
-        """How many of so many changes can be screened at once, beside the kept plan and its A/A arm."""
+        """How many of so many changes can be screened at once, each beside the kept plan and its A/A arm."""
         left = self.session.left - self.for_confirming
         if left <= 0:
             return 0
         arms = left / replicates / self.seconds_per_arm if self.seconds_per_arm else math.inf
-        return max(0, int(min(count, self.most_arms, arms - 2)))
+        return max(0, min(count, self.num_machines * int(min(self.most_arms, arms - _BESIDE))))
 
     def leave_untried(self, names: Iterable[str], *, tried: Container[str] = ()) -> None:
         """There was no time for these; those in `tried` were screened on an earlier plan."""
@@ -77,11 +84,11 @@ class TimeBudget:
         if not count:
             return
         session = self.session
-        screenings = -(-count // self.most_arms) + 1  # and one for their combinations
+        screenings = -(-count // (self.num_machines * self.most_arms)) + 1  # and one for their combinations
         needed = (
             session.elapsed
             + screenings * self.for_rounds
-            + (count + 2 * screenings) * self.seconds_per_arm
+            + (math.ceil(count / self.num_machines) + _BESIDE * screenings) * self.seconds_per_arm
             + self.for_confirming
         )
         minutes = math.ceil(max(needed, 1.2 * session.options.budget) / 60)

@@ -41,5 +41,8 @@ def module_of(workload: Workload, program: tuple[str, ...]) -> tuple[str, ...]:
     if not isinstance(workload, Script) or workload.num_ranks == 1:
         return program
     if program[0] != "hotloop.worker.main":
-        raise MeasurementError("this looks into one process, and the program has several ranks: give it one rank")
+        raise MeasurementError(
+            "this looks into one process, and the program has several ranks: give it one rank; which of several is the "
+            "slowest, and what it waits for, tune and prove tell"
+        )
     return ("hotloop.worker.ranks",)

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from hotloop.worker.observed_tensors import local_part
+
 
 def add_weight_noise(model: nn.Module, scale: float, seed: int, *, dtype: torch.dtype | None = None) -> None:
     """Multiply each floating parameter by 1 + scale times a standard normal, the same for the same seed.
@@ -24,7 +26,8 @@ def multiply_by_noise(
     """The same for these tensors, with numbers of this generator; of a complex one both parts are multiplied."""
     for tensor in tensors:
         # by .data: a penalty on the weights may have used them already, and autograd must not see the change
-        values = torch.view_as_real(tensor.data) if tensor.is_complex() else tensor.data
+        values = local_part(tensor.data)
+        values = torch.view_as_real(values) if values.is_complex() else values
         noise = torch.randn(values.shape, generator=draw, dtype=dtype or torch.float32)
         values.mul_((1 + scale * noise.to(values.device, dtype or values.dtype)).to(values.dtype))
 

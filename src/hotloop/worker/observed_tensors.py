@@ -28,6 +28,8 @@ def sketch(tensor: Tensor | None, name: str) -> list[float]:
     if tensor is None:
         return []
     flat = _elements(tensor.to_dense() if tensor.is_sparse else tensor)
+    if not len(flat):
+        return [0.0] * SKETCH
     draw = torch.Generator().manual_seed(zlib.crc32(name.encode()))
     signs = torch.randint(0, 2, flat.shape, generator=draw, dtype=torch.int8)
     signed = flat * (2 * signs - 1).to(flat.device)
@@ -36,8 +38,9 @@ def sketch(tensor: Tensor | None, name: str) -> list[float]:
 
 def share_not_zero(tensors: Sequence[Tensor]) -> float:
     """The share of all elements that are not zero."""
-    elements = sum(tensor.numel() for tensor in tensors)
-    return sum(int(tensor.count_nonzero()) for tensor in tensors) / max(elements, 1)
+    parts = [local_part(tensor) for tensor in tensors]
+    elements = sum(part.numel() for part in parts)
+    return sum(int(part.count_nonzero()) for part in parts) / max(elements, 1)
 
 
 def share_short(tensor: Tensor | None) -> float:
@@ -58,8 +61,17 @@ def can_be_followed(tensor: Tensor) -> bool:
     return (tensor.is_floating_point() or tensor.is_complex()) and not nn.parameter.is_lazy(tensor)
 
 
+def local_part(tensor: Tensor) -> Tensor:
+    """What this rank holds of a tensor that is sharded over ranks (a DTensor); any other tensor as it is.
+
+    Each rank is looked at by itself: what is computed of a whole DTensor exchanges messages of its own.
+    """
+    to_local = getattr(tensor, "to_local", None)
+    return tensor if to_local is None else to_local()
+
+
 def _elements(tensor: Tensor) -> Tensor:
-    values = tensor.detach()
+    values = local_part(tensor.detach())
     if values.is_complex():
         values = torch.view_as_real(values.resolve_conj())
     return values.double().flatten()

@@ -312,6 +312,7 @@ class Worker:
         if message is None:
             raise self._death()
         if message["event"] != "waiting":
+            self._waits_for = ""
             return message
         self._waits_for = f"{message['message']}; "  # a rank has told why others may never answer
         return self._hear(limit, silent)

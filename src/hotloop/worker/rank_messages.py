@@ -87,8 +87,8 @@ def slowest_rank(turns: Sequence[Message]) -> str:
     slowest = max(range(len(turns)), key=totals.__getitem__)
     others = [rank for rank in range(len(turns)) if rank != slowest]
     usual = statistics.fmean(totals[rank] for rank in others)
-    waited = 1e3 * min(turn["waits"]["backward"] - turn["waits"]["backward_cpu"] for turn in turns) / _steps(turns[0])
-    exchange = f"all ranks wait {max(0.0, waited):.3g} ms a step for gradients"
+    waited = 1e3 * min(map(_waiting_seconds, turns))
+    exchange = f"all ranks wait {waited:.3g} ms a step for what they exchange"
     if totals[slowest] <= _EVEN * usual:
         return f"no rank is slower than the others by more than 5 %; {exchange}"
     usually = {part: statistics.fmean(own[rank][part] for rank in others) for part in own[slowest]}
@@ -101,15 +101,21 @@ def slowest_rank(turns: Sequence[Message]) -> str:
 
 
 def _own_seconds(turn: Message) -> dict[str, float]:
-    """Seconds of a step that are the rank's own, by part: all but what it waits for others in backward."""
+    """Seconds of a step that are the rank's own, by part: all but what it waits for others."""
     waits, steps = turn["waits"], _steps(turn)
     backward = min(waits["backward"], waits["backward_cpu"])
-    rest = math.fsum(turn["wall"]) - waits["loader"] - waits["backward"]
+    rest = math.fsum(turn["wall"]) - waits["loader"] - waits["backward"] - waits["collectives"]
     return {
         "its loader": waits["loader"] / steps,
         "its own backward pass": backward / steps,
         "its own code beside loader and backward": max(0.0, rest) / steps,
     }
+
+
+def _waiting_seconds(turn: Message) -> float:
+    """Seconds of a step in which the rank waits for others: in backward what uses no CPU, and collectives elsewhere."""
+    waits = turn["waits"]
+    return (max(0.0, waits["backward"] - waits["backward_cpu"]) + waits["collectives"]) / _steps(turn)
 
 
 def _steps(turn: Message) -> int:

@@ -19,6 +19,7 @@ from hotloop.worker.spec import Channel
 
 Message = dict[str, Any]
 _ASKED_FOR = ("barrier", "turn")  # after these a worker waits for an order
+_LAGS = 2.0  # seconds after which it is worth telling that some ranks have answered and others not
 _GRACE = 0.5  # seconds in which the death of another rank explains why one has raised
 
 
@@ -32,6 +33,7 @@ class RankRelay:
         self._heard: queue.Queue[tuple[int, Message | None]] = queue.Queue()
         self._waiting: list[deque[Message]] = [deque() for _ in self._ranks]
         self._steps = [0] * len(self._ranks)
+        self._lag_told: list[int] = []
         for rank, channel in enumerate(self._ranks):
             threading.Thread(target=self._listen, args=(rank, channel), daemon=True).start()
 
@@ -72,15 +74,21 @@ class RankRelay:
     def _gather(self) -> list[Message]:
         """One message of each rank. Ends the worker where one has failed."""
         while not all(self._waiting):
-            rank, message = self._heard.get()
+            try:
+                rank, message = self._heard.get(timeout=_LAGS)
+            except queue.Empty:
+                self._tell_of_lag()
+                continue
             if message is None:
                 self._died(rank)
             if message["event"] in ("crashed", "protected"):
                 self._failed(rank, message)
             if message["event"] == "ended":
                 self._tell_of_end(rank, message["steps"])
+                self._lag_told = [other for other, waiting in enumerate(self._waiting) if not waiting and other != rank]
             self._steps[rank] = message.get("steps", self._steps[rank])
             self._waiting[rank].append(message)
+        self._lag_told = []
         answers = [waiting.popleft() for waiting in self._waiting]
         if any(answer["event"] == "ended" for answer in answers):
             answers = [_as_end(answer) for answer in answers]
@@ -92,6 +100,19 @@ class RankRelay:
         text = (
             f"rank {rank} has come to the end of its program after {steps} steps, and others go on and wait for it: "
             "give all ranks equally many batches (DistributedSampler, drop_last=True), or train under ddp.join()"
+        )
+        self._parent.send({"event": "waiting", "message": text})
+
+    def _tell_of_lag(self) -> None:
+        """Tell which ranks the others wait for, once for each time that they wait."""
+        behind = [rank for rank, waiting in enumerate(self._waiting) if not waiting]
+        if len(behind) == len(self._ranks) or behind == self._lag_told:
+            return
+        self._lag_told = behind
+        ranks = " and ".join(f"rank {rank}" for rank in behind)
+        text = (
+            f"{ranks} did not make the steps that the others have made: ranks that make different numbers of steps, as "
+            "under ddp.join(), cannot be timed together; give all of them equally many batches"
         )
         self._parent.send({"event": "waiting", "message": text})
 

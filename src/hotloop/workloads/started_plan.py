@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from torch.optim.optimizer import Optimizer
 
 _SITES = {Stage.DATA: "loader", Stage.DDP: "wrapped model", Stage.OPTIMIZER: "optimizer", Stage.MODULE: "model"}
-_NEVER_MET = "the program never showed it a site (no DataLoader, no optimizer, no root module with parameters, no DDP)"
+_NEVER_MET = "the program never showed it a site (no DataLoader, no optimizer, no root module with parameters)"
+_NEVER_WRAPPED = "the program wraps no model in DistributedDataParallel; one that FSDP shards has none of its settings"
 
 
 class StartedPlan:
@@ -54,7 +55,8 @@ class StartedPlan:
         reasons: dict[str, str] = {}
         for transform in self.plan.transforms:
             if not self.applied[transform.name]:
-                reasons[transform.name] = self.refused.get(transform.name, _NEVER_MET)
+                never = _NEVER_WRAPPED if transform.stage is Stage.DDP else _NEVER_MET
+                reasons[transform.name] = self.refused.get(transform.name, never)
                 continue
             try:
                 transform.confirm()
