@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks" / "compare"))
 from simulate import machine  # noqa: E402
 
-FOLDER = ROOT / "benchmarks" / "results" / machine() / "tune"
+RESULTS = ROOT / "benchmarks" / "results"
 EXAMPLES = {  # script, budget, its arguments
     "tabular_mlp": ("tabular_mlp", "5m", ()),
     "char_gpt": ("char_gpt", "8m", ()),
@@ -32,23 +32,26 @@ EXAMPLES = {  # script, budget, its arguments
     "resnet_batch_128": ("resnet_cifar_like", "10m", ("--batch-size", "128")),  # the batch of He et al. 2015
     "digits_cnn": ("digits_cnn", "5m", ()),
 }
-BEGIN, END = "<!-- table: benchmarks/tune/bench_examples.py -->", "<!-- end of table -->"
+BLOCK = re.compile(r"<!-- table: benchmarks/tune/bench_examples.py on (\S+) -->\n(.*?)<!-- end of table -->", re.DOTALL)
 
 
 def tune(name: str, script: str, budget: str, arguments: tuple[str, ...]) -> None:
     words = ["tune", f"examples/{script}.py", "--budget", budget]
-    stored_run(words, arguments, cwd=ROOT, folder=FOLDER, name=name)
+    stored_run(words, arguments, cwd=ROOT, folder=RESULTS / machine() / "tune", name=name)
 
 
-def table() -> str:
-    stored = [FOLDER / f"{name}.json" for name in EXAMPLES]
+def table(measured_on: str) -> str:
+    """The rows of one machine, by the name of its folder of results."""
+    stored = [RESULTS / measured_on / "tune" / f"{name}.json" for name in EXAMPLES]
     return readme_table([read_result(json.loads(path.read_text(encoding="utf-8"))) for path in stored if path.exists()])
 
 
 def rewrite(readme: Path) -> None:
-    text = readme.read_text(encoding="utf-8")
-    block = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.DOTALL)
-    write_whole(readme, block.sub(lambda _: f"{BEGIN}\n\n{table().strip()}\n\n{END}", text))
+    here = machine()
+    block = (
+        f"<!-- table: benchmarks/tune/bench_examples.py on {here} -->\n\n{table(here).strip()}\n\n<!-- end of table -->"
+    )
+    write_whole(readme, BLOCK.sub(lambda _: block, readme.read_text(encoding="utf-8")))
 
 
 def main() -> None:
