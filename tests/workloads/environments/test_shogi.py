@@ -94,3 +94,19 @@ def test_scores_are_the_material_that_who_acted_led_by_before():
         told += int(infos["scores"].ne(0.0).sum())
         won[mover] += rewards
     assert told > 10
+
+
+def test_leaving_few_replies_is_rewarded():
+    plain, helped = made(seed=3), made(seed=3, reply_reward=0.5)
+    shown, same = plain.reset(), helped.reset()
+    player, again, few = RandomPlayer(0), RandomPlayer(0), 0
+    for _ in range(150):
+        observations, legal, rewards, terminated, truncated, _ = plain.step(player(*shown))
+        other, other_legal, more, *_ = helped.step(again(*same))
+        shown, same = (observations, legal), (other, other_legal)
+        goes_on = ~(terminated | truncated)
+        replies = legal.sum(1)  # of the side to move now: the other one, where the game goes on
+        expected = 0.5 * (1 - replies / 16).clamp(min=0.0)
+        torch.testing.assert_close((more - rewards)[goes_on], expected[goes_on])
+        few += int((replies < 16).sum())
+    assert few > 2

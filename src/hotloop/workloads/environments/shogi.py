@@ -14,12 +14,15 @@ from hotloop.workloads.shogi.game import Game
 from hotloop.workloads.shogi.material import MATERIAL_SCALE
 from hotloop.workloads.shogi.packed_moves import packed_from_usi
 
+_MANY_REPLIES = 16  # a side in check has fewer as a rule, one that is not has dozens
+
 
 @dataclass(frozen=True, kw_only=True)
 class ShogiConfig:
-    """The options of VectorShogi; `material_reward` adds so much to the reward for winning material of 76 pawns.
+    """The options of VectorShogi, and what is added to rewards, since at first games are won by chance alone.
 
-    That helps at first, when games are won by chance; the result of a game stays worth 1.
+    `material_reward` is added for winning material of 76 pawns. `reply_reward` is added for leaving the other side no
+    legal move, half of it for leaving 8, and nothing from 16 on: what leads to mate. The result stays worth 1.
     """
 
     num_envs: Annotated[int, AtLeast(1)] = 16
@@ -29,6 +32,7 @@ class ShogiConfig:
     max_plies: Annotated[int, AtLeast(1)] = 512
     random_plies: Annotated[int, AtLeast(0)] = 0
     material_reward: Annotated[float, AtLeast(0)] = 0.0
+    reply_reward: Annotated[float, AtLeast(0)] = 0.0
 
 
 class ShogiEnvironment:
@@ -42,6 +46,7 @@ class ShogiEnvironment:
     def __init__(self, config: ShogiConfig) -> None:
         options = asdict(config)
         self._material_reward = options.pop("material_reward") / MATERIAL_SCALE
+        self._reply_reward = options.pop("reply_reward")
         self._games = VectorShogi(**options)
         self.num_envs = config.num_envs
         self.observation_shape: tuple[int, ...] = (config.num_planes, 9, 9)
@@ -55,6 +60,8 @@ class ShogiEnvironment:
         outcomes = rewards
         if self._material_reward:
             rewards = rewards + self._material_reward * infos["material"]
+        if self._reply_reward:
+            rewards = rewards + self._reply_reward * (1.0 - infos["replies"] / _MANY_REPLIES).clamp(min=0.0)
         more = {
             "final_observations": infos["terminal_observations"],
             "games": infos["games"],

@@ -16,7 +16,8 @@ class ShogiInfos(TypedDict):
     `movers`: who moved; `side_to_move`: whose view the returned observation is; 0 Black, 1 White, int8.
     `material`: what the move has won, in pawns: captures and promotions, `balance`: by how much the mover led before
     it, float32. `reasons`: EndReason, int8;
-    `winners`: 0 Black, 1 White, -1 nobody, int8; `plies`: moves of the game, this one included, int64. `games`: the
+    `winners`: 0 Black, 1 White, -1 nobody, int8; `plies`: moves of the game, this one included, int64; `replies`: legal
+    moves that the other side has, int64. `games`: the
     records of the games that have just ended, by row.
     """
 
@@ -29,4 +30,5 @@ class ShogiInfos(TypedDict):
     reasons: Tensor
     winners: Tensor
     plies: Tensor
+    replies: Tensor
     games: dict[int, GameRecord]

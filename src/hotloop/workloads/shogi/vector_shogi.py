@@ -111,7 +111,7 @@ class VectorShogi:
         positions.play(self._encoding.decode(chosen, movers))
         won = material_balance(positions.arrays) * views - balance
         endings = self._rules.judge(positions)
-        plies = positions.plies.copy()
+        plies, replies = positions.plies.copy(), positions.num_legal.copy()
         ended = np.flatnonzero(endings.reasons)
         games = self._begun_anew(ended, endings)
         observations, masks = self._shown()
@@ -128,6 +128,7 @@ class VectorShogi:
             reasons=torch.from_numpy(endings.reasons),
             winners=torch.from_numpy(endings.winners),
             plies=torch.from_numpy(plies),
+            replies=torch.from_numpy(replies),
             games=games,
         )
         return (
