@@ -19,6 +19,7 @@ _PROCESS = "hotloop.memory.batch_process"
 _SHARE_OF_FREE = 0.8  # of memory: beyond that the system would swap, or end processes
 _BLOCK_SECONDS = 0.1
 _MOST_STEPS = 50
+_BLOCK_LIMIT = 600.0  # seconds without an answer after which a trial is given up
 _MOST_TIMES = 1024  # the batch of the recipe: a batch that is larger than that tells nothing more
 
 WHY_NO_SCRIPT = (
@@ -40,7 +41,9 @@ def find_batch_size(
         raise WorkloadError(f"cannot search batch sizes of {workload.title}: {WHY_NO_SCRIPT}")
     environment = record_environment(tuple(sys.argv), workload.folder)
     with session_folder() as folder:
-        settings = Settings(folder=folder, cores=environment.cores, may_overwrite=may_overwrite)
+        settings = Settings(
+            folder=folder, cores=environment.cores, may_overwrite=may_overwrite, first_step_limit=_BLOCK_LIMIT
+        )
         with BatchTrials(workload, settings, room=memory or _free()) as trials:
             global_batch = trials.global_batch
             found = BatchSizeSearch(global_batch=global_batch, measure=trials.block, order=random.Random(0)).run()

@@ -105,7 +105,7 @@ def _is_asked_for(change: Transform, only: Sequence[str], objective: Objective) 
 
 
 def _expected_order(environment: Environment, objective: Objective) -> list[str]:
-    by_speed = [*_FIRST_WITH_BF16, *_EXPECTED] if environment.has_bf16 else list(_EXPECTED)
+    by_speed: list[str] = [*(_FIRST_WITH_BF16 if environment.has_bf16 else ()), *_EXPECTED]
     return [*_EXPECTED_TO_SAVE, *by_speed] if objective.counts_memory else by_speed
 
 
