@@ -4,8 +4,8 @@
 
 Both measure blocks in one process that is fresh for each; the sweep has as many blocks of every size as the search has
 of a size that it looks at to the end, in random order round by round. The searches are judged by the sweep's figures:
-how much slower the size is that was found than the sweep's best one, and the share of the sweep's time that it took,
-start of the process included in both. With --room, sizes that need more are found by trying. Writes
+how much slower the size is that was found than the sweep's best one, and the share of the sweep's time that it took, in
+the blocks alone and with the start of the process. With --room, sizes that need more are found by trying. Writes
 benchmarks/results/<machine>/memory/batch_size.json, or --out.
 """
 
@@ -105,7 +105,9 @@ def row(name: str, *, searches: int, room: int) -> dict[str, Any]:
     everything, seconds = swept
     fastest = everything.throughput(everything.fastest)
     lost = [fastest / everything.throughput(one.fastest) - 1 for one, _ in found]
+    shares = [_in_blocks(one) / _in_blocks(everything) for one, _ in found]
     return {
+        "share_in_blocks": shares,
         "sweep": everything.to_data(),
         "searches": [one.to_data() for one, _ in found],
         "samples": {"sweep": [seconds], "search": [spent for _, spent in found]},
@@ -115,10 +117,16 @@ def row(name: str, *, searches: int, room: int) -> dict[str, Any]:
             "fastest by the sweep": everything.fastest,
             "found": ", ".join(str(one.fastest) for one, _ in found),
             "slower than the sweep's best": ", ".join(f"{share:.1%}" for share in lost),
+            "share of the sweep's time in blocks": ", ".join(f"{share:.0%}" for share in shares),
             "share of the sweep's time": ", ".join(f"{spent / seconds:.0%}" for _, spent in found),
             "did not fit": str(list(everything.too_large)),
         },
     }
+
+
+def _in_blocks(found: BatchSize) -> float:
+    """Seconds of a step, summed over all blocks: what the blocks took, but for their equal number of steps."""
+    return sum(map(sum, found.seconds.values()))
 
 
 def _timed(

@@ -78,6 +78,17 @@ def test_no_size_for_which_memory_ended_is_tried_again_and_none_is_the_answer(ma
     assert len(machine.ended) <= 2 * machine.global_batch.bit_length()
 
 
+def test_when_time_is_up_the_fastest_so_far_is_the_answer():
+    machine = Machine(64, per_call=5, cache=100, penalty=0.5)
+    search = BatchSizeSearch(
+        global_batch=64, measure=machine.measure, order=machine.random, is_over=lambda: machine.spent > 300
+    )
+    found = search.run()
+    assert found.is_cut_short
+    assert found.blocks < 6
+    assert not machine.search().is_cut_short
+
+
 def test_where_memory_suffices_for_no_size_there_is_no_answer():
     assert Machine(32, per_call=1, cache=1, penalty=0, limit=0).search() is None
 

@@ -1,7 +1,8 @@
 """The process in which sizes of batches are tried: `python -P -m hotloop.memory.batch_process FD`.
 
-It builds the job of a recipe and answers {"do": "block", "size", "steps"} with the seconds of a step, {"do": "step",
-"size"} where one step of so many samples fits. Memory that ends is its last answer: what it had is gone with it.
+It builds the job of a recipe and answers {"do": "block", "size", "steps", "warmup"} with the seconds of a step, and
+{"do": "step", "size"} where one step of so many samples fits. Memory that ends is its last answer: what it had is gone
+with it.
 """
 
 import itertools
@@ -23,8 +24,6 @@ from hotloop.worker.spec import Channel, WorkerSpec
 from hotloop.workload import Job, Recipe
 from hotloop.workloads.program import load_build
 
-_ONE_STEP = 1
-
 
 class BatchTrial:
     """A job whose steps are made with microbatches of any size."""
@@ -37,10 +36,10 @@ class BatchTrial:
         self.global_batch = samples_of(pytree.tree_flatten(self._first)[0])
         self._has_cuda = next(job.model.parameters()).is_cuda
 
-    def block(self, size: int, steps: int) -> float:
-        """Mean seconds of `steps` steps of whole batches in microbatches of `size`, after one that is not timed."""
+    def block(self, size: int, steps: int, warmup: int) -> float:
+        """Mean seconds of `steps` steps of whole batches in microbatches of `size`, after `warmup` untimed ones."""
         self._step.microbatches = math.ceil(self.global_batch / size)
-        for _ in range(_ONE_STEP):
+        for _ in range(warmup):
             self._step(next(self._batches))
         began = self._now()
         for _ in range(steps):
@@ -55,8 +54,11 @@ class BatchTrial:
         self._now()
 
     def _now(self) -> float:
+        """Seconds on a clock: of one thread its CPU time, which does not count what other processes do meanwhile."""
         if self._has_cuda:
             torch.cuda.synchronize()
+        elif torch.get_num_threads() == 1:
+            return time.process_time()
         return time.perf_counter()
 
     @staticmethod
@@ -111,7 +113,7 @@ def _train(spec: WorkerSpec, channel: Channel) -> NoReturn:
 
 def _answer(trial: BatchTrial, message: dict[str, Any]) -> dict[str, Any]:
     if message["do"] == "block":
-        return {"seconds": trial.block(message["size"], message["steps"])}
+        return {"seconds": trial.block(message["size"], message["steps"], message["warmup"])}
     if message["do"] == "step":
         trial.one_step(message["size"])
         return {}

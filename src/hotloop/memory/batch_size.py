@@ -32,14 +32,15 @@ class BatchSize:
     """What a search found at a `global_batch`: `fastest` samples in a microbatch, and how often each size was measured.
 
     `seconds` has the seconds of a step by size, one for each block. `too_large` are sizes for which memory did not
-    suffice. `largest` is the largest batch that fits (None: not looked for), where `is_bound` says that a larger one
-    was seen not to.
+    suffice. With `is_cut_short` time was up before the end. `largest` is the largest batch that fits (None: not looked
+    for), where `is_bound` says that a larger one was seen not to.
     """
 
     global_batch: int
     fastest: int
     seconds: Mapping[int, tuple[float, ...]]
     too_large: tuple[int, ...] = ()
+    is_cut_short: bool = False
     largest: int | None = None
     is_bound: bool = False
 
@@ -83,6 +84,7 @@ class BatchSize:
             "samples_per_second": {str(size): self.throughput(size) for size in sorted(self.seconds)},
             "against_whole": None if ratio is None else [ratio.ratio, ratio.low, ratio.high],
             "too_large": list(self.too_large),
+            "is_cut_short": self.is_cut_short,
             "largest": self.largest,
             "largest_is_bound": self.is_bound,
             "blocks": self.blocks,
@@ -97,11 +99,12 @@ def sizes_of(global_batch: int) -> list[int]:
 
 @dataclass(kw_only=True)
 class BatchSizeSearch:
-    """The state of one search; `measure` makes one block, `order` shuffles the turns."""
+    """The state of one search; `measure` makes a block, `order` shuffles turns, `is_over` says that time is up."""
 
     global_batch: int
     measure: Measure
     order: random.Random
+    is_over: Callable[[], bool] = lambda: False
     seconds: dict[int, list[float]] = field(default_factory=dict[int, list[float]])
     too_large: list[int] = field(default_factory=list[int])
 
@@ -127,11 +130,14 @@ class BatchSizeSearch:
             fastest=self._best,
             seconds={size: tuple(found) for size, found in sorted(self.seconds.items())},
             too_large=tuple(sorted(self.too_large)),
+            is_cut_short=self.is_over(),
         )
 
     @property
     def _left(self) -> int:
         """Blocks that may still be measured: a share of a sweep over the sizes that memory is known to suffice for."""
+        if self.seconds and self.is_over():
+            return 0
         limit = min(self.too_large, default=math.inf)
         sizes = sum(size < limit for size in self._sizes)
         return max(0, max(2 * _FEWEST, int(_SHARE * ROUNDS * sizes)) - self._spent)

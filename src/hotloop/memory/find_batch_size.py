@@ -3,6 +3,7 @@
 import math
 import random
 import sys
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -29,12 +30,18 @@ WHY_NO_SCRIPT = (
 
 
 def find_batch_size(
-    workload: Workload, *, memory: int | None = None, with_largest: bool = False, may_overwrite: tuple[str, ...] = ()
+    workload: Workload,
+    *,
+    memory: int | None = None,
+    with_largest: bool = False,
+    may_overwrite: tuple[str, ...] = (),
+    seconds: float = 120.0,
 ) -> BatchSize:
     """The fastest size of microbatches at the recipe's own global batch, and with `with_largest` the largest batch.
 
     Trials run in a process of its own, which may take `memory` bytes on top of what it has when the job is built (None:
-    four fifths of what is free); a size that needs more ends that process, and the next one goes on. Raises
+    four fifths of what is free); a size that needs more ends that process, and the next one goes on. After `seconds`
+    the fastest size so far is the answer. Raises
     WorkloadError for a script, NotApplicable where batches of the recipe cannot be cut or not even one sample fits.
     """
     if not isinstance(workload, Recipe):
@@ -45,8 +52,13 @@ def find_batch_size(
             folder=folder, cores=environment.cores, may_overwrite=may_overwrite, first_step_limit=_BLOCK_LIMIT
         )
         with BatchTrials(workload, settings, room=memory or _free()) as trials:
-            global_batch = trials.global_batch
-            found = BatchSizeSearch(global_batch=global_batch, measure=trials.block, order=random.Random(0)).run()
+            global_batch, deadline = trials.global_batch, time.monotonic() + seconds
+            found = BatchSizeSearch(
+                global_batch=global_batch,
+                measure=trials.block,
+                order=random.Random(0),
+                is_over=lambda: time.monotonic() > deadline,
+            ).run()
             if found is None:
                 raise NotApplicable(
                     f"not even one sample of {workload.title} fits into {trials.room / 2**20:.0f} MiB; give more memory"
@@ -84,6 +96,7 @@ class BatchTrials:
         self._settings = settings
         self._worker: Worker | None = None
         self._steps = 0
+        self._warm: set[int] = set()
 
     def __enter__(self) -> "BatchTrials":
         return self
@@ -102,12 +115,16 @@ class BatchTrials:
         The first block says how many steps one has, the same for all sizes.
         """
         if not self._steps:
-            first = self._ask({"do": "block", "size": size, "steps": 1})
+            first = self._ask({"do": "block", "size": size, "steps": 1, "warmup": 1})
             if first is None:
                 return None
             self._steps = max(1, min(_MOST_STEPS, math.ceil(_BLOCK_SECONDS / first["seconds"])))
-        found = self._ask({"do": "block", "size": size, "steps": self._steps})
-        return None if found is None else float(found["seconds"])
+        is_warm = size in self._warm and self._steps == 1  # so long a step does not feel what its neighbour left
+        found = self._ask({"do": "block", "size": size, "steps": self._steps, "warmup": 0 if is_warm else 1})
+        if found is None:
+            return None
+        self._warm.add(size)
+        return float(found["seconds"])
 
     def fits(self, size: int) -> bool:
         """Whether a step with a batch of `size` samples at once has memory enough."""
@@ -141,6 +158,7 @@ class BatchTrials:
         if self._worker is not None:
             self._worker.end()
             self._worker = None
+            self._warm.clear()
 
 
 def _is_end_of_memory(crash: WorkloadCrashed) -> bool:

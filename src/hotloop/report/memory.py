@@ -68,6 +68,8 @@ def _batch_size(found: Mapping[str, Any]) -> "list[RenderableType]":
         f"Of each global batch of {found['global_batch']}, {fastest} samples at once are fastest{_against(found)}; "
         f"{found['blocks']} blocks were timed, a sweep over all sizes would take {found['blocks_of_a_sweep']}."
     ]
+    if found["is_cut_short"]:
+        said.append("Time was up before sizes that are near each other could be told apart.")
     if found["too_large"]:
         said.append(f"Memory did not suffice for {', '.join(map(str, found['too_large']))} at once.")
     if found["largest"] is not None:
