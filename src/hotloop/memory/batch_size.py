@@ -18,10 +18,11 @@ ROUNDS = 12
 """Blocks of each size in an exhaustive sweep: at 3 % of noise a block, two sizes are told apart within 1.2 %."""
 
 _SHARE = 0.3  # of the blocks of a sweep, and a third of its time where sizes differ in cost
-_FAR = math.log(1.3)  # a size that was this much slower in its only block is not looked at again
+_FAR = math.log(1.5)  # a size that was this much slower in its only block is not looked at again
 _ERRORS = 2.0
 _NEAR = math.log(1.03)
-_FEWEST = 3
+_FEWEST = 4
+_BUSY, _PRIOR = 0.05, 4  # noise of a block before it is known, and the blocks that it weighs as much as
 
 Measure = Callable[[int], float | None]
 """Seconds of a step with microbatches of so many samples, from one block; None where memory did not suffice."""
@@ -144,8 +145,9 @@ class BatchSizeSearch:
 
     @property
     def _best(self) -> int:
-        """By its mean, of those that were measured three times at least, where there are any."""
-        often = [size for size, found in self.seconds.items() if len(found) >= _FEWEST] or list(self.seconds)
+        """By its mean, of those with at least half as many blocks as any: of few, one is low by luck."""
+        most = max(map(len, self.seconds.values()))
+        often = [size for size, found in self.seconds.items() if 2 * len(found) >= most]
         return min(often, key=lambda size: _level(self.seconds[size])[0])
 
     def _measure_doublings(self) -> None:
@@ -177,15 +179,28 @@ class BatchSizeSearch:
             self._round({*open_, self._best})
 
     def _near(self, best: int, sizes: Iterable[int]) -> list[int]:
-        """Those that could be as fast as the best within two standard errors; the best among them."""
-        level, error = _level(self.seconds[best])
+        """Those that could be as fast as the best within two standard errors; the best among them.
+
+        The error is that of all blocks together: a few blocks of one size may agree by chance. Before a size has as
+        many as it takes to tell, it is near unless it is far slower.
+        """
+        level, noise = _level(self.seconds[best])[0], self._noise
         found: list[int] = []
         for size in self.seconds.keys() & set(sizes):
-            own, own_error = _level(self.seconds[size])
-            doubt = _ERRORS * math.hypot(error, own_error) if len(self.seconds[size]) >= _FEWEST else _FAR
-            if own - level <= max(doubt, 0.0) and own - level <= _FAR:
+            counts = (len(self.seconds[size]), len(self.seconds[best]))
+            error = noise * math.hypot(*(count**-0.5 for count in counts))
+            doubt = _ERRORS * error if min(counts) >= _FEWEST else max(_FAR, _ERRORS * error)
+            if _level(self.seconds[size])[0] - level <= doubt:
                 found.append(size)
         return found
+
+    @property
+    def _noise(self) -> float:
+        """Standard deviation of the logarithm from block to block, over all sizes; that of a busy machine at first."""
+        logs = [[math.log(value) for value in found] for found in self.seconds.values() if len(found) > 1]
+        squares = math.fsum(statistics.variance(found) * (len(found) - 1) for found in logs)
+        freedom = sum(len(found) - 1 for found in logs)
+        return math.sqrt((squares + _PRIOR * _BUSY**2) / (freedom + _PRIOR))
 
     def _between(self) -> list[int]:
         """The middles between the best and the sizes next to it that were tried."""
