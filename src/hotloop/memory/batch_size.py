@@ -22,6 +22,7 @@ _FAR = math.log(1.5)  # a size that was this much slower in its only block is no
 _ERRORS = 2.0
 _NEAR = math.log(1.03)
 _FEWEST = 4
+_FINALISTS = 3
 _BUSY, _PRIOR = 0.05, 4  # noise of a block before it is known, and the blocks that it weighs as much as
 
 Measure = Callable[[int], float | None]
@@ -126,6 +127,7 @@ class BatchSizeSearch:
         while fresh := self._between():
             self._round(fresh)
             self._halve([*fresh, *self._near(self._best, self.seconds)])
+        self._measure_finalists()
         return BatchSize(
             global_batch=self.global_batch,
             fastest=self._best,
@@ -177,6 +179,14 @@ class BatchSizeSearch:
             if len(set(open_) | {self._best}) < 2 or not self._left:
                 return
             self._round({*open_, self._best})
+
+    def _measure_finalists(self) -> None:
+        """What is left of the blocks goes to the fastest three: noise that lasts may have dropped one of them."""
+        finalists = sorted(self.seconds, key=lambda size: _level(self.seconds[size])[0])[:_FINALISTS]
+        while self._left and (open_ := [size for size in finalists if len(self.seconds[size]) < ROUNDS]):
+            if len(finalists) == 1:
+                return
+            self._round(open_)
 
     def _near(self, best: int, sizes: Iterable[int]) -> list[int]:
         """Those that could be as fast as the best within two standard errors; the best among them.
