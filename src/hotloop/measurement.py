@@ -30,6 +30,11 @@ class Memory:
     cuda_allocated: int = 0
     cuda_reserved: int = 0
 
+    @property
+    def peak(self) -> int:
+        """The figure that is compared: of the device where the program uses one, else of the process tree."""
+        return self.cuda_allocated or self.rss
+
     @staticmethod
     def largest(found: Sequence["Memory"]) -> "Memory":
         """The largest of each figure."""

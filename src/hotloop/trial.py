@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hotloop.measurement import Clock, Environment, Interval, Memory
+from hotloop.objective import Objective
 from hotloop.verdict import Outcome, Verdict
 
 
@@ -15,6 +16,7 @@ class Trial:
     `plan` is the whole plan that was measured, `against` the one it was compared with ("nothing" for the script as it
     stands), `change` what differs. `speedup` is of so many `replicates`, None where it was never measured.
     `amdahl_limit` is the most that the change could win by the diagnosis; None where that knows of no limit.
+    `memory` is the peak under the plan, `memory_ratio` how many times less that is than what it was compared with.
     """
 
     plan: tuple[Mapping[str, Any], ...]
@@ -30,6 +32,7 @@ class Trial:
     memory: Memory | None = None
     replicates: int = 0
     amdahl_limit: float | None = None
+    memory_ratio: Interval | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +53,9 @@ class Result:
     "without interruption"); `step` is that of a step, `program` that of the program with all between its steps.
     `stopped_by` says how arms were stopped while others had their turn. `payback_steps` counts the steps after which
     what a plan costs before training (start, compilation) has been earned back (0: nothing to earn, None: never),
-    `payback_seconds` the same in training time.
+    `payback_seconds` the same in training time. `memory_ratio` is how many times less the peak of memory is under the
+    plan, `memory_aa` the same of the script against itself; `baseline_memory` and `memory` are the peaks. `objective`
+    is what the plan was searched for, and what the verdict is about.
     """
 
     workload: str
@@ -75,3 +80,8 @@ class Result:
     tuning_seconds: float = 0.0
     curves: Curves = field(default_factory=Curves)
     notes: tuple[str, ...] = ()
+    objective: Objective = Objective.THROUGHPUT
+    memory_ratio: Interval | None = None
+    memory_aa: Interval | None = None
+    baseline_memory: Memory | None = None
+    memory: Memory | None = None

@@ -22,8 +22,8 @@ class Outcome(StrEnum):
 class Verdict:
     """The answer of one gate.
 
-    `gate` is one of: applies, runs, step, drift, parity, speed, or the name of a guarded metric. `message` is one
-    sentence with the numbers in it; `numbers` holds the same figures for machines.
+    `gate` is one of: applies, runs, step, drift, parity, speed, memory, or the name of a guarded metric. `message` is
+    one sentence with the numbers in it; `numbers` holds the same figures for machines.
     """
 
     gate: str

@@ -89,7 +89,16 @@ COMMANDS = {
     ],
     "list": ["--json", "kind"],
     "machine": ["--budget", "--history", "--json", "--module", "target"],
-    "memory": ["--card", "--json", "--may-overwrite", "--module", "arguments", "target"],
+    "memory": [
+        "--batch-size",
+        "--card",
+        "--json",
+        "--may-overwrite",
+        "--module",
+        "--room",
+        "arguments",
+        "target",
+    ],
     "prove": [
         "--budget",
         "--history",
@@ -116,11 +125,11 @@ COMMANDS = {
         "--may-overwrite",
         "--module",
         "--nproc",
-        "--only",
+        "--objective",
         "--out",
-        "--skip",
         "--steps",
         "--track",
+        "--transforms",
         "arguments",
         "target",
     ],
@@ -141,6 +150,7 @@ TRANSFORMS = (
     "data_loading",
     "ddp_settings",
     "fused_optimizer",
+    "gradient_accumulation",
     "learning_rate",
     "math_attention",
     "matmul_precision",
@@ -154,15 +164,20 @@ TRANSFORMS = (
 )
 DOCUMENT = [
     "aa",
+    "baseline_memory",
     "baseline_step",
     "clock",
     "command",
     "curves",
     "environment",
     "evidence",
+    "memory",
+    "memory_aa",
+    "memory_ratio",
     "message",
     "method",
     "notes",
+    "objective",
     "payback_seconds",
     "payback_steps",
     "plan",
@@ -181,7 +196,8 @@ TABLES = {"blocks", "schema_version", "sessions", "trials"}
 
 
 def options(command):
-    found = [p for p in command.params if "--help" not in p.opts and "--show-completion" not in p.opts]
+    shown = [p for p in command.params if not getattr(p, "hidden", False)]
+    found = [p for p in shown if "--help" not in p.opts and "--show-completion" not in p.opts]
     return sorted(p.opts[0] if p.param_type_name == "option" else p.name for p in found)
 
 
@@ -193,6 +209,11 @@ def test_the_names_of_the_root_are_these():
 def test_every_command_has_these_options():
     group = typer.main.get_command(app)
     assert {name: options(command) for name, command in group.commands.items()} == COMMANDS
+
+
+def test_the_former_spelling_of_the_transforms_to_try_is_still_taken():
+    tune = typer.main.get_command(app).commands["tune"]
+    assert sorted(p.opts[0] for p in tune.params if getattr(p, "hidden", False)) == ["--only", "--skip"]
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -4,6 +4,7 @@ import pytest
 
 from hotloop import registry
 from hotloop.errors import PlanError
+from hotloop.objective import Objective
 from hotloop.tune.candidates import find_candidates
 from hotloop.workload import Recipe
 
@@ -107,3 +108,36 @@ def test_what_the_diagnosis_bounds_narrowly_comes_after_what_has_no_bound(script
     assert found[0] == "batched_fetch"
     assert found[-1] == "data_loading"
     assert found.index("autocast") < found.index("data_loading")
+
+
+@pytest.mark.parametrize("objective", [Objective.MEMORY, Objective.BOTH])
+def test_what_saves_memory_is_tried_first_where_memory_counts(script, cpu_machine, objective):
+    found = find_candidates(cpu_machine, script, objective=objective)
+    assert names(found.uncompiled)[:3] == ["checkpointing", "autocast", "allocator"]
+    budgets = [change.memory_budget for change in found.variants if change.name == "compile"]
+    assert {0.5, 0.0} < set(budgets)
+
+
+def test_what_saves_memory_alone_is_not_tried_for_speed(script, cpu_machine):
+    found = find_candidates(cpu_machine, script)
+    assert "checkpointing" not in names(found.uncompiled)
+    assert all(getattr(change, "memory_budget", None) is None for change in found.variants)
+
+
+def test_where_memory_counts_nothing_is_left_out_for_what_it_could_win_in_time(script, cpu_machine):
+    found = find_candidates(cpu_machine, script, limits=SmallForData(), objective=Objective.MEMORY)
+    assert found.bounded == ()
+
+
+def test_a_recipe_may_be_cut_into_microbatches_and_a_script_not(script, cpu_machine, tmp_path):
+    recipe = Recipe(target="convnet", folder=tmp_path)
+    assert "gradient_accumulation" in names(find_candidates(cpu_machine, recipe, objective=Objective.MEMORY).uncompiled)
+    assert "gradient_accumulation" not in names(find_candidates(cpu_machine, recipe).uncompiled)
+    found = find_candidates(cpu_machine, script, only=("gradient_accumulation",), objective=Objective.MEMORY)
+    assert found.uncompiled == ()
+
+
+def test_what_trains_otherwise_cannot_be_judged_by_memory(script, cpu_machine):
+    assert find_candidates(cpu_machine, script, objective=Objective.BOTH).statistical == ()
+    with pytest.raises(PlanError, match="'phases' trains otherwise by design"):
+        find_candidates(cpu_machine, script, only=("phases",), objective=Objective.BOTH)

@@ -56,16 +56,16 @@ def test_what_failed_is_not_promising():
 
 
 def test_a_plan_is_judged_by_its_replicate_with_the_spread_that_was_measured(series):
-    found = screening_result(series({KEPT: 1.0, NAME: 0.8}), NAME, Plan((Autocast(),)), spread=0.01)
+    found = screening_result(series({KEPT: 1.0, NAME: 0.8}), NAME, Plan((Autocast(),)), spreads=(0.01, 0.01))
     assert found.gain is not None
     assert found.gain.ratio == pytest.approx(1.25, rel=0.01)
     assert found.gain.standard_error >= 0.01 - 1e-9
 
 
 def test_replicates_are_averaged_and_narrow_the_interval(series):
-    one = screening_result(series({KEPT: 1.0, NAME: 0.8}), NAME, Plan((Autocast(),)), spread=0.01)
+    one = screening_result(series({KEPT: 1.0, NAME: 0.8}), NAME, Plan((Autocast(),)), spreads=(0.01, 0.01))
     two = screening_result(
-        series({KEPT: 1.0, NAME: 0.8}, {KEPT: 1.0, NAME: 0.64}), NAME, Plan((Autocast(),)), spread=0.01
+        series({KEPT: 1.0, NAME: 0.8}, {KEPT: 1.0, NAME: 0.64}), NAME, Plan((Autocast(),)), spreads=(0.01, 0.01)
     )
     assert two.gain is not None
     assert one.gain is not None
@@ -75,7 +75,7 @@ def test_replicates_are_averaged_and_narrow_the_interval(series):
 
 def test_more_spread_between_equal_workers_makes_a_gain_less_certain(series):
     quiet, noisy = (
-        screening_result(series({KEPT: 1.0, NAME: 0.95}), NAME, Plan((Autocast(),)), spread=spread)
+        screening_result(series({KEPT: 1.0, NAME: 0.95}), NAME, Plan((Autocast(),)), spreads=(spread, spread))
         for spread in (0.005, 0.05)
     )
     assert quiet.is_promising

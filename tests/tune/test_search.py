@@ -1,17 +1,20 @@
 """The order of a search: screenings are written by hand, everything else is the real thing."""
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
 from hotloop.estimate import Estimate
+from hotloop.objective import Objective
 from hotloop.proof.confirm import Confirmation
 from hotloop.proof.session import Options
 from hotloop.transform import Plan
 from hotloop.transforms.allocator import Allocator
 from hotloop.transforms.autocast import Autocast
 from hotloop.transforms.channels_last import ChannelsLast
+from hotloop.transforms.checkpointing import Checkpointing
 from hotloop.transforms.compile import Compile
 from hotloop.transforms.data_loading import DataLoading
 from hotloop.transforms.fused_optimizer import FusedOptimizer
@@ -231,3 +234,72 @@ def test_of_two_that_both_train_otherwise_the_second_is_tried_on_top(search):
     found, bench = search(lambda names: 1.0 - 0.3 * len(names), other=(LearningRate(), Phases()))
     assert [transform.name for transform in found.transforms] == ["learning_rate", "phases"]
     assert bench.trials[1].against == "learning_rate(factor=2.0)"
+
+
+class MemoryBench(Bench):
+    """A machine that tells of the peak of memory as well: bytes by the names of the plan's transforms."""
+
+    def __init__(self, seconds, peak, objective):
+        super().__init__(seconds, frozenset(), 100.0)
+        self.peak, self.objective = peak, objective
+
+    def result(self, name, plan, against):
+        found = super().result(name, plan, against)
+        peaks = [self.peak(frozenset(transform.name for transform in one.transforms)) for one in (against, plan)]
+        gain = Estimate(log_ratio=math.log(peaks[0] / peaks[1]), standard_error=0.002, rounds=1)
+        return replace(found, objective=self.objective, memory_gain=gain)
+
+    def screen(self, _session, kept, plans, *, title, seconds, replicates=1):
+        found = super().screen(_session, kept, plans, title=title, seconds=seconds, replicates=replicates)
+        return tuple(sorted(found, key=lambda one: one.merit_ratio, reverse=True))
+
+
+@pytest.fixture
+def search_by():
+    def run(objective, seconds, peak, *changes):
+        bench = MemoryBench(seconds, peak, objective)
+        search = Search(session=bench, screen=bench.screen, screen_again=bench.again, verify=bench.verified)
+        return {t.name for t in search.run(Candidates(uncompiled=changes, compiling=())).transforms}, bench
+
+    return run
+
+
+def test_for_memory_what_needs_least_is_kept_though_it_is_slower(search_by):
+    found, bench = search_by(
+        Objective.MEMORY,
+        product(checkpointing=1.3, autocast=0.9),
+        product(checkpointing=0.5),
+        Checkpointing(),
+        Autocast(),
+    )
+    assert found == {"checkpointing"}
+    assert any(trial.reason == "less memory, and trains the same model" for trial in bench.trials)
+    assert any(trial.reason == "no memory saved beyond the noise" for trial in bench.trials)
+
+
+def test_for_memory_no_plan_is_kept_that_takes_half_as_long_again(search_by):
+    found, bench = search_by(
+        Objective.MEMORY,
+        product(checkpointing=1.3, autocast=1.3),
+        product(checkpointing=0.5, autocast=0.8),
+        Checkpointing(),
+        Autocast(),
+    )
+    assert found == {"checkpointing"}
+    assert any("would take more than 1.5 times as long" in trial.reason for trial in bench.trials)
+
+
+def test_for_both_only_what_gains_one_and_loses_none_is_kept(search_by):
+    found, bench = search_by(
+        Objective.BOTH,
+        product(checkpointing=1.3, autocast=0.8, channels_last=0.9),
+        product(checkpointing=0.5, autocast=0.9, channels_last=1.2),
+        Checkpointing(),
+        Autocast(),
+        ChannelsLast(),
+    )
+    assert found == {"autocast"}
+    reasons = {trial.change.partition("(")[0]: trial.reason for trial in bench.trials}
+    assert reasons["checkpointing"] == "less memory, and slower"
+    assert reasons["channels_last"] == "faster, and takes more memory"
+    assert reasons["autocast"] == "faster and less memory, and trains the same model"

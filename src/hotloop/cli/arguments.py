@@ -24,6 +24,13 @@ def parse_names(values: list[str]) -> tuple[str, ...]:
     return tuple(name.strip() for value in values for name in value.split(",") if name.strip())
 
 
+def parse_choice(values: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names to take and names to leave out, which begin with "no-", from repeated or comma-separated options."""
+    names = parse_names(values)
+    left_out = tuple(name.removeprefix("no-") for name in names if name.startswith("no-"))
+    return tuple(name for name in names if not name.startswith("no-")), left_out
+
+
 def command_line() -> str:
     """The call as it was typed, ready for a shell."""
     return shlex.join(["hotloop", *sys.argv[1:]])

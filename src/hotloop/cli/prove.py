@@ -9,6 +9,7 @@ from hotloop.cli import arguments as shared
 from hotloop.cli.outcome import leave
 from hotloop.cli.ranks import read_workload
 from hotloop.errors import EvidenceError
+from hotloop.objective import Objective
 from hotloop.transform import Plan
 from hotloop.workload import Workload
 
@@ -33,8 +34,9 @@ def prove(
     as_json: shared.Json = False,
 ) -> None:
     """Prove one plan on one script, or repeat the proof of an evidence folder."""
+    objective = Objective.THROUGHPUT
     if replay:
-        workload, chosen = _replayed(replay)
+        workload, chosen, objective = _replayed(replay)
     elif target is None or plan is None:
         raise typer.BadParameter("give a script and --plan PLAN.toml, or --replay EVIDENCE")
     else:
@@ -50,6 +52,7 @@ def prove(
     options = Options(
         budget=shared.parse_budget(budget),
         steps=steps,
+        objective=objective,
         out=out,
         history=history,
         may_overwrite=tuple(may_overwrite or ()),
@@ -60,10 +63,12 @@ def prove(
     leave(result, as_json=as_json, out=out, verb="prove", track=trackers)
 
 
-def _replayed(folder: Path) -> tuple[Workload, Plan]:
+def _replayed(folder: Path) -> tuple[Workload, Plan, Objective]:
+    """Workload and plan of the evidence, and the objective that the plan was claimed for."""
     from hotloop.records.evidence import load_evidence
 
     recorded = load_evidence(folder)
     if recorded.plan is None:
         raise EvidenceError(f"the session in {folder} was cut off before it had a plan; measure again")
-    return recorded.command.workload, recorded.plan
+    objective = Objective(recorded.command.options.get("objective", Objective.THROUGHPUT))
+    return recorded.command.workload, recorded.plan, objective

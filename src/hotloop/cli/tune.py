@@ -6,6 +6,7 @@ import typer
 
 from hotloop.cli import arguments as shared
 from hotloop.cli.outcome import leave
+from hotloop.objective import Objective
 
 
 def tune(
@@ -14,8 +15,15 @@ def tune(
     module: shared.IsModule = False,
     budget: shared.Budget = "10m",
     steps: shared.Steps = 30,
-    only: Annotated[list[str] | None, typer.Option(help="Try only these transforms.")] = None,
-    skip: Annotated[list[str] | None, typer.Option(help="Do not try these transforms.")] = None,
+    objective: Annotated[Objective, typer.Option(help="Keep what is faster, needs less memory, or both.")] = (
+        Objective.THROUGHPUT
+    ),
+    transforms: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAMES", help="Try only these: compile,autocast. Or all but these: no-compile."),
+    ] = None,
+    only: Annotated[list[str] | None, typer.Option(hidden=True)] = None,
+    skip: Annotated[list[str] | None, typer.Option(hidden=True)] = None,
     nproc: shared.NumRanks = 1,
     executor: Annotated[
         Literal["local", "ray"], typer.Option(help="Where plans are screened: here, or over a running Ray cluster.")
@@ -26,7 +34,7 @@ def tune(
     track: shared.Track = None,
     as_json: shared.Json = False,
 ) -> None:
-    """Find a faster plan for an unmodified training script, and prove it."""
+    """Find a plan that makes an unmodified training script faster, or smaller, and prove it."""
     from hotloop.cli.ranks import read_workload
 
     workload = read_workload(target, tuple(arguments or ()), is_module=module, num_ranks=nproc)
@@ -35,13 +43,15 @@ def tune(
     from hotloop.records.tracking import check_trackers
     from hotloop.tune.find_plan import find_plan
 
+    chosen, left_out = shared.parse_choice(transforms or [])
     trackers = shared.parse_names(track or [])
     check_trackers(trackers)
     options = Options(
         budget=shared.parse_budget(budget),
         steps=steps,
-        only=shared.parse_names(only or []),
-        skip=shared.parse_names(skip or []),
+        only=(*chosen, *shared.parse_names(only or [])),
+        skip=(*left_out, *shared.parse_names(skip or [])),
+        objective=objective,
         out=out,
         history=history,
         may_overwrite=tuple(may_overwrite or ()),

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from hotloop.errors import MeasurementError
 from hotloop.estimate import Estimate, exp_or_infinity
-from hotloop.measurement import Interval
+from hotloop.measurement import Interval, Memory
 
 CONFIDENCE = 0.98
 """Of one interval. With margin and floor, all false claims of a series stay below 1 % together (simulation.json)."""
@@ -65,6 +65,20 @@ def stretch_estimate(
         strict=True,
     )
     return Estimate(log_ratio=logs[0] - logs[1], standard_error=math.hypot(*errors), rounds=min(rounds))
+
+
+def memory_estimate(baseline: Memory, candidate: Memory) -> Estimate:
+    """The log ratio of two peaks of memory, above 0 where the candidate needs less.
+
+    One figure for a process has no error inside it: the spread is that between replicates. Raises MeasurementError
+    where a peak is not known.
+    """
+    if baseline.peak <= 0 or candidate.peak <= 0:
+        raise MeasurementError(
+            f"got peaks of {baseline.peak} and {candidate.peak} bytes; memory is known where the system tells of it: "
+            "compare step times here"
+        )
+    return Estimate(log_ratio=math.log(baseline.peak / candidate.peak), standard_error=0.0, rounds=1)
 
 
 def _stretch(steps: Sequence[float], *, trimmed: bool, period: int) -> tuple[float, float, int]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from hotloop.compare.comparison import Comparison
-from hotloop.compare.inference import combine, replicate_estimate, stretch_estimate
+from hotloop.compare.inference import combine, memory_estimate, replicate_estimate, stretch_estimate
 from hotloop.compare.replicate import (
     Pace,
     Replicate,
@@ -141,6 +141,11 @@ class ReplicateSeries:
         """One for each replicate in which `arm` ran: above 0 where it is faster than the baseline."""
         return [self._estimate(one, arm) for one in self.replicates if one.rounds(arm)]
 
+    def memory_estimates(self, arm: str) -> list[Estimate]:
+        """One for each replicate in lockstep in which `arm` ran: above 0 where its peak of memory is lower."""
+        found = [one.memory for one in self.replicates if arm in one.memory and self._setup.baseline in one.memory]
+        return [memory_estimate(memory[self._setup.baseline], memory[arm]) for memory in found]
+
     def comparison(self, arm: str) -> Comparison:
         """`arm` against the baseline in lockstep, beside the A/A arm."""
         return Comparison(self.estimates(arm), self.estimates(AGAIN))
@@ -153,6 +158,18 @@ class ReplicateSeries:
         ours, aa = (
             [
                 self._stretch_estimate(found.arms[self._setup.baseline], found.arms[name], trimmed=trimmed)
+                for found in self.stretches
+                if name in found.arms
+            ]
+            for name in (arm, AGAIN)
+        )
+        return Comparison(ours, aa)
+
+    def alone_by_memory(self, arm: str) -> Comparison:
+        """`arm` against the baseline by the peaks of memory of their uninterrupted stretches, beside the A/A arm."""
+        ours, aa = (
+            [
+                memory_estimate(found.arms[self._setup.baseline].memory, found.arms[name].memory)
                 for found in self.stretches
                 if name in found.arms
             ]

@@ -36,14 +36,18 @@ class EagerStep:
             with autocast_to(self._dtype, self._parameters):
                 loss = self._loss(self._model, batch)
         loss.value.backward()
+        self.update()
+        self._graph = loss.value
+        return detached(loss)
+
+    def update(self) -> None:
+        """Clip and apply the gradients that are there, and drop them; the job's observer sees them before."""
         if self._observe is not None:
             self._observe()
         if self._clip_norm is not None:
             nn.utils.clip_grad_norm_(self._parameters, self._clip_norm)
         self._optimizer_step()
         self._zero_grad(set_to_none=True)
-        self._graph = loss.value
-        return detached(loss)
 
 
 def detached(loss: Loss) -> Loss:

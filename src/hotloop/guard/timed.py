@@ -9,8 +9,6 @@ from hotloop.compare.comparison import MAXIMUM_REPLICATES, MINIMUM_REPLICATES, C
 from hotloop.compare.inference import stretch_estimate
 from hotloop.compare.replicate import Replicate
 from hotloop.compare.series import AGAIN, BASELINE
-from hotloop.compare.stretch import Stretch
-from hotloop.estimate import Estimate
 from hotloop.guard.limits import TIMED, GuardSettings
 from hotloop.guard.metric import Metric, Quantity, judge_comparison
 from hotloop.guard.units import mebibytes, per_second, seconds
@@ -92,7 +90,7 @@ def _steady_allocator(session: Session) -> Plan:
 def log_ratios(name: str, both: TwoWays) -> list[float]:
     """By how much the candidate was worse in each replicate, on the log scale."""
     if name == "peak_memory":
-        return [-_exact(peaks, PLAN).log_ratio for peaks in _peaks(both)]
+        return [-estimate.log_ratio for estimate in both.memory.estimates]
     comparison = _step(both) if name == "step_time" else _throughput(both)
     return [-estimate.log_ratio for estimate in comparison.estimates]
 
@@ -108,10 +106,9 @@ def timed_metric(name: str, both: TwoWays, settings: GuardSettings) -> Metric:
             return judge_comparison(Quantity(name=name, written=seconds), comparison, limit, base=base, head=head)
         quantity = Quantity(name=name, written=per_second, larger_is_worse=False)
         return judge_comparison(quantity, comparison, limit, base=1 / base, head=1 / head)
-    complete = _peaks(both)
-    comparison = Comparison([_exact(one, PLAN) for one in complete], [_exact(one, AGAIN) for one in complete])
-    means = [statistics.fmean(one[arm] for one in complete) for arm in (BASELINE, PLAN)]
-    return judge_comparison(Quantity(name=name, written=mebibytes), comparison, limit, base=means[0], head=means[1])
+    stretches = both.stretches.stretches
+    means = [statistics.fmean(one.arms[arm].memory.peak for one in stretches) for arm in (BASELINE, PLAN)]
+    return judge_comparison(Quantity(name=name, written=mebibytes), both.memory, limit, base=means[0], head=means[1])
 
 
 def _step(both: TwoWays) -> Comparison:
@@ -137,18 +134,3 @@ def _throughput(both: TwoWays) -> Comparison:
 def _samples(replicate: Replicate, arm: str, clock: Clock) -> list[float]:
     """Seconds of all steps but the first of each block, which refills the caches."""
     return [step for block in replicate.rounds(arm) for step in block.samples(clock)[1:]]
-
-
-def _peaks(both: TwoWays) -> list[Mapping[str, int]]:
-    """Bytes of each arm for each replicate."""
-    return [{arm: _peak(stretch) for arm, stretch in one.arms.items()} for one in both.stretches.stretches]
-
-
-def _peak(stretch: Stretch) -> int:
-    """Of the device where the program uses one, else of the process tree."""
-    return stretch.memory.cuda_allocated or stretch.memory.rss
-
-
-def _exact(peaks: Mapping[str, int], arm: str) -> Estimate:
-    """One figure for a replicate has no error inside it; the spread is that between replicates."""
-    return Estimate(log_ratio=math.log(peaks[BASELINE] / peaks[arm]), standard_error=0.0, rounds=1)

@@ -21,6 +21,14 @@ CARDS: Mapping[str, int] = MappingProxyType(
 )
 
 
+def parse_room(text: str) -> int:
+    """Bytes of a size such as "2GiB". Raises WorkloadError."""
+    try:
+        return parse_size(text)
+    except ValueError:
+        raise WorkloadError(f"got {text!r} as the memory of trials; give a size such as 2GiB") from None
+
+
 def parse_card(text: str) -> tuple[str, int]:
     """Name and bytes of a card that is known by name, or of a size such as "24GiB". Raises WorkloadError."""
     for name, capacity in CARDS.items():

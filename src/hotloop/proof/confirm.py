@@ -8,6 +8,8 @@ from hotloop.compare.inference import between_replicate_spread
 from hotloop.compare.power import provable_effect
 from hotloop.compare.series import AGAIN, BASELINE
 from hotloop.measurement import Clock, Interval, Memory
+from hotloop.objective import Objective
+from hotloop.proof.objective_claim import ObjectiveClaim
 from hotloop.proof.session import Session
 from hotloop.proof.two_ways import PLAN, TwoWays
 from hotloop.transform import Plan
@@ -42,11 +44,13 @@ class Confirmation:
     """What was confirmed of a plan: its ratio, that of the script to itself (A/A), and the verdict.
 
     `step` is the ratio of a step, `program` that of the time for equally many steps with all that the program does
-    between them; `speedup` is the one of the two that is quoted, measured by `method`. Without a verdict nothing was
-    measured, and nothing is known.
+    between them; `speedup` is the one of the two that is quoted, measured by `method`. `memory_ratio` is how many times
+    less the peak of memory is; `memory_verdict` is there where the objective counts memory. Without a verdict nothing
+    was measured, and nothing is known.
     """
 
     verdict: Verdict | None = None
+    memory_verdict: Verdict | None = None
     speedup: Interval | None = None
     step: Interval | None = None
     program: Interval | None = None
@@ -59,6 +63,14 @@ class Confirmation:
     payback: Payback = Payback()
     startup_seconds: float | None = None
     memory: Memory | None = None
+    baseline_memory: Memory | None = None
+    memory_ratio: Interval | None = None
+    memory_aa: Interval | None = None
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """Those that were reached, of memory and of speed."""
+        return tuple(filter(None, (self.memory_verdict, self.verdict)))
 
 
 def confirm(session: Session, plan: Plan, *, title: str, seconds: float) -> Confirmation:
@@ -83,7 +95,8 @@ def confirm(session: Session, plan: Plan, *, title: str, seconds: float) -> Conf
             return _failed(both)
         quoted, last = both.quoted, session.elapsed - began
         _announce(session, quoted, affordable=quoted.replicates + int(max(0.0, deadline - session.elapsed) / last))
-        if quoted.decided() and is_sharp(quoted):
+        claim = _claim(session, both)
+        if claim.is_decided and is_sharp(claim.memory if session.options.objective is Objective.MEMORY else quoted):
             break
         if deadline - session.elapsed < last and quoted.replicates >= MINIMUM_REPLICATES:
             break
@@ -92,7 +105,13 @@ def confirm(session: Session, plan: Plan, *, title: str, seconds: float) -> Conf
         session.progress.say(f"{title}: replicate {quoted.replicates} done, {speed_so_far(quoted)}")
     for note in both.notes():
         session.note(note)
-    return _judged(both)
+    return _judged(both, _claim(session, both))
+
+
+def _claim(session: Session, both: TwoWays) -> ObjectiveClaim:
+    return ObjectiveClaim(
+        objective=session.options.objective, speed=both.quoted, memory=both.memory, speed_verdict=both.verdict()
+    )
 
 
 def is_sharp(comparison: Comparison) -> bool:
@@ -119,14 +138,16 @@ def _announce(session: Session, comparison: Comparison, *, affordable: int) -> N
     )
 
 
-def _judged(both: TwoWays) -> Confirmation:
-    verdict, quoted = both.verdict(), both.quoted
+def _judged(both: TwoWays, claim: ObjectiveClaim) -> Confirmation:
+    *memory_verdict, verdict = claim.verdicts()
+    quoted, memory = claim.speed, claim.memory
     first = both.stretches.stretches[0].arms
     baseline_step, plan_step = both.stretches.step_time_alone(BASELINE), both.stretches.step_time_alone(PLAN)
     extra = max(0.0, first[PLAN].startup_seconds - first[BASELINE].startup_seconds)
     payback = Payback.of(baseline_step=baseline_step, plan_step=plan_step, spent=extra)
     return Confirmation(
         verdict=verdict,
+        memory_verdict=memory_verdict[0] if memory_verdict else None,
         speedup=quoted.interval,
         step=both.step.interval,
         program=both.program.interval,
@@ -139,6 +160,9 @@ def _judged(both: TwoWays) -> Confirmation:
         payback=payback if verdict.passed else Payback(),
         startup_seconds=first[PLAN].startup_seconds,
         memory=both.stretches.memory_alone(PLAN),
+        baseline_memory=both.stretches.memory_alone(BASELINE),
+        memory_ratio=memory.interval,
+        memory_aa=memory.aa_interval,
     )
 
 

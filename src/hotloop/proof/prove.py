@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from hotloop.errors import ProtectedFile, WorkloadError
+from hotloop.errors import PlanError, ProtectedFile, WorkloadError
 from hotloop.proof.confirm import Confirmation, confirm
 from hotloop.proof.confirm_learning import confirm_learning
 from hotloop.proof.session import Options, Progress, Session, open_session
@@ -13,6 +13,8 @@ from hotloop.verdict import Outcome, Verdict, worst
 from hotloop.verify.drift import GateResult
 from hotloop.verify.recipe_gate import check_recipe
 from hotloop.workload import Recipe, Workload, parse_workload
+
+_CLAIMED = ("memory", "speed")
 
 
 def prove(
@@ -46,6 +48,11 @@ def confirmed(session: Session, plan: Plan, gates: GateResult, *, title: str) ->
     """
     if plan.promise is not Promise.STATISTICAL:
         return finish(session, plan, gates, confirm(session, plan, title=title, seconds=session.left))
+    if session.options.objective.counts_memory:
+        raise PlanError(
+            f"{plan.title} trains otherwise by design and is judged by the time to a target loss, which says nothing "
+            "of memory; leave those transforms out, or take --objective throughput"
+        )
     parity, confirmation = confirm_learning(session, plan, title=title, seconds=session.left)
     return finish(session, plan, replace(gates, verdicts=(*gates.verdicts, parity)), confirmation)
 
@@ -83,7 +90,7 @@ def _verified_in_part(session: Session, plan: Plan) -> GateResult:
 
 def finish(session: Session, plan: Plan, gates: GateResult, confirmation: Confirmation) -> Result:
     """The result of a session that tried one plan last; recorded, and its trial with it."""
-    verdicts = (*gates.verdicts, *filter(None, (confirmation.verdict,)))
+    verdicts = (*gates.verdicts, *confirmation.verdicts)
     outcome = worst(verdicts)
     session.add(
         Trial(
@@ -97,6 +104,7 @@ def finish(session: Session, plan: Plan, gates: GateResult, confirmation: Confir
             verdicts=verdicts,
             startup_seconds=confirmation.startup_seconds,
             memory=confirmation.memory,
+            memory_ratio=confirmation.memory_ratio,
             replicates=confirmation.replicates,
         )
     )
@@ -126,14 +134,19 @@ def finish(session: Session, plan: Plan, gates: GateResult, confirmation: Confir
         tuning_seconds=session.elapsed,
         curves=gates.curves,
         notes=tuple(session.notes),
+        objective=session.options.objective,
+        memory_ratio=confirmation.memory_ratio,
+        memory_aa=confirmation.memory_aa,
+        baseline_memory=confirmation.baseline_memory,
+        memory=confirmation.memory,
     )
     session.finish(plan, result)
     return result
 
 
 def _message(verdicts: tuple[Verdict, ...]) -> str:
-    """The sentence of the verdict that decided: the first that did not pass, or the last."""
+    """The sentence of the verdict that decided: the first that did not pass, or those of memory and speed."""
     deciding = worst(verdicts)
-    return next(
-        (v.message for v in verdicts if v.outcome is deciding and deciding is not Outcome.PASS), verdicts[-1].message
-    )
+    if deciding is Outcome.PASS:
+        return "; ".join(v.message for v in verdicts if v.gate in _CLAIMED) or verdicts[-1].message
+    return next((v.message for v in verdicts if v.outcome is deciding), verdicts[-1].message)

@@ -18,6 +18,7 @@ from hotloop.compare.series import BASELINE, ReplicateSeries
 from hotloop.errors import NotApplicable
 from hotloop.machine.environment import CONTENDED, foreign_cores, record_environment
 from hotloop.measurement import Block, Clock, Environment
+from hotloop.objective import Objective
 from hotloop.proof.amdahl import AmdahlLimits
 from hotloop.proof.session_folder import session_folder
 from hotloop.records.evidence import Command
@@ -61,15 +62,16 @@ class Options:
     """How long to measure and where to leave what was found.
 
     `budget` is in seconds and covers everything; `steps` is how many steps verification compares at least; `only` and
-    `skip` name transforms; `out` is the folder for the evidence (None: a temporary one that goes with the session);
-    `history` is a URL of SQLAlchemy's (None: the user's own SQLite file). `executor` is where plans are screened: on
-    this machine, or over those of a Ray cluster.
+    `skip` name transforms; `objective` is what a plan must be better at; `out` is the folder for the evidence (None: a
+    temporary one that goes with the session); `history` is a URL of SQLAlchemy's (None: the user's own SQLite file).
+    `executor` is where plans are screened: on this machine, or over those of a Ray cluster.
     """
 
     budget: float = 600.0
     steps: int = 30
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
+    objective: Objective = Objective.THROUGHPUT
     out: Path | None = None
     history: str | None = None
     may_overwrite: tuple[str, ...] = ()
@@ -94,6 +96,7 @@ class Session:
     trials: list[Trial] = field(default_factory=list[Trial])
     started: float = field(default_factory=time.monotonic)
     spread: MeasuredSpread = field(default_factory=MeasuredSpread)
+    memory_spread: MeasuredSpread = field(default_factory=MeasuredSpread)
     limits: AmdahlLimits = field(default_factory=AmdahlLimits)
 
     @property
@@ -236,6 +239,7 @@ def _plain(options: Options) -> dict[str, object]:
         "steps": options.steps,
         "only": list(options.only),
         "skip": list(options.skip),
+        "objective": options.objective.value,
         "may_overwrite": list(options.may_overwrite),
         "executor": options.executor,
     }

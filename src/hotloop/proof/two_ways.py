@@ -90,6 +90,11 @@ class TwoWays:
         return self.stretches.alone(PLAN)
 
     @property
+    def memory(self) -> Comparison:
+        """By the peak of memory at the end of a stretch; above 1 needs less."""
+        return self.stretches.alone_by_memory(PLAN)
+
+    @property
     def agree(self) -> bool:
         """Whether the figure of lockstep lies in the interval of a step that was not interrupted."""
         interval, found = self.stretches.alone(PLAN, trimmed=True).interval, self.step.interval

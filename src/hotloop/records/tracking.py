@@ -63,7 +63,18 @@ def run_of_result(result: Result, *, verb: str) -> TrackedRun:
             "speedup_low": result.speedup.low,
             "speedup_high": result.speedup.high,
         }
-    facts = {"verdict": result.verdict.value, "message": result.message, "torch": result.environment.torch}
+    if result.memory_ratio is not None:
+        figures |= {
+            "memory_ratio": result.memory_ratio.ratio,
+            "memory_ratio_low": result.memory_ratio.low,
+            "memory_ratio_high": result.memory_ratio.high,
+        }
+    facts = {
+        "verdict": result.verdict.value,
+        "objective": result.objective.value,
+        "message": result.message,
+        "torch": result.environment.torch,
+    }
     facts |= {"cpu": result.environment.cpu, "git_revision": result.environment.git_revision}
     return TrackedRun(name=result.workload, verb=verb, facts=facts, figures=finite(figures))
 

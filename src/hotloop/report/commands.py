@@ -27,6 +27,12 @@ def next_command(result: Result, plan: str | Path = "plan.toml") -> str:
         return run_command(result, plan)
     if result.plan and result.verdict is Outcome.INCONCLUSIVE:
         minutes = max(1, math.ceil(2 * result.tuning_seconds / 60))
+        if result.objective.counts_memory and result.evidence:  # prove takes the objective from the evidence alone
+            return shlex.join(["hotloop", "prove", "--replay", result.evidence, "--budget", f"{minutes}m"])
+        if result.objective.counts_memory:
+            names = ",".join(str(table["name"]) for table in result.plan)
+            options = ("--objective", result.objective.value, "--transforms", names)
+            return _command(result, "tune", *options, "--budget", f"{minutes}m")
         return _command(result, "prove", "--plan", str(plan), "--budget", f"{minutes}m")
     return _command(result, "diagnose")
 

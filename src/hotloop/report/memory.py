@@ -39,7 +39,10 @@ def memory_text(document: Mapping[str, Any]) -> "RenderableType":
     parts: list[RenderableType] = [held, plain_text(""), modules]
     if len(document["by_module"]) > _MOST_MODULES:
         parts.append(plain_text(f"{len(document['by_module']) - _MOST_MODULES} modules more; --json lists all."))
-    return Group(*parts, plain_text(""), *_batches(document))
+    parts += [plain_text(""), *_batches(document)]
+    if "batch_size" in document:
+        parts += [plain_text(""), *_batch_size(document["batch_size"])]
+    return Group(*parts)
 
 
 def _batches(document: Mapping[str, Any]) -> "list[RenderableType]":
@@ -50,3 +53,38 @@ def _batches(document: Mapping[str, Any]) -> "list[RenderableType]":
     for name, batch in document["largest_batch"].items():
         table.add_row(*map(plain_text, (name, f"{batch:,}" if batch else "none fits")))
     return [plain_text(f"{said} ({document['method']}); a tenth of a card is kept free."), plain_text(""), table]
+
+
+def _batch_size(found: Mapping[str, Any]) -> "list[RenderableType]":
+    """What trials of batch sizes found, or why there were none."""
+    if "not_searched" in found:
+        return [plain_text(f"Batch sizes were not tried: {found['not_searched']}.")]
+    columns = ("Samples at once", "Samples a second")
+    table = text_table(*columns, figures=columns)
+    fastest = str(found["fastest"])
+    for size, throughput in found["samples_per_second"].items():
+        table.add_row(plain_text(size), plain_text(f"{throughput:,.1f}", "bold" if size == fastest else ""))
+    said = [
+        f"Of each global batch of {found['global_batch']}, {fastest} samples at once are fastest{_against(found)}; "
+        f"{found['blocks']} blocks were timed, a sweep over all sizes would take {found['blocks_of_a_sweep']}."
+    ]
+    if found["is_cut_short"]:
+        said.append("Time was up before sizes that are near each other could be told apart.")
+    if found["too_large"]:
+        said.append(f"Memory did not suffice for {', '.join(map(str, found['too_large']))} at once.")
+    if found["largest"] is not None:
+        bound = "" if found["largest_is_bound"] else ", and no larger one was tried"
+        said.append(f"The largest batch that fits at once has {found['largest']:,} samples{bound}.")
+    if found["microbatches"] > 1:
+        said.append(
+            "This chooses and proves nothing; the plan for hotloop prove:\n[[transform]]\n"
+            f'name = "gradient_accumulation"\nmicrobatches = {found["microbatches"]}'
+        )
+    return [table, *map(plain_text, said)]
+
+
+def _against(found: Mapping[str, Any]) -> str:
+    if found["microbatches"] == 1 or found["against_whole"] is None:
+        return ", which is the whole of it" if found["microbatches"] == 1 else ""
+    ratio, low, high = found["against_whole"]
+    return f", {ratio:.2f}x [{low:.2f}, {high:.2f}] as fast as the whole of it"

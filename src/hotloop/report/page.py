@@ -9,7 +9,7 @@ from typing import Any
 from hotloop.report import wording
 from hotloop.report.commands import run_command
 from hotloop.report.curves import plot_losses
-from hotloop.report.forest import plot_forest
+from hotloop.report.forest import plot_forest, plot_memory_forest
 from hotloop.report.html import environment_rows, render, unbroken, write_html
 from hotloop.report.notes import shown_notes
 from hotloop.report.short_names import short_change, short_plan, shortened
@@ -37,6 +37,7 @@ def _context(result: Result) -> Mapping[str, Any]:
         "run_command": run_command(result),
         "replay_command": f"hotloop prove --replay {shlex.quote(result.evidence)}" if result.evidence else "",
         "forest": plot_forest(result),
+        "memory_forest": plot_memory_forest(result) if result.objective.counts_memory else None,
         "losses": plot_losses(result.curves),
         "has_cuda_memory": any(t.memory and (t.memory.cuda_allocated or t.memory.cuda_reserved) for t in result.trials),
         "environment": environment_rows(dataclasses.asdict(result.environment)),
@@ -55,6 +56,10 @@ def _facts(result: Result) -> list[tuple[str, str]]:
         ("A/A on this machine", wording.speed(result.aa)),
         ("Clock", wording.CLOCKS[result.clock]),
     ]
+    if result.objective.counts_memory:
+        facts.insert(0, ("Objective", result.objective.value))
+    if result.memory_ratio is not None:
+        facts.append(("Peak memory", wording.memory_change(result)))
     if result.plan:
         facts.insert(0, ("Plan", unbroken(short_plan(result.plan))))
     if result.plan and result.verdict is Outcome.PASS:

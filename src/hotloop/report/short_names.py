@@ -20,6 +20,7 @@ _SHORT: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "data_loading": ("loader {workers} workers", {"prefetch": "2", "pin_memory": "False", "persistent": "False"}),
     "ddp_settings": ("ddp", {"bucket_view": "True", "static_graph": "False", "ignore_unused": "False"}),
     "fused_optimizer": ("{implementation} optimizer", {}),
+    "gradient_accumulation": ("{microbatches} microbatches", {}),
     "learning_rate": ("learning rate x {factor}", {}),
     "math_attention": ("math_attention", {"low_precision": "True"}),
     "matmul_precision": ("matmul {precision}", {}),

@@ -37,9 +37,14 @@ def summary(result: Result, files: WrittenFiles | None = None) -> "RenderableTyp
     return Group(*parts, plain_text(""), verdict_box(result, files))
 
 
-def trial_row(trial: Trial) -> "tuple[Text, Text, Text, Text]":
-    """Change, speed-up with interval and the most that the diagnosis would have it win, kept or refused, and why."""
+def trial_row(trial: Trial, *, with_memory: bool = False) -> "tuple[Text, Text, Text, Text]":
+    """Change, speed-up with interval and the most that the diagnosis would have it win, kept or refused, and why.
+
+    `with_memory` adds how many times less memory it needs.
+    """
     figure = plain_text(speed(trial.speedup), "" if trial.speedup else "dim")
+    if with_memory and trial.memory_ratio is not None:
+        figure.append(f"\nmemory, less by\n{speed(trial.memory_ratio)}")
     if trial.speedup and trial.amdahl_limit is not None:
         figure.append(f"\nat most {trial.amdahl_limit:.2f}x", "dim")
     return (
@@ -59,7 +64,7 @@ def _trials(result: Result) -> "RenderableType":
         table.add_row(*map(plain_text, ("A/A", speed(result.aa), "noise", "the script against itself")))
     for trial in result.trials:
         if not _did_not_apply(trial):
-            *cells, reason = trial_row(trial)
+            *cells, reason = trial_row(trial, with_memory=result.objective.counts_memory)
             table.add_row(*cells, plain_text("see below") if trial.reason == result.message else reason)
     return table if table.row_count else plain_text("Nothing was compared." if result.trials else "Nothing was tried.")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hotloop.report.commands import next_command
 from hotloop.report.short_names import short_plan
 from hotloop.report.terminal import plain_text
-from hotloop.report.wording import headline, payback
+from hotloop.report.wording import headline, memory_change, payback
 from hotloop.trial import Result
 from hotloop.verdict import Outcome
 
@@ -32,6 +32,10 @@ def verdict_box(result: Result, files: WrittenFiles) -> "RenderableType":
     from rich.table import Table
 
     rows = {"Plan": short_plan(result.plan) if result.plan else "empty: the script stays as it is"}
+    if result.objective.counts_memory:
+        rows["Objective"] = result.objective.value
+    if result.plan and result.memory_ratio is not None and not result.objective.counts_memory:
+        rows["Memory"] = memory_change(result)
     if result.plan and result.verdict is Outcome.PASS:
         rows["Pays back"] = payback(result)
     if result.plan:

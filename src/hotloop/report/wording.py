@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeGuard
 
 from hotloop.measurement import Clock, Interval
+from hotloop.objective import Objective
 from hotloop.trial import Result, Trial
 from hotloop.verdict import Outcome
 
@@ -36,10 +37,33 @@ def headline(result: Result) -> str:
     figure = f"{speed(result.speedup)} as fast by {CLOCKS[result.clock]}"
     if result.method == "time to target" and result.speedup is not None:
         return _of_target(result.verdict, f"{speed(result.speedup)} as fast by {CLOCKS[result.clock]}")
+    if result.objective.counts_memory:
+        return _of_memory(result)
     if result.verdict is Outcome.PASS:
         return f"Proven: it trains {figure} and learns the same."
     start = "Not proven" if result.verdict is Outcome.FAIL else "Could not tell"
     return f"{start}: no speed-up was confirmed." if result.speedup is None else f"{start}: it ran {figure}."
+
+
+def _of_memory(result: Result) -> str:
+    """Where memory counts: both figures, that of the objective first."""
+    start = {Outcome.PASS: "Proven", Outcome.FAIL: "Not proven", Outcome.INCONCLUSIVE: "Could not tell"}[result.verdict]
+    end = " and learns the same" if result.verdict is Outcome.PASS else ""
+    if result.speedup is None or result.memory_ratio is None:
+        return f"{start}: neither memory nor speed was confirmed."
+    figures = [f"needs {memory_change(result)}", f"trains {speed(result.speedup)} as fast by {CLOCKS[result.clock]}"]
+    if result.objective is Objective.BOTH:
+        figures.reverse()
+    return f"{start}: it {', '.join(figures)}{end}."
+
+
+def memory_change(result: Result) -> str:
+    """How many times less memory the plan needs, and the peaks: `1.39x [1.35, 1.43] less memory (812 -> 585 MiB)`."""
+    told = f"{speed(result.memory_ratio)} less memory"
+    if result.memory_ratio is None or result.baseline_memory is None or result.memory is None:
+        return told
+    peaks = (f"{memory.peak / 2**20:,.0f}" for memory in (result.baseline_memory, result.memory))
+    return f"{told} ({' -> '.join(peaks)} MiB)"
 
 
 def _of_target(verdict: Outcome, figure: str) -> str:

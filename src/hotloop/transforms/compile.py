@@ -46,6 +46,11 @@ class Compile(TransformBase):
             raise ValueError(f"memory_budget: Input should be a share from 0 to 1, got {self.memory_budget}")
 
     @property
+    def saves_memory(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Whether it recomputes activations."""
+        return self.memory_budget is not None
+
+    @property
     def short_name(self) -> str:
         """A few words for tables: what is not the default."""
         shapes = {None: None, True: "dynamic", False: "static"}[self.dynamic]
@@ -56,9 +61,10 @@ class Compile(TransformBase):
 
     @classmethod
     def candidates(cls, environment: Environment) -> tuple[Self, ...]:
-        """The default first; then on CUDA CUDA graphs, repeated blocks alone, and autotuning."""
+        """The default first; then on CUDA CUDA graphs, repeated blocks alone, autotuning, and two memory budgets."""
         graphs = (cls(mode="reduce-overhead"),) if environment.has_cuda else ()
-        return (cls(), *graphs, cls(layers=REPEATED), cls(mode="max-autotune"))
+        budgets = (cls(memory_budget=0.5), cls(memory_budget=0.0))
+        return (cls(), *graphs, cls(layers=REPEATED), cls(mode="max-autotune"), *budgets)
 
     def check(self, environment: Environment) -> None:
         """Inductor builds C++ on the CPU; CUDA graphs need CUDA."""

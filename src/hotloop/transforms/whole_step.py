@@ -45,7 +45,10 @@ class WholeStep(TransformBase):
         import torch
 
         from hotloop.compile import capture
+        from hotloop.compile.accumulation import AccumulatedStep
 
+        if isinstance(site.step, AccumulatedStep):
+            raise NotApplicable("the plan makes its steps from microbatches; drop 'gradient_accumulation' or this")
         site.step = capture.CapturedStep(site, dtype=None if self.dtype is None else torch.bfloat16)
 
     def confirm(self) -> None:

@@ -7,6 +7,7 @@ from hotloop import registry
 from hotloop.compare.comparison import MARGIN
 from hotloop.errors import PlanError
 from hotloop.measurement import Environment
+from hotloop.objective import Objective
 from hotloop.proof.amdahl import AmdahlLimits
 from hotloop.transform import Promise, Stage, Transform, compiles, saves_memory
 from hotloop.workload import Recipe, Script, Workload
@@ -30,6 +31,7 @@ _EXPECTED = (
     "ddp_settings",
     "comm_hook",
 )
+_EXPECTED_TO_SAVE = ("checkpointing", "gradient_accumulation", "autocast", "allocator", "fused_optimizer")
 _FIRST_WITH_BF16 = ("autocast", "channels_last")  # together 2.5 times on a small conv net with AMX
 
 
@@ -56,24 +58,27 @@ def find_candidates(
     only: Sequence[str] = (),
     skip: Sequence[str] = (),
     limits: AmdahlLimits | None = None,
+    objective: Objective = Objective.THROUGHPUT,
 ) -> Candidates:
     """All option sets that registered transforms offer here, less those not asked for.
 
-    What saves memory and costs time is there only where `only` names it.
+    What saves memory and costs time is there where the objective counts memory, or `only` names it. The limits are of
+    time, so that with such an objective nothing is left out for them.
 
     In each tier those come first that could win most by the diagnosis, then those without a limit in the order of their
     expected gain, and then those that by the diagnosis can win little. What could not win enough for a claim is left
     out, unless it is in `only`.
-    Raises PlanError for a name in `only` or `skip` that nothing is registered under.
+    Raises PlanError for a name in `only` or `skip` that nothing is registered under, and for one in `only` that the
+    objective cannot judge.
     """
     known = check_names((*only, *skip))
     wanted = [name for name in known if (not only or name in only) and name not in skip]
-    limits = limits or AmdahlLimits()
+    limits = (limits if not objective.counts_memory else None) or AmdahlLimits()
     bounded = tuple(name for name in wanted if name not in only and 0.0 < (limits.of((name,)) or 0.0) < 1 + MARGIN)
-    expected = [*_FIRST_WITH_BF16, *_EXPECTED] if environment.has_bf16 else list(_EXPECTED)
+    expected = _expected_order(environment, objective)
     chosen = sorted((name for name in wanted if name not in bounded), key=lambda name: _rank(name, limits, expected))
     offered = [c for name in chosen for c in registry.load("transforms", name).candidates(environment)]
-    possible = [c for c in offered if _fits(c, workload) and (c.name in only or not _only_by_name(c))]
+    possible = [c for c in offered if _fits(c, workload) and _is_asked_for(c, only, objective)]
     comparable = [c for c in possible if c.promise is not Promise.STATISTICAL]
     compiling = [c for c in comparable if compiles(c)]
     first = {c.name: c for c in reversed(compiling)}
@@ -86,9 +91,24 @@ def find_candidates(
     )
 
 
-def _only_by_name(change: Transform) -> bool:
-    """Whether it wins something else than the time of a step, and is tried where it is asked for alone."""
-    return saves_memory(change) or change.promise is Promise.STATISTICAL
+def _is_asked_for(change: Transform, only: Sequence[str], objective: Objective) -> bool:
+    """Whether it can win what the objective counts; what wins something else is tried where it is named.
+
+    Raises PlanError where it is named and trains otherwise by design, which no figure of memory can judge.
+    """
+    if change.promise is Promise.STATISTICAL:
+        if change.name in only and objective.counts_memory:
+            raise PlanError(
+                f"{change.name!r} trains otherwise by design and is judged by the time to a target loss, which says "
+                f"nothing of memory; leave it out, or take --objective throughput in place of {objective.value}"
+            )
+        return change.name in only
+    return not saves_memory(change) or objective.counts_memory or (change.name in only and not compiles(change))
+
+
+def _expected_order(environment: Environment, objective: Objective) -> list[str]:
+    by_speed: list[str] = [*(_FIRST_WITH_BF16 if environment.has_bf16 else ()), *_EXPECTED]
+    return [*_EXPECTED_TO_SAVE, *by_speed] if objective.counts_memory else by_speed
 
 
 def _fits(change: Transform, workload: Workload) -> bool:

@@ -12,7 +12,7 @@ from hotloop.errors import ClusterError
 from hotloop.machine.kind import differences
 from hotloop.proof.session import Session
 from hotloop.transform import Plan
-from hotloop.tune.screening import KEPT, ScreeningResult, best_first, screen_again, screening_result
+from hotloop.tune.screening import KEPT, ScreeningResult, best_first, screen_again, screening_results
 from hotloop.tune.screening_unit import MachineDescription, MeasuredUnit, ScreeningUnit
 
 
@@ -132,17 +132,15 @@ def _unit(session: Session, kept: Plan, plans: Mapping[str, Plan], *, seconds: f
 
 def _results(
     session: Session, kept: Plan, plans: Mapping[str, Plan], measured: MeasuredUnit, *, title: str
-) -> list[ScreeningResult]:
+) -> tuple[ScreeningResult, ...]:
     """Those of one unit, whose blocks are recorded under its own title."""
     series = session.series(title, {KEPT: kept, AGAIN: kept, **plans}, baseline=KEPT, clock=measured.clock)
     for replicate in measured.replicates:
         series.add(replicate)
-    session.spread.add(series.estimates(AGAIN))
     if measured.busy:
         session.note(
             f"{title}: other processes keep {measured.busy:.1f} cores busy there; it was measured with one thread"
         )
     if measured.memory_note:
         session.note(f"{title}: {measured.memory_note}")
-    spread = session.spread.value
-    return [screening_result(series, name, plan, spread=spread) for name, plan in plans.items()]
+    return screening_results(session, series, plans)

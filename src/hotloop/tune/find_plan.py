@@ -3,6 +3,7 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 
+from hotloop.objective import MOST_SLOWDOWN, Objective
 from hotloop.proof.prove import confirmed, verified
 from hotloop.proof.session import Options, Progress, Session, open_session
 from hotloop.trial import Result
@@ -13,7 +14,7 @@ from hotloop.workload import Workload, parse_workload
 
 
 def find_plan(workload: Workload | str, *, options: Options | None = None, progress: Progress | None = None) -> Result:
-    """The fastest plan found within the budget, with its proof: PASS only where the whole plan was confirmed.
+    """The best plan by the objective that was found within the budget: PASS only where the whole plan was confirmed.
 
     The confirmation runs in fresh processes after the search, against the untransformed program. Raises WorkloadError
     where the program itself does not run.
@@ -22,9 +23,15 @@ def find_plan(workload: Workload | str, *, options: Options | None = None, progr
     options = options or Options()
     check_names((*options.only, *options.skip))
     with open_session("tune", workload, options, progress) as session, _search(session) as search:
-        session.limits = diagnose_first(session)
+        if options.objective is not Objective.MEMORY:
+            session.limits = diagnose_first(session)
         candidates = find_candidates(
-            session.environment, workload, only=options.only, skip=options.skip, limits=session.limits
+            session.environment,
+            workload,
+            only=options.only,
+            skip=options.skip,
+            limits=session.limits,
+            objective=options.objective,
         )
         if candidates.bounded:
             names = ", ".join(candidates.bounded)
@@ -33,7 +40,12 @@ def find_plan(workload: Workload | str, *, options: Options | None = None, progr
         session.gate.prepare()
         plan = search.run(candidates)
         if not plan.transforms:
-            session.note("no change was both faster and sound; the confirmation below is the script against itself")
+            gains = {
+                Objective.THROUGHPUT: "was both faster and sound",
+                Objective.MEMORY: f"saved memory, was sound and took at most {MOST_SLOWDOWN:g} times as long",
+                Objective.BOTH: "was sound and gained speed or memory without losing the other",
+            }[options.objective]
+            session.note(f"no change {gains}; the confirmation below is the script against itself")
         elif limit := session.limits.of(transform.name for transform in plan.transforms):
             session.note(f"by the diagnosis this plan could win {limit:.2f}x at most")
         session.progress.say(f"confirming {plan.title} in fresh processes")

@@ -6,13 +6,15 @@ With eight minutes or more, a change whose gain is in doubt is measured in up to
 process starts and what is cheap are screened together, once.
 Before anything is compiled, and again at the end, whatever was rejected is screened again on top of the plan, as long
 as something is kept: a change that loses alone can win on top of another (an allocator once bf16 has made the rest
-short). What was slower by more than a tenth is not screened again.
+short). What was worse by more than a tenth is not screened again. What counts as a gain is the objective's; where that
+is memory, the steps of the whole plan may take half as long again as those of the untransformed program.
 """
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from hotloop.objective import MOST_SLOWDOWN, Objective
 from hotloop.proof.confirm import Confirmation
 from hotloop.proof.confirm_learning import confirm_learning
 from hotloop.proof.prove import verified
@@ -20,6 +22,7 @@ from hotloop.proof.session import Session
 from hotloop.transform import Plan, Stage, Transform, describe
 from hotloop.trial import Trial
 from hotloop.tune.candidates import Candidates
+from hotloop.tune.reasons import kept_reason, rejection, without_reason
 from hotloop.tune.screening import ScreeningResult, screen, screen_again
 from hotloop.tune.time_budget import TimeBudget
 from hotloop.verdict import Verdict
@@ -27,7 +30,6 @@ from hotloop.verify.drift import GateResult
 
 _WORTH_ITS_PLACE = 0.995
 _LAUNCH_REPLICATES = 2  # how a process starts decides where its memory lands: one under glibc's malloc misled
-_HOPELESS = 0.9
 _SEEDS_OF_THE_SEARCH = 1000  # other seeds than those that the claim is confirmed on
 _MOST_COMBINED = 4
 _MOST_ARMS = 8  # beside the kept plan and its A/A arm: each is a process with the whole program in memory
@@ -39,7 +41,7 @@ class Search:
 
     `screen` measures plans, `screen_again` those in doubt once more, `verify` asks the gates, and `learn` how soon a
     plan that trains otherwise reaches a loss; they are fields so that a search can be tried without a machine, or over
-    `num_machines`.
+    `num_machines`. `speed` is that of the kept plan beside the untransformed program, as far as screenings tell.
     """
 
     session: Session
@@ -52,6 +54,7 @@ class Search:
     gates: GateResult | None = None
     excluded: set[str] = field(default_factory=set[str])
     tried: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
+    speed: float = 1.0
 
     @functools.cached_property
     def time(self) -> TimeBudget:
@@ -137,11 +140,18 @@ class Search:
             self.tried.add((self.plan.title, result.name))
             if result.failure is not None:
                 self._refuse(result.name, result.plan, result.failure)
-            elif not result.is_promising:
-                self._record(result, kept=False, reason=_rejection(result))
-                if result.interval is not None and result.interval.high < _HOPELESS:
+            elif not self._is_promising(result):
+                self._record(result, kept=False, reason=rejection(result))
+                if result.is_hopeless:
                     self.excluded.add(result.name)
         return results
+
+    def _is_promising(self, result: ScreeningResult) -> bool:
+        return result.is_promising and self._is_fast_enough(result)
+
+    def _is_fast_enough(self, result: ScreeningResult) -> bool:
+        """Whether a plan that is to save memory stays as fast as it must be beside the untransformed program."""
+        return result.objective is not Objective.MEMORY or result.ratio * self.speed >= 1 / MOST_SLOWDOWN
 
     def _winners(
         self, results: Sequence[ScreeningResult], open_: Sequence[Transform]
@@ -151,9 +161,11 @@ class Search:
         winners: dict[str, tuple[Transform, ScreeningResult]] = {}
         for result in results:
             change = changes[result.name]
-            if result.is_promising and change.name not in winners:
+            if not self._is_promising(result):
+                continue
+            if change.name not in winners:
                 winners[change.name] = (change, result)
-            elif result.is_promising:
+            else:
                 self._record(result, kept=False, reason=f"another {change.name} gained more")
         return list(winners.values())
 
@@ -170,16 +182,18 @@ class Search:
         if not fitting:
             return [winners[0][1]]
         largest = dict(list(combinations.items())[-fitting:])
-        return [result for result in self._screen(title, largest) if result.is_promising]
+        return [result for result in self._screen(title, largest) if self._is_promising(result)]
 
     def _keep_best(self, results: Sequence[ScreeningResult]) -> bool:
         """Verify from the best downwards and keep the first that passes; whether there was one."""
         for result in results:
             gates = self.verify(self.session, result.plan)
             kept = all(verdict.passed for verdict in gates.verdicts)
-            self._record(result, kept=kept, reason=_reason(gates, kept=kept), verdicts=gates.verdicts)
+            reason = kept_reason(result) if kept else _refusal(gates)
+            self._record(result, kept=kept, reason=reason, verdicts=gates.verdicts)
             if kept:
                 self.plan, self.gates = result.plan, gates
+                self.speed *= result.ratio
                 return True
             self.excluded.add(result.name)
         return False
@@ -195,13 +209,14 @@ class Search:
             best, *_ = self.screen(
                 self.session, self.plan, smaller, title="leave one out", seconds=self.time.for_rounds
             )
-            if best.ratio <= _WORTH_ITS_PLACE:
+            if best.merit_ratio <= _WORTH_ITS_PLACE or not self._is_fast_enough(best):
                 return
             gates = self.verify(self.session, best.plan)
             if not all(verdict.passed for verdict in gates.verdicts):
                 return
-            self._record(best, kept=True, reason="as fast without it", verdicts=gates.verdicts)
+            self._record(best, kept=True, reason=without_reason(best), verdicts=gates.verdicts)
             self.plan, self.gates = best.plan, gates
+            self.speed *= best.ratio
 
     def _try_statistical(self, change: Transform) -> None:
         """Keep it where the gates pass and it reaches a target loss sooner; the time of its steps says nothing."""
@@ -217,7 +232,7 @@ class Search:
             )
             gates = replace(gates, verdicts=(*gates.verdicts, parity, *filter(None, (found.verdict,))))
         kept = all(verdict.passed for verdict in gates.verdicts)
-        reason = "reaches the loss sooner" if kept else _reason(gates, kept=False)
+        reason = "reaches the loss sooner" if kept else _refusal(gates)
         self._record(result, kept=kept, reason=reason, verdicts=gates.verdicts)
         if kept:
             self.plan, self.gates = plan, replace(gates, verdicts=gates.verdicts[:-2])
@@ -240,17 +255,11 @@ class Search:
                 verdicts=verdicts,
                 startup_seconds=result.startup or None,
                 replicates=result.gain.replicates if result.gain else 0,
+                memory=result.memory,
+                memory_ratio=result.memory_interval,
             )
         )
 
 
-def _rejection(result: ScreeningResult) -> str:
-    if result.interval is None:
-        return "not measured"
-    return "slower" if result.interval.high < 1 else "no gain beyond the noise"
-
-
-def _reason(gates: GateResult, *, kept: bool) -> str:
-    if kept:
-        return "faster, and trains the same model"
+def _refusal(gates: GateResult) -> str:
     return "; ".join(f"gate {v.gate}: {v.message}" for v in gates.verdicts if not v.passed)

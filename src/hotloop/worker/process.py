@@ -200,9 +200,7 @@ class Worker:
 
     def wait_at_barrier(self) -> None:
         """Wait until the program is ready to train; call `turn` for its first steps."""
-        message = self._hear(self.settings.first_step_limit, NeverStepped)
-        if message["event"] != "barrier":
-            self._ended(message)
+        self._expect("barrier", self.settings.first_step_limit)
         self.pause()
 
     def turn(
@@ -215,9 +213,7 @@ class Worker:
         self.resume()
         self._send({"do": "run", "steps": steps, "seconds": seconds})
         self._asked = steps
-        message = self._hear((limit or self.settings.turn_limit) + seconds, NeverStepped)
-        if message["event"] != "turn":
-            self._ended(message)
+        message = self._expect("turn", (limit or self.settings.turn_limit) + seconds)
         self._report = TurnReport.from_message(message)
         self.steps = self._report.steps
         if self._report.rss > _GROWN * self._rss:
@@ -225,6 +221,11 @@ class Worker:
         if then_pause:
             self.pause()
         return self._report
+
+    def ask(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        """What the process of another `program` answers to one message of its own protocol. Raises as `turn`."""
+        self._send(message)
+        return self._expect("answer", self.first_step_limit)
 
     def watched(self) -> dict[str, Any]:
         """What an observed worker saw."""
@@ -317,6 +318,12 @@ class Worker:
         self._waits_for = f"{message['message']}; "  # a rank has told why others may never answer
         return self._hear(limit, silent)
 
+    def _expect(self, event: str, limit: float) -> dict[str, Any]:
+        message = self._hear(limit, NeverStepped)
+        if message["event"] != event:
+            self._ended(message)
+        return message
+
     def _silence(self, limit: float) -> str:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGUSR1)  # faulthandler writes where every thread stands
@@ -348,11 +355,8 @@ class Worker:
         status = (told or {}).get("status")
         if status == -signal.SIGKILL and oom_kills() > self._oom_kills:
             return self._killed_for_memory((told or {}).get("rss", 0))
-        how = (
-            f"was ended by signal {signal.Signals(-status).name}"
-            if status and status < 0
-            else f"left with status {status}"
-        )
+        by_signal = f"was ended by signal {signal.Signals(-status).name}" if status and status < 0 else ""
+        how = by_signal or f"left with status {status}"
         return self._crashed(f"the worker {how}", self.steps, kind=f"status {status}")
 
     def _crashed(self, what: str, steps: int, *, kind: str) -> WorkloadCrashed:
