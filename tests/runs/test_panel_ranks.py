@@ -24,7 +24,7 @@ CONFIG = {
     },
     "windows": {"length": 10, "days_per_batch": 8},
     "network": {"hidden": 16, "neighbors": 3, "dropout": 0.0, "edge_dropout": 0.0},
-    "training": {"epochs": 3, "lr": 3e-3, "clip_norm": 1.0},
+    "training": {"epochs": 3, "lr": 3e-3, "clip_norm": 1.0, "optimizer": "sgd"},
 }
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "hotloop"]
 

@@ -33,7 +33,7 @@ def device_of_rank(device: "torch.device") -> "torch.device":
     """The GPU of this rank where several are asked for by `cuda` alone; else the device itself."""
     import torch
 
-    if device.type == "cuda" and device.index is None and num_launched() > 1:
+    if str(device) == "cuda" and num_launched() > 1:
         return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
     return device
 

@@ -90,7 +90,7 @@ class _Attention(torch.autograd.Function):
         functional.leaky_relu_(joined_KEC, _SLOPE)
         scores_KE1 = torch.baddbmm(mask_NJ.reshape(1, -1, 1), joined_KEC, attention_1KC.reshape(heads, -1, 1))
         # A row without an edge has no share, where a plain softmax would be NaN.
-        shares_BJ = torch._safe_softmax(scores_KE1.reshape(-1, count), -1)
+        shares_BJ = torch.ops.aten._safe_softmax(scores_KE1.reshape(-1, count), -1)
         heard_BC = shares_BJ.unsqueeze(1) @ said_KEC.reshape(heads * num_nodes, count, -1)
         ctx.save_for_backward(source_E, features_KE3, said_KEC, joined_KEC, shares_BJ, edge, attention_1KC)
         ctx.is_averaged = is_averaged
@@ -114,7 +114,9 @@ class _Attention(torch.autograd.Function):
         heard_B1C = heard_KNC.reshape(heads * num_nodes, 1, -1)
         said_grad_BJC = shares_BJ.unsqueeze(-1) * heard_B1C
         shares_grad_BJ = (said_KEC.reshape(said_grad_BJC.shape) @ heard_B1C.transpose(1, 2)).squeeze(-1)
-        scores_KE1 = torch._softmax_backward_data(shares_grad_BJ, shares_BJ, -1, shares_BJ.dtype).reshape(heads, -1, 1)
+        scores_KE1 = torch.ops.aten._softmax_backward_data(shares_grad_BJ, shares_BJ, -1, shares_BJ.dtype).reshape(
+            heads, -1, 1
+        )
         # The result of a leaky ReLU has the sign of what went into it.
         joined_grad_KEC = torch.ops.aten.leaky_relu_backward(
             scores_KE1 * attention_1KC.transpose(0, 1), joined_KEC, _SLOPE, True
