@@ -19,7 +19,7 @@ from hotloop.models.panel.written_out import written_out
 _EPSILON = 1e-5  # that of nn.LayerNorm
 
 
-class Block(Protocol):
+class GatedBlock(Protocol):
     """A gated residual block of one input and H outputs, with linear layers `enter`, `second`, `third`, `gate`."""
 
     norm: nn.LayerNorm
@@ -65,7 +65,7 @@ class StackedGatedResidual(nn.Module):
         return ((normal_FRH * self.norm + self.norm_bias) * shares_RF.t().unsqueeze(-1)).sum(0)
 
     @torch.no_grad()
-    def load_blocks(self, blocks: Sequence[Block]) -> None:
+    def load_blocks(self, blocks: Sequence[GatedBlock]) -> None:
         """Take the weights of F blocks of one input and H outputs."""
         for name, targets in {
             "enter": (self.enter, self.enter_bias),
