@@ -2,9 +2,26 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from hotloop.models.panel.gated_residual import GatedResidual
 from hotloop.models.panel.variable_selection import VariableSelection
+
+
+class PlainGatedResidual(nn.Module):
+    """The gated residual block as plain layers, differentiated by autograd; W1, V1 and the skip are one of them."""
+
+    def __init__(self, inputs: int, hidden: int, outputs: int) -> None:
+        super().__init__()
+        self._widths = [hidden, hidden] if inputs == outputs else [hidden, hidden, outputs]
+        self.enter = nn.Linear(inputs, sum(self._widths))
+        self.second, self.third = nn.Linear(hidden, hidden), nn.Linear(hidden, outputs)
+        self.gate = nn.Linear(hidden, outputs)
+        self.norm = nn.LayerNorm(outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        first, gate, *skip = self.enter(x).split(self._widths, dim=-1)
+        h = self.third(functional.elu(self.second(functional.elu(first))))
+        return self.norm(torch.lerp(skip[0] if skip else x, h, self.gate(gate.relu()).sigmoid()))
 
 
 class LoopedSelection(nn.Module):
@@ -12,11 +29,11 @@ class LoopedSelection(nn.Module):
 
     def __init__(self, features: int, hidden: int) -> None:
         super().__init__()
-        self.gate = GatedResidual(features, hidden, features)
-        self.blocks = nn.ModuleList(GatedResidual(1, hidden, hidden) for _ in range(features))
+        self.gate = PlainGatedResidual(features, hidden, features)
+        self.blocks = nn.ModuleList(PlainGatedResidual(1, hidden, hidden) for _ in range(features))
 
     def forward(self, x_NLF: Tensor) -> tuple[Tensor, Tensor]:
-        weights_NLF = self.gate(x_NLF).float().sigmoid()
+        weights_NLF = self.gate(x_NLF).sigmoid()
         total = x_NLF.new_zeros(())
         for number, block in enumerate(self.blocks):
             total = total + weights_NLF[..., number : number + 1] * block(x_NLF[..., number : number + 1])

@@ -9,19 +9,20 @@ from hotloop.models.panel.day_neighbors import Days
 
 PLAIN = {"dropout": 0.0, "edge_dropout": 0.0}
 READS = {"aten::_local_scalar_dense", "aten::nonzero", "aten::equal", "aten::is_nonzero"}
-VIEWS = {"alias", "detach", "expand", "permute", "select", "slice", "split", "split_with_sizes", "squeeze", "t"}
-VIEWS |= {"transpose", "unbind", "unsqueeze", "view", "_unsafe_view", "lift_fresh"}
+NO_WORK = {"alias", "detach", "expand", "permute", "select", "slice", "split", "split_with_sizes", "squeeze", "t"}
+NO_WORK |= {"transpose", "unbind", "unsqueeze", "view", "_unsafe_view", "lift_fresh"}
+NO_WORK |= {"empty", "empty_like", "empty_strided", "new_empty"}
 
 
 class Operators(TorchDispatchMode):
-    """Counts what torch runs, views left out."""
+    """Counts what torch runs on the device: views and memory that is only taken are left out."""
 
     def __init__(self):
         super().__init__()
         self.names = []
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        if function.name().removeprefix("aten::").partition(".")[0] not in VIEWS:
+        if function.name().removeprefix("aten::").partition(".")[0] not in NO_WORK:
             self.names.append(function.name())
         return function(*args, **(kwargs or {}))
 
@@ -75,12 +76,15 @@ def test_selection_is_a_handful_of_operators_however_many_features():
     assert counts[0] == counts[1] <= 110
 
 
-@pytest.mark.parametrize(("parts", "most"), [({"spans": (), "neighbors": 0}, 300), ({}, 430)])
+@pytest.mark.parametrize(("parts", "most"), [({"spans": (), "neighbors": 0}, 160), ({}, 300)])
 def test_a_step_has_few_operators(parts, most):
     """The three blocks of which the found model ran 54,731; then with adaptive normalisation and the graph."""
-    model, x, days = network(437, **parts), torch.randn(6, 20, 437), days_of(4, 2)
+    torch.manual_seed(0)
+    model = ATFTGATFAN(437, 20, PanelNetworkOptions(hidden=64, **PLAIN, **parts))
+    x, days = torch.randn(16, 20, 437), days_of(16)
     with Operators() as found:
-        step(model, x, days)
+        quantiles = model(x, days).quantiles
+        quantiles.backward(quantiles)
     assert len(found.names) <= most
 
 
@@ -114,6 +118,7 @@ def test_inputs_in_bf16_stay_so_under_autocast():
 
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # Dynamo looks at inputs after a graph break
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # by Dynamo, of a Function
 @pytest.mark.parametrize("backend", ["aot_eager", pytest.param("inductor", marks=pytest.mark.slow)])
 def test_a_compiled_mixture_keeps_its_regime(backend):
     """A3: there a compiled head lost its regime input without a word."""

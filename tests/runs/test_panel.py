@@ -23,11 +23,11 @@ SMALL = {
 def run(tmp_path):
     """Trains from a config that differs from the small one in some sections."""
 
-    def train(name="run", seed=None, base=SMALL, **changes):
-        config = {**base, **{key: {**base.get(key, {}), **value} for key, value in changes.items()}}
+    def train(name="run", seed=None, base=SMALL, resume=None, top=None, **changes):
+        config = {**base, **{key: {**base.get(key, {}), **value} for key, value in changes.items()}, **(top or {})}
         file = tmp_path / f"{name}.toml"
         file.write_text(tomli_w.dumps(config))
-        return train_from_config(RunRequest(config=file, out=tmp_path / "runs", name=name, seed=seed))
+        return train_from_config(RunRequest(config=file, out=tmp_path / "runs", name=name, seed=seed, resume=resume))
 
     return train
 
@@ -63,6 +63,47 @@ def test_every_part_can_be_switched_on(run):
 @pytest.mark.parametrize("averaging", [{"kind": "ema", "decay": 0.9}, {"kind": "swa", "first_epoch": 1}])
 def test_averaged_weights_are_what_is_scored(run, averaging):
     assert run("plain").metrics["ic"] != run("averaged", averaging=averaging).metrics["ic"]
+
+
+def losses(found):
+    return [value for epoch in found.metrics["history"] for value in (epoch["loss"], epoch["validation"])]
+
+
+def test_gradients_of_several_microbatches_are_those_of_all_their_days(run):
+    """Days of one size, since a loss by day is averaged with the number of samples as weights."""
+    whole = {"synthetic": {**SMALL["data"]["synthetic"], "missing": 0.0, "delisted": 0.0}}
+    changes = {"network": {"dropout": 0.0, "edge_dropout": 0.0}, "training": {"optimizer": "sgd"}}
+    together = run("together", data=whole, **changes)
+    apart = run("apart", data=whole, windows={"days_per_batch": 4, "microbatches": 2}, **changes)
+    other = run("other", data=whole, windows={"days_per_batch": 4}, **changes)
+    assert losses(apart) == pytest.approx(losses(together), rel=1e-3)
+    assert losses(other) != pytest.approx(losses(together), rel=1e-3)
+
+
+@pytest.mark.parametrize("averaging", [None, {"kind": "ema", "decay": 0.9}, {"kind": "swa", "first_epoch": 2}])
+def test_a_run_that_was_cut_off_ends_as_if_it_had_not_been(run, averaging):
+    """Its last checkpoint is of two epochs of three: the third one is trained again, to the same bits."""
+    top = {"checkpoint_every": 2} | ({} if averaging is None else {"averaging": averaging})
+    changes = {
+        "top": top,
+        "network": {"dropout": 0.3},
+        "loss": {"turnover": 0.1},
+        "windows": {"samples_per_day": 10},
+        "training": {"epochs": 3, "patience": 3, "lr_end": 1e-4},
+    }
+    first = run("whole", **changes)
+    weights = (first.folder / "checkpoints" / "final" / "model.safetensors").read_bytes()
+    again = run("whole", resume=first.folder, **changes)
+    assert (first.folder / "checkpoints" / "final" / "model.safetensors").read_bytes() == weights
+    assert losses(again) == losses(first)
+    assert again.metrics["history_length"] == 3
+    assert again.metrics["ic"] == first.metrics["ic"]
+
+
+def test_a_run_without_a_checkpoint_cannot_go_on(run):
+    first = run(top={"checkpoint_every": 0})
+    with pytest.raises(ConfigError, match="cut off before its first checkpoint"):
+        run(top={"checkpoint_every": 0}, resume=first.folder)
 
 
 @pytest.mark.parametrize(

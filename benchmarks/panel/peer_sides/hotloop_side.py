@@ -1,4 +1,4 @@
-"""hotloop's side of bench_peers: batches from the mapped store, an MLP on the window of the target."""
+"""hotloop's side of against_peers: batches from the mapped store, an MLP on the window of the target."""
 
 import sys
 import tempfile

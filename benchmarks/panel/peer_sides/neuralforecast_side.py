@@ -1,4 +1,4 @@
-"""neuralforecast's side of bench_peers: its own windows on the device, its MLP with the same layers.
+"""neuralforecast's side of against_peers: its own windows on the device, its MLP with the same layers.
 
 The library draws its windows inside its training step and has no loader apart from it, so that both answers are an
 epoch of training.

@@ -1,4 +1,4 @@
-"""pytorch-forecasting's side of bench_peers: its TimeSeriesDataSet and loader, an MLP with the same layers."""
+"""pytorch-forecasting's side of against_peers: its TimeSeriesDataSet and loader, an MLP with the same layers."""
 
 import sys
 import time

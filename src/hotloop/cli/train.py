@@ -44,6 +44,8 @@ def train(
     except FitFailed as error:
         sys.stderr.write(f"hotloop: training failed: {error}\n")
         raise typer.Exit(1) from error
+    if run.rank:
+        return
     if as_json:
         metrics = json.loads((run.folder / "metrics.json").read_text(encoding="utf-8"))
         typer.echo(json.dumps({"schema": 1, "folder": str(run.folder), "metrics": metrics}, indent=2))

@@ -18,6 +18,7 @@ from hotloop.models.panel.gated_fusion import GatedFusion
 from hotloop.models.panel.gated_residual import dropout_of
 from hotloop.models.panel.graph_attention import GraphAttention
 from hotloop.models.panel.horizon_heads import DirectionHead, QuantileHead, StudentHead
+from hotloop.models.panel.linear_beside import linear_beside
 from hotloop.models.panel.temporal_block import TemporalBlock
 from hotloop.models.panel.variable_selection import VariableSelection
 
@@ -106,6 +107,8 @@ class ATFTGATFAN(nn.Module):
 class _DayGraph(nn.Module):
     """Two layers of attention between the stocks of a day, fused with what each says itself; (N, H) -> (N, H)."""
 
+    order: Tensor
+
     def __init__(self, options: PanelNetworkOptions) -> None:
         super().__init__()
         hidden, (first, second) = options.hidden, options.graph_heads
@@ -118,10 +121,12 @@ class _DayGraph(nn.Module):
             hidden, hidden, heads=second, edge_features=EDGE_FEATURES, is_averaged=True, edge_dropout=dropped
         )
         self.fusion = GatedFusion(hidden)
+        self.register_buffer("order", torch.linspace(0.0, 1.0, options.neighbors), persistent=False)
 
     def forward(self, own_NH: Tensor, days: Days) -> Tensor:
-        near = day_neighbors(own_NH, days, most=self._most)
-        heard_NH = functional.elu(self.first(own_NH, near))
+        near = day_neighbors(own_NH, days, most=self._most, order_J=self.order)
+        both_NT, own_NH = linear_beside(self.first.source_and_target, own_NH)
+        heard_NH = functional.elu(self.first.heard(both_NT, near))
         return self.fusion(own_NH, self.second(heard_NH, near))
 
 

@@ -17,15 +17,20 @@ from hotloop.models.atft_gat_fan import ATFTGATFAN
 from hotloop.runs.chosen_device import chosen_device
 from hotloop.runs.folder import RunFolder
 from hotloop.runs.in_folder import opened_folder, run_in_folder
+from hotloop.runs.launched_ranks import agreed_path, device_of_rank, launched_ranks
 from hotloop.runs.panel_config import PanelRunConfig
+from hotloop.runs.panel_recorder import PanelRecorder
 from hotloop.runs.request import FinishedRun, RunRequest
 from hotloop.runs.weights import write_weights
 from hotloop.train.epoch_log import Epoch
 from hotloop.train.epochs import EpochBatches, EpochsRun, train_epochs
 from hotloop.train.losses.panel_loss import PanelLoss
+from hotloop.train.microbatches import GroupedBatches
 from hotloop.train.panel_batches import PanelBatches
 from hotloop.train.panel_evaluation import evaluate_panel, panel_loss
 from hotloop.train.panel_metrics import HorizonMetrics
+from hotloop.train.panel_state import PanelState
+from hotloop.train.ranks import Ranks
 from hotloop.train.stopwatch import stopwatch_for
 from hotloop.train.strategies.panel import PanelForecasting
 from hotloop.train.weight_average import AveragedBatches, WeightAverage
@@ -37,23 +42,37 @@ _DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 def train_panel(given: PanelRunConfig, request: RunRequest) -> FinishedRun:
     """The finished run, with metrics.json and the weights in checkpoints/final.
 
-    Raises ConfigError before anything is trained, FitFailed where training did not end well.
+    Under torchrun every rank trains on its share of each batch, and the first one writes. Raises ConfigError before
+    anything is trained, FitFailed where training did not end well.
     """
-    if request.resume is not None:
-        raise ConfigError("--resume was given, and a run on a panel keeps nothing to go on from: start it anew")
     wins = {"seed": request.seed, "device": request.device}
     config = given.model_copy(update={name: value for name, value in wins.items() if value is not None})
-    device = chosen_device(config.device)
-    folder = opened_folder(config.model_dump(mode="json"), request, is_out_itself=True)
-    base = request.config.resolve().parent
-    return run_in_folder(folder, lambda: _PanelRun(config, folder, base, device).metrics(), device=str(device))
+    device = device_of_rank(chosen_device(config.device))
+    base, resumes = request.config.resolve().parent, request.resume is not None
+    with launched_ranks(device) as ranks:
+        if not ranks.is_first:
+            folder = RunFolder(Path(agreed_path("", ranks, device)))
+            _PanelRun(config, folder, base, device, ranks).metrics(resumes=resumes)
+            return FinishedRun(folder=folder.path, metrics={}, rank=ranks.rank)
+        folder = opened_folder(config.model_dump(mode="json"), request, is_out_itself=True)
+
+        def work() -> dict[str, Any]:
+            agreed_path(str(folder.path.resolve()), ranks, device)
+            return _PanelRun(config, folder, base, device, ranks).metrics(resumes=resumes)
+
+        return run_in_folder(folder, work, device=str(device))
 
 
 class _PanelRun:
     """The parts of one run, each made from those before it."""
 
-    def __init__(self, config: PanelRunConfig, folder: RunFolder, base: Path, device: torch.device) -> None:
-        self._config, self._folder, self._device = config, folder, device
+    def __init__(
+        self, config: PanelRunConfig, folder: RunFolder, base: Path, device: torch.device, ranks: Ranks
+    ) -> None:
+        self._config, self._folder, self._device, self._ranks = config, folder, device, ranks
+        if ranks.is_first:
+            _write_panel(config, folder, base)
+        ranks.wait()
         parquet = _parquet(config, folder, base)
         days, targets = days_and_targets(parquet)
         self._horizons = _horizons(targets)
@@ -84,9 +103,11 @@ class _PanelRun:
             self._criterion(options.levels).to(device), autocast=None if half is None else _DTYPES[half]
         )
 
-    def metrics(self) -> dict[str, Any]:
-        """Train, and what is written to metrics.json."""
-        run = self._fit()
+    def metrics(self, *, resumes: bool) -> dict[str, Any]:
+        """Train, and what is written to metrics.json; nothing on ranks that write nothing."""
+        run = self._fit(resumes=resumes)
+        if not self._ranks.is_first:
+            return {}
         write_weights(self._folder.checkpoints / "final" / "model.safetensors", self._model)
         validation, test = (self._evaluated(windows) for windows in (self._validation, self._test))
         return {
@@ -96,15 +117,16 @@ class _PanelRun:
             "validation": validation,
             "panel": self._described(),
             "train_seconds": run.total_time_s,
-            "samples_per_second": self._samples_per_epoch() * len(run.history) / run.total_time_s,
+            "samples_per_second": self._samples_per_epoch() * run.epochs_here / run.total_time_s,
+            "ranks": self._ranks.size,
             "phases": run.phases,
             "best_epoch": run.best_epoch,
             "history_length": len(run.history),
             "history": [asdict(epoch) for epoch in run.history],
         }
 
-    def _fit(self) -> EpochsRun:
-        config, device = self._config, self._device
+    def _fit(self, *, resumes: bool) -> EpochsRun:
+        config, device, ranks = self._config, self._device, self._ranks
         stopwatch = stopwatch_for(config.training.phases, device)
         batches: EpochBatches = PanelBatches(
             self._train,
@@ -113,10 +135,17 @@ class _PanelRun:
             num_workers=config.windows.num_workers,
             stopwatch=stopwatch,
         )
+        if ranks.size > 1 or config.windows.microbatches > 1:
+            batches = GroupedBatches(batches, config.windows.microbatches)
         average = None if config.averaging is None else WeightAverage(self._model, config.averaging)
 
+        def before_epoch(epoch: int) -> None:
+            # What dropout draws is of the seed, the rank and the epoch, so that a run goes on as it would have.
+            torch.manual_seed((config.seed * ranks.size + ranks.rank) * config.training.epochs + epoch)
+
         def after_epoch(epoch: Epoch) -> None:
-            self._folder.log(f"epoch {epoch.number}: loss {epoch.loss:.6g}, validation {epoch.validation}")
+            if ranks.is_first:
+                self._folder.log(f"epoch {epoch.number}: loss {epoch.loss:.6g}, validation {epoch.validation}")
             if average is not None:
                 average.after_epoch(epoch.number)
 
@@ -126,8 +155,12 @@ class _PanelRun:
             batches if average is None else AveragedBatches(batches, average),
             config.training,
             stopwatch=stopwatch,
-            validate=lambda: panel_loss(self._model, self._strategy, self._validation, device=device),
+            validate=lambda: panel_loss(self._model, self._strategy, self._validation, device=device, ranks=ranks),
+            before_epoch=before_epoch,
             after_epoch=after_epoch,
+            recorder=PanelRecorder(self._folder, resumes=resumes, every=config.checkpoint_every, ranks=ranks),
+            kept=PanelState(self._strategy.criterion, average, ranks=ranks),
+            ranks=ranks,
         )
         if average is not None:
             average.put_in()
@@ -140,6 +173,8 @@ class _PanelRun:
             days_per_batch=asked.days_per_batch,
             samples_per_day=asked.samples_per_day,
             seed=self._config.seed,
+            rank=self._ranks.rank,
+            world_size=self._ranks.size,
         )
 
     def _criterion(self, levels: tuple[float, ...]) -> PanelLoss:
@@ -174,20 +209,28 @@ class _PanelRun:
         }
 
     def _samples_per_epoch(self) -> int:
-        return sum(map(len, self._day_batches()))
+        """Those of all ranks."""
+        return sum(map(len, self._day_batches())) * self._ranks.size
+
+
+def _write_panel(config: PanelRunConfig, folder: RunFolder, base: Path) -> None:
+    """Write what the run's folder holds of the panel: one that is made or real, one that is shuffled."""
+    data, source = config.data, _source(config, folder, base)
+    if data.synthetic is not None:
+        write_synthetic_panel(source, data.synthetic)
+    elif data.sp500:
+        write_sp500_panel(source)
+    if data.shuffle_targets:
+        write_shuffled_panel(source, _parquet(config, folder, base), seed=config.seed)
+
+
+def _source(config: PanelRunConfig, folder: RunFolder, base: Path) -> Path:
+    return folder.path / "panel.parquet" if config.data.parquet is None else base / config.data.parquet
 
 
 def _parquet(config: PanelRunConfig, folder: RunFolder, base: Path) -> Path:
-    data, made = config.data, folder.path / "panel.parquet"
-    if data.parquet is not None:
-        source = base / data.parquet
-    elif data.synthetic is not None:
-        source = write_synthetic_panel(made, data.synthetic)
-    else:
-        source = write_sp500_panel(made)
-    if not data.shuffle_targets:
-        return source
-    return write_shuffled_panel(source, folder.path / "shuffled.parquet", seed=config.seed)
+    """What is trained on."""
+    return folder.path / "shuffled.parquet" if config.data.shuffle_targets else _source(config, folder, base)
 
 
 def _stores(config: PanelRunConfig, folder: RunFolder, base: Path) -> Path:

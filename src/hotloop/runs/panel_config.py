@@ -45,18 +45,23 @@ class PanelSplitConfig(_PanelSection):
 
 
 class PanelWindowConfig(_PanelSection):
-    """Windows of `length` days; a batch holds `days_per_batch` days, `samples_per_day` stocks of each (all)."""
+    """Windows of `length` days; a batch holds `days_per_batch` days, `samples_per_day` stocks of each (all).
+
+    The gradients of `microbatches` of them make one step, on each rank.
+    """
 
     length: int = Field(default=20, ge=1)
     days_per_batch: int = Field(default=4, ge=1)
     samples_per_day: int | None = Field(default=None, ge=2)
+    microbatches: int = Field(default=1, ge=1)
     num_workers: int = Field(default=0, ge=0)
 
 
 class PanelRunConfig(_PanelSection):
     """Everything that a run is made of; how many horizons there are is the panel's matter.
 
-    With `averaging` the forecasts that are scored are those of the averaged weights.
+    With `averaging` the forecasts that are scored are those of the averaged weights. A run can go on from the last of
+    its checkpoints, which are written every `checkpoint_every` epochs (0: never).
     """
 
     strategy: Literal["panel"]
@@ -69,6 +74,7 @@ class PanelRunConfig(_PanelSection):
     loss: LossWeights = LossWeights()
     horizon_weights: dict[int, float] = Field(default_factory=lambda: {1: 1.0, 5: 0.6, 10: 0.3, 20: 0.2})
     averaging: AveragingOptions | None = None
+    checkpoint_every: int = Field(default=1, ge=0)
     training: UpdateOptions = UpdateOptions(epochs=10, clip_norm=1.0)
 
     @field_validator("training", mode="before")

@@ -20,7 +20,8 @@ class RunRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class FinishedRun:
-    """Where the run is, and what metrics.json holds."""
+    """Where the run is, and what metrics.json holds; of several ranks, only the first one says anything."""
 
     folder: Path
     metrics: dict[str, Any]
+    rank: int = 0

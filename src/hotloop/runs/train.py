@@ -9,6 +9,7 @@ from hotloop.runs.data import Arrays, load_arrays
 from hotloop.runs.folder import RunFolder
 from hotloop.runs.in_folder import opened_folder, run_in_folder
 from hotloop.runs.keywords import fit_keywords
+from hotloop.runs.launched_ranks import check_single
 from hotloop.runs.named import load_estimator
 from hotloop.runs.request import FinishedRun, RunRequest
 
@@ -26,6 +27,8 @@ def train_from_config(request: RunRequest) -> FinishedRun:
     """
     data = parsed_config(request.config)
     strategy = data.get("strategy")
+    if strategy != "panel":
+        check_single(f"strategy = {strategy!r}" if strategy else "an estimator")
     if strategy is None:
         return _train_estimator(validated(RunConfig, data, request.config), request)
     if strategy == "ppo":

@@ -16,6 +16,7 @@ from hotloop.train.flat.optimizer import FlatOptimizer
 from hotloop.train.flat.parameters import FlatParameters
 from hotloop.train.flat.step import FlatStep
 from hotloop.train.options import UpdateOptions
+from hotloop.train.ranks import Ranks
 from hotloop.train.stopwatch import Stopwatch
 from hotloop.workload import Job, StepFunction, Strategy
 
@@ -23,6 +24,7 @@ from hotloop.workload import Job, StepFunction, Strategy
 class StepAssembly:
     """The gradient step of `model`: flat, through a fused network where there is one, compiled where that was asked.
 
+    With several `ranks` the network is in DistributedDataParallel and never fused.
     Raises ValueError where a step that is compiled whole could not do what was asked.
     """
 
@@ -35,14 +37,17 @@ class StepAssembly:
         state: StateCadence | None,
         compilation: Compilation | None,
         stopwatch: Stopwatch,
+        ranks: Ranks | None = None,
     ) -> None:
         if compilation is not None and compilation.what == "step":
             _check_capturable(options, is_stateful=state is not None)
         self._model, self._strategy, self._options = model, strategy, options
         self._state, self._compilation, self._stopwatch = state, compilation, stopwatch
-        self._network = model  # or its compiled form
+        self._ranks = ranks or Ranks()
+        self._network = model  # or its compiled form, or that of all ranks
         self._captured: Optimizer | None = None  # torch's own, while a captured step updates the parameters
         self.flat_step = self._assembled(lr=options.lr)
+        self._network = self._ranks.parallel(model)  # once the parameters are where they stay
         self.compiled: CompiledStep | None = None
         if compilation is not None:
             self.compiled = CompiledStep(
@@ -111,6 +116,7 @@ class StepAssembly:
             state=self._state,
             stopwatch=self._stopwatch,
             fused=self._may_fuse,
+            ranks=self._ranks,
         )
         step.reports_norm = options.reports_norm
         return step

@@ -16,15 +16,20 @@ from hotloop.train.flat.compiled import Compilation, CompilePayback
 from hotloop.train.loop import train
 from hotloop.train.metrics import MetricsReport
 from hotloop.train.options import UpdateOptions
+from hotloop.train.ranks import Ranks
 from hotloop.train.stopwatch import Stopwatch
 from hotloop.workload import Strategy
 
 
 @dataclass(frozen=True, kw_only=True)
 class EpochsRun:
-    """A finished run; `total_time_s` is the wall time of the loop without compiling, `phases` where it went."""
+    """A finished run; `total_time_s` is the wall time of the loop without compiling, `phases` where it went.
+
+    `epochs_here` were trained in this process, the others of `history` before a checkpoint from which it went on.
+    """
 
     history: tuple[Epoch, ...]
+    epochs_here: int
     best_epoch: int | None
     stopped_early: bool
     total_time_s: float
@@ -97,13 +102,15 @@ def train_epochs(  # noqa: PLR0913  # all that makes a run; all but four by keyw
     validate: Callable[[], float] | None = None,
     recorder: CheckpointRecorder | None = None,
     kept: KeptState | None = None,
+    ranks: Ranks | None = None,
 ) -> EpochsRun:
     """Trains `model` in place on `batches` by flat steps, at most `options.epochs` epochs.
 
     The model is put in train mode before each epoch and ends in eval mode; its `on_epoch(epoch)`, where it has one, is
     called after each epoch. `before_epoch` gets the 0-based epoch; `validate` gives a loss to minimise, with which and
     `patience` the best weights are put back at the end. A `recorder` says where to begin and is told of each epoch;
-    `kept` are the batches again, where they have a state of their own. An epoch lasts as long as its batches.
+    `kept` are the batches again, where they have a state of their own. An epoch lasts as long as its batches. With
+    several `ranks` every batch is `Microbatches`, and each rank has as many.
     Raises NonFiniteError at the end of an epoch that met a NaN under "stop".
     """
     if recorder is not None and compilation is not None and compilation.what == "step" and not compilation.at_once:
@@ -112,7 +119,9 @@ def train_epochs(  # noqa: PLR0913  # all that makes a run; all but four by keyw
             "and not end as a run that never stopped: give 'model'"
         )
     state = StateCadence.of(model, options.state_reset, options.state_updates)
-    assembly = StepAssembly(model, strategy, options, state=state, compilation=compilation, stopwatch=stopwatch)
+    assembly = StepAssembly(
+        model, strategy, options, state=state, compilation=compilation, stopwatch=stopwatch, ranks=ranks
+    )
     epochs = EpochIterator(model, batches, assembly, state=state, before_epoch=before_epoch)
     log = EpochLog(model, options, validate=validate, after_epoch=after_epoch)
     training = TrainingState(model=model, step=assembly.flat_step, log=log, batches=kept)
@@ -131,6 +140,7 @@ def train_epochs(  # noqa: PLR0913  # all that makes a run; all but four by keyw
             if checkpoint is not None:
                 training.restore(checkpoint)
             epochs.skip(len(log.epochs))
+        resumed_after = len(log.epochs)
         stopwatch.start()
         began = perf_counter()
         job, is_over = assembly.job(epochs), False
@@ -142,17 +152,20 @@ def train_epochs(  # noqa: PLR0913  # all that makes a run; all but four by keyw
         total = perf_counter() - began
         if options.patience is not None:
             log.best.restore()
-        return _finished(assembly, log, phases=phases, total=total)
+        return _finished(assembly, log, phases=phases, total=total, epochs_here=len(log.epochs) - resumed_after)
     finally:
         assembly.release()
         model.eval()
 
 
-def _finished(assembly: StepAssembly, log: EpochLog, *, phases: dict[str, float], total: float) -> EpochsRun:
+def _finished(
+    assembly: StepAssembly, log: EpochLog, *, phases: dict[str, float], total: float, epochs_here: int
+) -> EpochsRun:
     compiled = assembly.compiled
     compile_time = 0.0 if compiled is None else compiled.compile_time_s
     return EpochsRun(
         history=tuple(log.epochs),
+        epochs_here=epochs_here,
         best_epoch=log.best.epoch,
         stopped_early=log.stopped_early,
         total_time_s=total - compile_time,

@@ -5,6 +5,7 @@ from torch import nn
 
 from hotloop.data.panel import DayBatches, PanelWindows
 from hotloop.train.panel_metrics import HorizonMetrics, PanelMetrics
+from hotloop.train.ranks import Ranks
 from hotloop.train.strategies.panel import PanelForecasting
 
 
@@ -45,14 +46,19 @@ def panel_loss(
     *,
     device: torch.device,
     days_per_batch: int = 8,
+    ranks: Ranks | None = None,
 ) -> float:
-    """The mean loss over the windows, the model in eval mode; read once."""
-    was_training = model.training
+    """The mean loss over the windows, the model in eval mode; read once.
+
+    With several `ranks` each takes a part of the days, and all get the mean over all of them.
+    """
+    ranks, was_training = ranks or Ranks(), model.training
     model.eval()
-    total, count = torch.zeros((), device=device), 0
-    for index in DayBatches(windows, days_per_batch=days_per_batch, shuffle=False):
-        loss = strategy.loss(model, windows.batch(index).to(device))
-        total += loss.value * loss.count
-        count += len(index)
+    sums = torch.zeros(2, device=device, dtype=torch.float64)
+    for number, index in enumerate(DayBatches(windows, days_per_batch=days_per_batch, shuffle=False)):
+        if number % ranks.size == ranks.rank:
+            loss = strategy.loss(model, windows.batch(index).to(device))
+            sums += torch.stack([loss.value.double() * len(index), sums.new_tensor(len(index))])
     model.train(was_training)
-    return float(total) / count
+    total, count = ranks.sum(sums).tolist()
+    return total / count

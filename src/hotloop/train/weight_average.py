@@ -1,12 +1,12 @@
 """Averages of the weights over a run: an exponential one of every step, or a plain one of the last epochs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from hotloop.train.epochs import EpochBatches
@@ -39,6 +39,14 @@ class WeightAverage:
         """Take in the weights after the epoch of that 1-based number, for a plain average."""
         if self._options.kind == "swa" and number >= self._options.first_epoch:
             self._averaged.update_parameters(self._model)
+
+    def state(self) -> dict[str, Tensor]:
+        """The averages and how many weights were taken in; tensors are not copied."""
+        return self._averaged.state_dict()
+
+    def restore_state(self, tensors: Mapping[str, Tensor]) -> None:
+        """Go on from what `state` gave."""
+        self._averaged.load_state_dict(tensors)
 
     @torch.no_grad()
     def put_in(self) -> None:

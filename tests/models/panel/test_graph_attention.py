@@ -12,7 +12,8 @@ def near():
     source = torch.stack([torch.randperm(7, generator=generator)[:3] for _ in range(7)])
     is_there = torch.rand(7, 3, generator=generator) > 0.3
     is_there[4] = False
-    return Neighbors(source, torch.randn(7, 3, EDGE_FEATURES, generator=generator), is_there)
+    features = torch.randn(7, 3, EDGE_FEATURES, generator=generator)
+    return Neighbors(source, features, is_there, is_there.log())
 
 
 @pytest.mark.parametrize("is_averaged", [False, True])

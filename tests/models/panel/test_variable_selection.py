@@ -11,8 +11,9 @@ def test_the_stacked_form_has_outputs_and_gradients_of_the_loop():
     assert torch.allclose(weights, gates, atol=1e-6)
     (wanted.square().sum() + gates.sum()).backward()
     (found.square().sum() + weights.sum()).backward()
-    for name in ("enter", "second", "third", "gate"):
-        mine = stacked.each.get_parameter(name).grad
+    third, gate = stacked.each.outputs.grad.chunk(2)
+    found = {"enter": stacked.each.enter.grad, "second": stacked.each.second.grad, "third": third, "gate": gate}
+    for name, mine in found.items():
         theirs = torch.stack([block.get_submodule(name).weight.grad.t() for block in looped.blocks])
         assert torch.allclose(mine, theirs, rtol=1e-3, atol=1e-4), name
     assert torch.allclose(stacked.gate.enter.weight.grad, looped.gate.enter.weight.grad, rtol=1e-3, atol=1e-4)

@@ -4,10 +4,15 @@ N samples, I inputs, H horizons, X experts, U units, O outputs of a head.
 """
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from hotloop.models.panel import plain
+from hotloop.models.panel.widened import widened
+from hotloop.models.panel.written_out import written_out
 
 _FIRST_DEVIATION = 0.05
 _SMALLEST_SCALE, _LARGEST_SCALE = 1e-6, 1e3
@@ -54,16 +59,43 @@ class QuantileHead(nn.Module):
         super().__init__()
         if quantiles % 2 == 0:
             raise ValueError(f"got {quantiles} quantiles; an odd number is needed, with the median in the middle")
-        self._middle = quantiles // 2
         self.networks = HorizonMLPs(inputs, quantiles, horizons=horizons, experts=experts)
         self.log_scale = nn.Parameter(torch.zeros(horizons, 1))
-        self.register_buffer("steps", _away_from(self._middle, quantiles), persistent=False)
+        self.register_buffer("steps", _away_from(quantiles // 2, quantiles), persistent=False)
 
     def forward(self, x_NI: Tensor, regime_NI: Tensor) -> Tensor:
-        raw_NHQ, middle = self.networks(x_NI, regime_NI).float(), self._middle
+        raw_NHQ = widened(self.networks(x_NI, regime_NI))
         with torch.autocast(x_NI.device.type, enabled=False):  # sums of steps in float32
-            away_NHQ = functional.softplus(raw_NHQ) @ self.steps
-        return (raw_NHQ[..., middle : middle + 1] + away_NHQ) * self.log_scale.exp()
+            if torch.compiler.is_compiling():
+                return plain.ascending(raw_NHQ, self.log_scale, self.steps)
+            return _Ascending.apply(raw_NHQ, self.log_scale, self.steps)
+
+
+class _Ascending(torch.autograd.Function):
+    """The median, and what softplus makes of the others added up away from it, times the scale of the horizon.
+
+    Its backward is written out, and cannot be differentiated again. Horizons come first, so that it is one product.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, raw_NHQ: Tensor, log_scale_H1: Tensor, steps_QQ: Tensor) -> Tensor:
+        raw_HNQ, middle = raw_NHQ.transpose(0, 1).contiguous(), len(steps_QQ) // 2
+        median_HN1, steps_HQQ = raw_HNQ[..., middle : middle + 1], steps_QQ.expand(len(raw_HNQ), -1, -1)
+        scale_H11 = log_scale_H1.exp().unsqueeze(1)
+        found_HNQ = torch.baddbmm(median_HN1, functional.softplus(raw_HNQ), steps_HQQ).mul_(scale_H11)
+        ctx.save_for_backward(raw_HNQ, scale_H11, steps_HQQ, found_HNQ)
+        return found_HNQ.transpose(0, 1)
+
+    @staticmethod
+    @written_out
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        raw_HNQ, scale_H11, steps_HQQ, found_HNQ = ctx.saved_tensors
+        grad_HNQ, middle = grads[0].transpose(0, 1), steps_HQQ.shape[1] // 2
+        scale_grad_H1 = (grad_HNQ * found_HNQ).sum((1, 2)).unsqueeze(1)
+        grad_HNQ = grad_HNQ * scale_H11
+        raw_grad_HNQ = torch.ops.aten.softplus_backward(grad_HNQ @ steps_HQQ.transpose(1, 2), raw_HNQ, 1.0, 20.0)
+        raw_grad_HNQ[..., middle].add_(grad_HNQ.sum(-1))
+        return raw_grad_HNQ.transpose(0, 1), scale_grad_H1, None
 
 
 def _away_from(middle: int, quantiles: int) -> Tensor:
@@ -82,7 +114,7 @@ class StudentHead(nn.Module):
         self.networks = HorizonMLPs(inputs, 3, horizons=horizons, experts=experts)
 
     def forward(self, x_NI: Tensor, regime_NI: Tensor) -> Tensor:
-        location_NH, scale_NH, freedom_NH = self.networks(x_NI, regime_NI).float().unbind(-1)
+        location_NH, scale_NH, freedom_NH = widened(self.networks(x_NI, regime_NI)).unbind(-1)
         scale_NH = functional.softplus(scale_NH).clamp(_SMALLEST_SCALE, _LARGEST_SCALE)
         freedom_NH = _LEAST_FREEDOM + (_MOST_FREEDOM - _LEAST_FREEDOM) * freedom_NH.sigmoid()
         return torch.stack([location_NH, scale_NH, freedom_NH], dim=-1)
@@ -96,4 +128,4 @@ class DirectionHead(nn.Module):
         self.networks = HorizonMLPs(inputs, 1, horizons=horizons, experts=experts)
 
     def forward(self, x_NI: Tensor, regime_NI: Tensor) -> Tensor:
-        return self.networks(x_NI, regime_NI).float().squeeze(-1)
+        return widened(self.networks(x_NI, regime_NI)).squeeze(-1)

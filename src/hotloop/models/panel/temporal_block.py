@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hotloop.models.panel.gated_residual import GatedResidual, dropout_of
+from hotloop.models.panel.linear_beside import linear_beside
 
 _WAVELENGTHS = 10_000.0  # Vaswani et al. 2017
 
@@ -20,6 +21,7 @@ class TemporalBlock(nn.Module):
     """
 
     positions: Tensor
+    start: Tensor
 
     def __init__(self, hidden: int, *, heads: int, length: int, dropout: float = 0.0) -> None:
         super().__init__()
@@ -34,23 +36,26 @@ class TemporalBlock(nn.Module):
         self.join = GatedResidual(2 * hidden, hidden, hidden, dropout=dropout)
         self.dropout = dropout_of(dropout)
         self.register_buffer("positions", _sinusoids(length, hidden), persistent=False)
+        self.register_buffer("start", torch.zeros(1, 1, hidden), persistent=False)
 
     def forward(self, x_NLH: Tensor) -> Tensor:
         x_NLH = self.inputs(x_NLH)
-        recurrent_NLH, _ = self.lstm(x_NLH)
-        placed_NLH = x_NLH + self.positions
-        seen_NLH = self.attention_norm(placed_NLH + self.dropout(self.attended(self._attention(placed_NLH))))
-        wide_NLH = self.dropout(self.narrow(self.widen(seen_NLH).relu()))
-        seen_NLH = self.forward_norm(seen_NLH + wide_NLH)
+        start_1NH = self.start.expand(1, len(x_NLH), -1)
+        recurrent_NLH, _ = self.lstm(x_NLH, (start_1NH, start_1NH))
+        parts_NLT, placed_NLH = linear_beside(self.queries_keys_values, x_NLH + self.positions)
+        seen_NLH = self.attention_norm(placed_NLH + self.dropout(self.attended(self._attention(parts_NLT))))
+        wide_NLW, seen_NLH = linear_beside(self.widen, seen_NLH)
+        seen_NLH = self.forward_norm(seen_NLH + self.dropout(self.narrow(wide_NLW.relu())))
         return self.join(torch.cat([recurrent_NLH.to(seen_NLH.dtype), seen_NLH], dim=-1))
 
-    def _attention(self, x_NLH: Tensor) -> Tensor:
-        num, length, hidden = x_NLH.shape
-        parts = self.queries_keys_values(x_NLH).view(num, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        queries_NKLC, keys_NKLC, values_NKLC = parts.unbind(0)
+    def _attention(self, parts_NLT: Tensor) -> Tensor:
+        num, length, width = parts_NLT.shape
+        queries_NKLC, keys_NKLC, values_NKLC = (
+            part.view(num, length, self.heads, -1).transpose(1, 2) for part in parts_NLT.chunk(3, dim=-1)
+        )
         # Without dropout of the weights, for which the fused operator on CPUs has no form.
         seen_NKLC = functional.scaled_dot_product_attention(queries_NKLC, keys_NKLC, values_NKLC)
-        return seen_NKLC.transpose(1, 2).reshape(num, length, hidden)
+        return seen_NKLC.transpose(1, 2).reshape(num, length, width // 3)
 
 
 def _sinusoids(length: int, hidden: int) -> Tensor:

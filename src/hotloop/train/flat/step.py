@@ -9,10 +9,13 @@ from torch import Tensor, nn
 from hotloop.compile.eager import detached
 from hotloop.kernels.training import training_operators
 from hotloop.train.cadence import StateCadence
+from hotloop.train.flat.accumulated_gradient import AccumulatedGradient
 from hotloop.train.flat.clipping import Clipping
 from hotloop.train.flat.fused_network import FusedNetwork
 from hotloop.train.flat.loss_scale import LossScale
 from hotloop.train.flat.optimizer import BETA1, BETA2, EPS, FlatOptimizer
+from hotloop.train.microbatches import Microbatches
+from hotloop.train.ranks import Ranks
 from hotloop.train.stopwatch import NoStopwatch, Stopwatch
 from hotloop.workload import GradientObserver, Loss, Strategy
 
@@ -29,7 +32,7 @@ class FlatStep:
     keeps clip and update apart where one operator would serve. The forward runs through `network`: the model, or a
     compiled or fused form of it. A strategy with a method `differentiate` gets fused networks through it. `gradients`
     sees the unscaled gradients before they are clipped. Where `reports_norm` is set, the metric grad_norm is theirs
-    before clipping.
+    before clipping. A batch of `Microbatches` is one step, over the microbatches of all `ranks`.
     """
 
     def __init__(  # noqa: PLR0913  # all that a step is made of; all but three by keyword
@@ -45,6 +48,7 @@ class FlatStep:
         stopwatch: Stopwatch | None = None,
         fused: bool = True,
         gradients: GradientObserver | None = None,
+        ranks: Ranks | None = None,
     ) -> None:
         self.network: nn.Module | FusedNetwork = model
         self._strategy, self.optimizer = strategy, optimizer
@@ -56,6 +60,7 @@ class FlatStep:
         self._bad = torch.zeros((), device=optimizer.flat.values.device)
         self._skip = torch.zeros((), device=optimizer.flat.values.device)
         self._scale, self._state = scale, state
+        self._accumulate = AccumulatedGradient(strategy, optimizer.flat.grads, ranks=ranks or Ranks(), scale=scale)
         self.reports_norm = False
         self._observe = None if gradients is None else gradients.observe
         self._mark: Callable[[str], None] = (stopwatch or NoStopwatch()).mark
@@ -88,19 +93,29 @@ class FlatStep:
         grads, network, scale = self.optimizer.flat.grads, self.network, self._scale
         if not isinstance(network, nn.Module) and self._differentiate_fused is not None:
             return self._differentiate_fused(network, batch), None
+        loss = self._over_microbatches(batch) if isinstance(batch, Microbatches) else self._over_batch(batch)
+        if scale is None:
+            return loss, None
+        overflow = scale.unscale(grads)
+        scale.update(overflow)
+        return loss, overflow
+
+    def _over_microbatches(self, batches: Microbatches) -> Loss:
+        if not isinstance(self.network, nn.Module):
+            raise ValueError("microbatches were given to a fused network, which adds no gradients up: give fused=False")
+        return self._accumulate(self.network, batches)
+
+    def _over_batch(self, batch: Any) -> Loss:
+        network = self.network
         loss = self._strategy.loss(network, batch)  # pyright: ignore[reportArgumentType]
         self._mark("reward")
-        scaled = loss.value if scale is None else scale.scaled(loss.value)
+        scaled = loss.value if self._scale is None else self._scale.scaled(loss.value)
         if isinstance(network, nn.Module):
-            grads.zero_()
+            self.optimizer.flat.grads.zero_()
             scaled.backward()
         else:
             network.backward(torch.autograd.grad(scaled, network.outputs)[0])
-        if scale is None:
-            return detached(loss), None
-        overflow = scale.unscale(grads)
-        scale.update(overflow)
-        return detached(loss), overflow
+        return detached(loss)
 
     def _update(self, loss: Tensor, overflow: Tensor | None) -> Tensor:
         grads = self.optimizer.flat.grads

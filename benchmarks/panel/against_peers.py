@@ -2,14 +2,15 @@
 
 Each side is a process of its own that reads one line at a time: "epoch" trains one epoch of an MLP with two hidden
 layers of 64 units on the same long frame, "samples" draws the batches of one epoch; both answer with seconds. Sides
-take turns in random order. Environments are made once by hand, since each wants its own torch:
+take turns in random order. --setup makes a virtual environment for each peer, which wants its own torch, in a temporary
+folder or in --environments, where it is found again; some minutes and up to a few gigabytes each.
 
-python -m venv /somewhere/nf && /somewhere/nf/bin/pip install neuralforecast==3.3.0 polars pyarrow
-python -m venv /somewhere/pf && /somewhere/pf/bin/pip install pytorch-forecasting==1.8.0 polars pyarrow
-python -m benchmarks.panel.bench_peers --neuralforecast /somewhere/nf/bin/python --pytorch-forecasting ... --out FILE
+python -m benchmarks.panel.against_peers --setup --environments FOLDER \
+    --out benchmarks/results/<machine>/panel/peers.json
 """
 
 import random
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from hotloop.data.panel.synthetic import SyntheticPanel, write_synthetic_panel
 
 SIDES = Path(__file__).parent / "peer_sides"
 LENGTH, BATCH = 60, 1024
+PEERS = {"neuralforecast": "neuralforecast==3.3.0", "pytorch_forecasting": "pytorch-forecasting==1.8.0"}
 
 
 class Side:
@@ -52,16 +54,29 @@ class Side:
         self.process.wait()
 
 
+def environment(folder: Path, name: str, *, setup: bool) -> str | None:
+    """The interpreter of a peer; None where there is none and none is to be made."""
+    python = folder / "bin" / "python"
+    if not python.exists():
+        if not setup:
+            print(f"{name} is left out: no {python}; --setup makes it", file=sys.stderr)
+            return None
+        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+        subprocess.run([str(python), "-m", "pip", "install", "-q", PEERS[name], "polars", "pyarrow"], check=True)
+    return str(python)
+
+
 def main() -> None:
     parser = options(__doc__, rounds=5)
-    parser.add_argument("--neuralforecast", help="an interpreter that has it")
-    parser.add_argument("--pytorch-forecasting", help="an interpreter that has it")
+    parser.add_argument("--environments", type=Path, help="where the peers' environments are")
+    parser.add_argument("--setup", action="store_true", help="make those that are missing")
     parser.add_argument("--codes", type=int, default=200)
     parser.add_argument("--days", type=int, default=500)
     asked = parser.parse_args()
-    given = {"neuralforecast": asked.neuralforecast, "pytorch_forecasting": asked.pytorch_forecasting}
-    pythons = {"hotloop": sys.executable, **{name: python for name, python in given.items() if python}}
     with tempfile.TemporaryDirectory() as folder:
+        environments = asked.environments or Path(folder) / "environments"
+        pythons = {name: environment(environments / name, name, setup=asked.setup) for name in PEERS}
+        pythons = {"hotloop": sys.executable, **{name: python for name, python in pythons.items() if python}}
         panel = SyntheticPanel(codes=asked.codes, days=asked.days, missing=0.0, delisted=0.0)
         parquet = write_synthetic_panel(Path(folder) / "panel.parquet", panel)
         sides = {name: Side(python, name, parquet) for name, python in pythons.items()}
@@ -78,6 +93,12 @@ def main() -> None:
         for what, by_name in samples.items()
         for name, taken in by_name.items()
     }
+    for what, by_name in samples.items():
+        for name in set(by_name) - {"hotloop"}:
+            pairs = zip(by_name["hotloop"], by_name[name], strict=True)
+            ratios = sorted((own[1] / own[0]) / (other[1] / other[0]) for own, other in pairs)
+            middle = statistics.median(ratios)
+            counts[f"{what}, hotloop over {name}"] = f"{middle:.3g}x [{ratios[0]:.3g}, {ratios[-1]:.3g}]"
     finish({"peers": {"samples": samples, "counts": counts}}, asked.out)
 
 
