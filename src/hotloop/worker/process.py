@@ -355,8 +355,8 @@ class Worker:
         status = (told or {}).get("status")
         if status == -signal.SIGKILL and oom_kills() > self._oom_kills:
             return self._killed_for_memory((told or {}).get("rss", 0))
-        ended = f"was ended by signal {signal.Signals(-status).name}" if (status or 0) < 0 else f"left with status {status}"
-        return self._crashed(f"the worker {ended}", self.steps, kind=f"status {status}")
+        how = f"was ended by signal {signal.Signals(-status).name}" if (status or 0) < 0 else f"left with status {status}"
+        return self._crashed(f"the worker {how}", self.steps, kind=f"status {status}")
 
     def _crashed(self, what: str, steps: int, *, kind: str) -> WorkloadCrashed:
         last = self.last_lines()
