@@ -343,19 +343,19 @@ class Worker:
             raise NeverStepped(f"{told}; its last lines were:\n{self.last_lines()}")
 
     def _progress(self, limit: float) -> str:
-        next_ones = "step" if self._asked == 1 else f"{self._asked} steps"
-        if not self.steps:
-            return f"did not make its first {next_ones} within {limit:.0f} s"
-        return f"made {self.steps} steps and not the next {next_ones} within {limit:.0f} s"
+        which = "step" if self._asked == 1 else f"{self._asked} steps"
+        done = f"made {self.steps} steps and not the next" if self.steps else "did not make its first"
+        return f"{done} {which} within {limit:.0f} s"
 
     def _death(self) -> WorkloadCrashed:
-        told: dict[str, Any] | None = None
+        told: dict[str, Any] = {}
         with contextlib.suppress(TimeoutError, json.JSONDecodeError):
-            told = self._control.receive(timeout=10)
-        status = (told or {}).get("status")
+            told = self._control.receive(timeout=10) or {}
+        status: Any = told.get("status")
         if status == -signal.SIGKILL and oom_kills() > self._oom_kills:
-            return self._killed_for_memory((told or {}).get("rss", 0))
-        how = f"was ended by signal {signal.Signals(-status).name}" if (status or 0) < 0 else f"left with status {status}"
+            return self._killed_for_memory(told.get("rss", 0))
+        number = -(status or 0)
+        how = f"was ended by signal {signal.Signals(number).name}" if number > 0 else f"left with status {status}"
         return self._crashed(f"the worker {how}", self.steps, kind=f"status {status}")
 
     def _crashed(self, what: str, steps: int, *, kind: str) -> WorkloadCrashed:
