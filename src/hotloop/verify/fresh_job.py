@@ -15,11 +15,13 @@ Prepare = Callable[[Job], None]  # changes a live job in place, as a plan does
 def fresh_job(
     build: Build, *, prepare: Prepare | None = None, dtype: torch.dtype | None = None, silent: bool = True
 ) -> Job:
-    """A fresh job, recast, its dropout off where `silent`, and then prepared."""
+    """A fresh job, recast, its dropout off where `silent`, and then prepared; recast, its batches are another one's."""
     job = build()
     if dtype is not None:
         job.model.to(dtype)
-        job.batches = RecastBatches(job.batches, dtype)
+        twin = build()
+        silence(twin.model)
+        job.batches = RecastBatches(twin, dtype)
     if silent:
         silence(job.model)
     if prepare is not None:

@@ -1,22 +1,27 @@
 """Batches in another dtype."""
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 import torch
 from torch import Tensor
 
+from hotloop.workload import Job
+
 
 class RecastBatches:
-    """Batches with every floating tensor in another dtype; iterates as often as the original."""
+    """A job's batches with every floating tensor in another dtype; iterates as often as the original.
 
-    def __init__(self, batches: Iterable[Any], dtype: torch.dtype) -> None:
-        self._batches = batches
+    `job` keeps its own dtype: batches that its model makes (rollouts) are then those that any other run sees.
+    """
+
+    def __init__(self, job: Job, dtype: torch.dtype) -> None:
+        self.job = job
         self._dtype = dtype
 
     def __iter__(self) -> Iterator[Any]:
-        for batch in self._batches:
+        for batch in self.job.batches:
             yield recast(batch, self._dtype)
 
 

@@ -10,6 +10,7 @@ from hotloop.train.loop import train
 from hotloop.verify.dropout import ModuleMode, modes
 from hotloop.verify.fresh_job import Build, Prepare, fresh_job
 from hotloop.verify.job_state import JobState, TensorsByName, copies
+from hotloop.verify.recast import RecastBatches
 from hotloop.verify.torch_settings import preserved_settings
 from hotloop.worker.noise import add_weight_noise
 from hotloop.workload import Job
@@ -65,6 +66,8 @@ def record_step(
         job = fresh_job(build, prepare=prepare, dtype=dtype)
         _take_first_step(job)
         start_state.restore(job)
+        if isinstance(job.batches, RecastBatches):
+            start_state.restore(job.batches.job)
         add_weight_noise(job.model, noise, noise_seed, dtype=torch.float64)
         before = JobState.of(job)
 

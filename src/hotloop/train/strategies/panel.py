@@ -8,6 +8,7 @@ from torch import nn
 from hotloop.data.panel.batch import PanelBatch
 from hotloop.models.panel.day_neighbors import Days
 from hotloop.models.panel.forecast import Forecast
+from hotloop.models.panel.widened import widened
 from hotloop.train.losses.panel_loss import PanelLoss
 from hotloop.workload import Loss
 
@@ -32,10 +33,10 @@ class PanelForecasting:
         return Loss(value, count, {name: part.detach() for name, part in parts.items()})
 
     def forecast(self, model: nn.Module, batch: PanelBatch) -> Forecast:
-        """What the model says, in float32."""
+        """What the model says, in float32; in float64 where model and features are."""
         days = Days(batch.group, batch.place, batch.num_groups, batch.largest)
         if self._autocast is None:
-            return model(batch.features.to(self.criterion.scale.dtype), days)
+            return model(widened(batch.features), days)
         with torch.autocast(batch.features.device.type, dtype=self._autocast):
             forecast: Forecast = model(batch.features, days)
         return forecast.float32()
