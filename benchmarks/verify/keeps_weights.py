@@ -9,9 +9,10 @@ import sys
 import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
-out, most, noise, program, *arguments = sys.argv[1:]
-optimizers, first, steps, ended = [], [], [0], False
-generator = torch.Generator().manual_seed(5)
+_out, _most, _noise, _program, *_arguments = sys.argv[1:]
+# Underscores, since the program shares these globals: one of its own is called `steps`.
+_optimizers, _first, _steps = [], [], [0]
+_generator = torch.Generator().manual_seed(5)
 
 
 def tensors_of(optimizer):
@@ -21,26 +22,26 @@ def tensors_of(optimizer):
 
 def before_step(optimizer, *_):
     """Keep it and its first weights."""
-    if any(optimizer is known for known in optimizers):
+    if any(optimizer is known for known in _optimizers):
         return
-    optimizers.append(optimizer)
+    _optimizers.append(optimizer)
     with torch.no_grad():
-        for tensor in tensors_of(optimizer) if float(noise) else ():
-            tensor.mul_(1 + float(noise) * torch.randn(tensor.shape, generator=generator))
-    first.extend(tensor.detach().clone() for tensor in tensors_of(optimizer))
+        for tensor in tensors_of(optimizer) if float(_noise) else ():
+            tensor.mul_(1 + float(_noise) * torch.randn(tensor.shape, generator=_generator))
+    _first.extend(tensor.detach().clone() for tensor in tensors_of(optimizer))
 
 
 def after_step(*_):
     """End the program after so many steps."""
-    steps[0] += 1
-    if steps[0] == int(most):
+    _steps[0] += 1
+    if _steps[0] == int(_most):
         sys.exit(0)
 
 
 def at_the_end():
     """Weights of all optimizers that stepped, in order, and buffers and weights of modules that have a name."""
     final = {}
-    for index, tensor in enumerate(tensor for optimizer in optimizers for tensor in tensors_of(optimizer)):
+    for index, tensor in enumerate(tensor for optimizer in _optimizers for tensor in tensors_of(optimizer)):
         final[f"updated.{index}"] = tensor.detach().clone()
     for name, value in list(globals().items()):
         if isinstance(value, torch.nn.Module):
@@ -50,12 +51,12 @@ def at_the_end():
 
 register_optimizer_step_pre_hook(before_step)
 register_optimizer_step_post_hook(after_step)
-sys.argv = [program, *arguments]
-with open(program) as source:
-    text = source.read()
+sys.argv = [_program, *_arguments]
+with open(_program) as _source:
+    _text = _source.read()
 try:
-    exec(compile(text, program, "exec"), globals())
+    exec(compile(_text, _program, "exec"), globals())
 except SystemExit as leave:
     if leave.code:
         raise
-torch.save({"first": {f"updated.{index}": value for index, value in enumerate(first)}, "final": at_the_end()}, out)
+torch.save({"first": {f"updated.{index}": value for index, value in enumerate(_first)}, "final": at_the_end()}, _out)

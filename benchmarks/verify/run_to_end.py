@@ -136,6 +136,9 @@ def compared(ours: Path, theirs: Path) -> dict[str, Any]:
 def rows_of(home: Path, line: str, steps: int, plans: dict[str, list[dict[str, Any]]]) -> Iterator[dict[str, Any]]:
     """One row for each plan and file that the plain run left."""
     plain = run(home, line, steps)
+    if plain.error is not None:
+        yield {"program": line, "plan": "none", "file": "", "outcome": "does not run plainly", "message": plain.error}
+        return
     limits: dict[float, float] = {}
     for name, tables in plans.items():
         noise = _NOISE.get(name, 2.0**-18)
