@@ -1,3 +1,6 @@
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +11,8 @@ from hotloop.models.dense import DensePSANN
 from hotloop.models.residual import ResPSANN
 from hotloop.models.state import StateConfig
 from hotloop.train.episodic import EpisodicOptions
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 def linear(in_features=3, out_features=2):

@@ -1,24 +1,12 @@
 import numpy as np
 import pytest
 import torch
+from kept_states import Kept
 
 from hotloop.models.residual import ResPSANN
 from hotloop.train.episodic import EpisodicOptions, SupervisedOptions, train_episodic, train_supervised
 
 SERIES = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
-
-
-class Kept:
-    """Keeps the state after each epoch; begins with the one it is given."""
-
-    def __init__(self, state=None):
-        self.state, self.states = state, []
-
-    def begin(self):
-        return self.state
-
-    def keep(self, state):
-        self.states.append(state.checkpoint())
 
 
 def net():

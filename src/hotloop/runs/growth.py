@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from hotloop.errors import ConfigError, WorkloadError
-from hotloop.runs.checkpoint_file import STATE, read_checkpoint, write_checkpoint
+from hotloop.runs.checkpoint_file import read_latest, write_latest
 from hotloop.runs.chosen_device import chosen_device
 from hotloop.runs.folder import RunFolder
 from hotloop.runs.growth_config import GrowthRunConfig
@@ -46,7 +46,7 @@ def train_growing(given: GrowthRunConfig, request: RunRequest) -> FinishedRun:
     except WorkloadError as error:
         raise ConfigError(f"{request.config}: {error}") from error
     folder = opened_folder(config.model_dump(mode="json"), request, is_out_itself=True)
-    checkpoint = None if request.resume is None else read_checkpoint(folder.checkpoints / "latest" / STATE)
+    checkpoint = None if request.resume is None else read_latest(folder)
     return run_in_folder(
         folder, lambda: run.metrics(folder, checkpoint, is_verbose=request.verbose), device=str(device)
     )
@@ -129,9 +129,7 @@ class _GrowthRun:
             "history": self._history,
             "events": self._events.count,
         }
-        latest = folder.checkpoints / "latest"
-        latest.mkdir(parents=True, exist_ok=True)
-        write_checkpoint(latest / STATE, Checkpoint(tensors=state.tensors, data=data))
+        write_latest(folder, Checkpoint(tensors=state.tensors, data=data))
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         data = checkpoint.data

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hotloop.runs.checkpoint_file import STATE, read_checkpoint, write_checkpoint
+from hotloop.runs.checkpoint_file import read_latest, write_latest
 from hotloop.runs.folder import RunFolder
 from hotloop.runs.weights import write_weights
 from hotloop.train.checkpoint import Checkpoint, TrainingState
@@ -13,8 +13,7 @@ class PPORecorder:
 
     def __init__(self, folder: RunFolder, *, resumes: bool, every: int, keep_every: int) -> None:
         self._folder, self._every, self._keep_every = folder, every, keep_every
-        self._latest = folder.checkpoints / "latest"
-        self._checkpoint = read_checkpoint(self._latest / STATE) if resumes else None
+        self._checkpoint = read_latest(folder) if resumes else None
 
     @property
     def events_kept(self) -> int:
@@ -31,8 +30,7 @@ class PPORecorder:
         if self._keep_every and update % self._keep_every == 0:
             write_weights(kept_weights(self._folder, update), state.model)
         if self._every and update % self._every == 0:
-            self._latest.mkdir(parents=True, exist_ok=True)
-            write_checkpoint(self._latest / STATE, state.checkpoint())
+            write_latest(self._folder, state.checkpoint())
 
 
 def kept_weights(folder: RunFolder, update: int) -> Path:

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from hotloop.runs.checkpoint_file import STATE, read_checkpoint, write_checkpoint
+from hotloop.runs.checkpoint_file import read_latest, write_latest
 from hotloop.runs.folder import RunFolder
 from hotloop.train.checkpoint import Checkpoint, TrainingState
 
@@ -17,7 +17,7 @@ class RunRecorder:
 
     def __init__(self, folder: RunFolder, estimator: Any, *, resumes: bool, every: int) -> None:
         self._folder, self._estimator, self._every = folder, estimator, every
-        self._checkpoint = read_checkpoint(folder.checkpoints / "latest" / STATE) if resumes else None
+        self._checkpoint = read_latest(folder) if resumes else None
         self.entries: list[dict[str, Any]] = [] if self._checkpoint is None else self._checkpoint.data["epochs"]
 
     @property
@@ -43,9 +43,8 @@ class RunRecorder:
         if self.best != before:
             self._estimator.save(self._folder.checkpoints / "best")
         if entry["number"] % self._every == 0:
-            latest = self._folder.checkpoints / "latest"
-            self._estimator.save(latest)
-            write_checkpoint(latest / STATE, state.checkpoint())  # last, because it alone decides where a run goes on
+            self._estimator.save(self._folder.checkpoints / "latest")
+            write_latest(self._folder, state.checkpoint())  # last, because it alone decides where a run goes on
         self._folder.log(
             f"epoch {entry['number']}: reward {-entry['loss']:.6g}, score {-entry['validation']:.6g}"
             + (f", {entry['skipped']} updates skipped" if entry["skipped"] else "")

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from kept_states import Kept
 from torch import nn
 
 from hotloop import models
@@ -88,16 +89,6 @@ def test_each_side_knows_how_its_games_end_and_what_they_are_worth(compiled):
 
 
 def test_a_run_that_was_killed_goes_on_to_the_same_bits():
-    class Kept:
-        def __init__(self, state=None):
-            self.state, self.states = state, []
-
-        def begin(self):
-            return self.state
-
-        def keep(self, state):
-            self.states.append(state.checkpoint())
-
     kept, whole, rest = Kept(), HeadsNet(), HeadsNet()
     short = options(total_steps=320)
     history = train_ppo(whole, Duel(), short, seed=3, recorder=kept).history

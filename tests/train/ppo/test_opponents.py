@@ -1,5 +1,6 @@
 import pytest
 import torch
+from kept_states import Kept
 
 from hotloop import models
 from hotloop.errors import WorkloadError
@@ -69,17 +70,6 @@ def run_of(counter, options, **changes):
     environment = counter(((3, 5), (4,), (7,), (2, 6)), alternates=True, legal=LEGAL)
     made = PPOOptions(total_steps=160, num_steps=10, batch_size=8, passes=2, opponents=options)
     return model, train_ppo(model, environment, made, seed=0, **changes)
-
-
-class Kept:
-    def __init__(self, state=None):
-        self.state, self.states = state, []
-
-    def begin(self):
-        return self.state
-
-    def keep(self, state):
-        self.states.append(state.checkpoint())
 
 
 @pytest.mark.parametrize("after", [2, 3])

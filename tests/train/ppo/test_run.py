@@ -6,6 +6,7 @@ from dataclasses import replace
 import psutil
 import pytest
 import torch
+from kept_states import Kept
 from torch import nn
 
 from hotloop import models
@@ -73,17 +74,6 @@ class NormNet(ActorCritic):
     def forward(self, x):
         y = self.body(x)
         return self.policy(y), self.value(y).squeeze(1)
-
-
-class Kept:
-    def __init__(self, state=None):
-        self.state, self.states = state, []
-
-    def begin(self):
-        return self.state
-
-    def keep(self, state):
-        self.states.append(state.checkpoint())
 
 
 def mlp(**options):

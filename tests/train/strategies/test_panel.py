@@ -4,6 +4,7 @@ import torch
 from hotloop.data.panel import DayBatches, PanelStore, split_days
 from hotloop.data.panel.synthetic import SyntheticPanel, write_synthetic_panel
 from hotloop.models.atft_gat_fan import ATFTGATFAN, PanelNetworkOptions
+from hotloop.models.panel.day_neighbors import Days
 from hotloop.train.loop import train
 from hotloop.train.losses.panel_loss import LossWeights, PanelLoss
 from hotloop.train.panel_batches import PanelBatches
@@ -57,12 +58,29 @@ def test_it_trains_through_the_one_loop(parquet):
 def test_a_bf16_store_under_autocast_learns_the_same(parquet):
     """Features were scaled and cast then, targets are float32: 2 % at first, 5 % in the mean of the last steps.
 
-    From the fourth step on single losses may part: one unit of 16 whose ReLU flips is half of a gradient here.
+    From the fourth step on single losses are chance, since a ReLU that flips changes much of a gradient: over ten seeds
+    the largest difference of four steps was over 2 % in six, and in eight before the backwards were written out.
     """
     exact, _ = losses_of(parquet)
     half, _ = losses_of(parquet, dtype="bfloat16", autocast=torch.bfloat16)
     assert torch.allclose(half[:3], exact[:3], rtol=0.02)
     assert half[-8:].mean().item() == pytest.approx(exact[-8:].mean().item(), rel=0.05)
+
+
+def test_gradients_under_autocast_are_those_of_float32_within_its_rounding(parquet):
+    """Of a smooth function, in which no ReLU decides."""
+    store, model, _ = parts_of(parquet)
+    windows = store.windows(10, span=split_days(store.days, horizon=5).train)
+    batch = windows.batch(next(iter(DayBatches(windows, days_per_batch=8, seed=0))))
+    days = Days(batch.group, batch.place, batch.num_groups, batch.largest)
+    found = []
+    for enabled in (False, True):
+        model.zero_grad()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+            forecast = model(batch.features, days)
+        forecast.quantiles.float().square().mean().backward()
+        found.append(torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None]))
+    assert (found[1] - found[0]).norm() < 0.02 * found[0].norm()
 
 
 def test_the_future_may_be_shuffled_without_changing_a_forecast(parquet, tmp_path):

@@ -1,6 +1,5 @@
 """What a batch may depend on beside its index; one that was fetched ahead counts only where all of it is as it was."""
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -48,12 +47,3 @@ class FetchConditions:
     def same_modes(self, now: "FetchConditions") -> bool:
         """Whether torch would compute the same."""
         return (self.has_gradients, self.is_inference, self.dtype) == (now.has_gradients, now.is_inference, now.dtype)
-
-
-def python_streams() -> Any:
-    """Where Python's and numpy's shared random generators stand."""
-    import random
-
-    numpy: Any = sys.modules.get("numpy")
-    state = numpy.random.get_state() if numpy else None
-    return random.getstate(), None if state is None else (state[1].tobytes(), *state[2:])

@@ -20,12 +20,11 @@ class RandomStates:
     @staticmethod
     def now() -> "RandomStates":
         """The states of this process; no number is drawn."""
-        numpy: Any = sys.modules.get("numpy")
-        state = numpy.random.get_state() if numpy else ()
+        python_state, numpy_state = python_streams()
         return RandomStates(
             torch_state=_bytes(torch.random.default_generator.get_state()),
-            python_state=random.getstate(),
-            numpy_state=(state[0], state[1].tobytes(), *state[2:]) if state else (),
+            python_state=python_state,
+            numpy_state=numpy_state,
             cuda_states=tuple(map(_bytes, torch.cuda.get_rng_state_all())) if torch.cuda.is_initialized() else (),
         )
 
@@ -39,6 +38,13 @@ class RandomStates:
             numpy.random.set_state((name, numpy.frombuffer(keys, dtype="u4"), *rest))
         if self.cuda_states:
             torch.cuda.set_rng_state_all([_tensor(state) for state in self.cuda_states])
+
+
+def python_streams() -> tuple[Any, tuple[Any, ...]]:
+    """Where Python's and numpy's shared generators stand; () for numpy where it is not loaded."""
+    numpy: Any = sys.modules.get("numpy")
+    state = numpy.random.get_state() if numpy else ()
+    return random.getstate(), (state[0], state[1].tobytes(), *state[2:]) if state else ()
 
 
 def _bytes(state: torch.Tensor) -> bytes:

@@ -9,8 +9,9 @@ from typing import Any
 
 import torch
 
-from hotloop.data.fetching.fetch_conditions import FetchConditions, python_streams
+from hotloop.data.fetching.fetch_conditions import FetchConditions
 from hotloop.data.fetching.random_calls import DrawsInThread, NoDraws
+from hotloop.data.fetching.random_states import python_streams
 
 _LOOK = 1.0  # seconds after which a waiting program looks whether the thread is still alive
 

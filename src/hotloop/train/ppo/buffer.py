@@ -7,7 +7,7 @@ from hotloop.errors import WorkloadError
 from hotloop.train.ppo.advantages import gae, next_values, normalized
 from hotloop.train.ppo.environment import ContinuousActions, VectorEnvironment
 from hotloop.train.ppo.legal_lists import LegalLists
-from hotloop.train.ppo.outcomes import outcomes
+from hotloop.train.ppo.outcomes import UNKNOWN, outcomes
 from hotloop.train.strategies.ppo import PPOBatch
 
 # T steps, N environments, B samples of a batch, A actions
@@ -40,7 +40,7 @@ class RolloutBuffer:
         self.terminated, self.truncated = torch.zeros((2, *shape), dtype=torch.bool, device=device)
         self.advantages, self.returns = torch.zeros((2, *shape), device=device)
         self.results, self.scores = torch.zeros((2, *shape), device=device)
-        self.outcomes = torch.full(shape, -1, device=device)
+        self.outcomes = torch.full(shape, UNKNOWN, device=device)
         self.has_opponents, self.learns_outcomes, self.has_scores = False, False, False
         self.capacity, self.size, self._is_finished = num_steps, 0, False
 
@@ -76,10 +76,11 @@ class RolloutBuffer:
 
         `results` are those of games that end here, where they are not the rewards; `scores` are of what was acted in.
         """
-        self.results[self.size].copy_(rewards if results is None else results, non_blocking=True)
-        if scores is not None:
-            self.scores[self.size].copy_(scores, non_blocking=True)
-            self.has_scores = True
+        if self.learns_outcomes:
+            self.results[self.size].copy_(rewards if results is None else results, non_blocking=True)
+            if scores is not None:
+                self.scores[self.size].copy_(scores, non_blocking=True)
+                self.has_scores = True
         self.rewards[self.size].copy_(rewards, non_blocking=True)
         self.terminated[self.size].copy_(terminated, non_blocking=True)
         self.truncated[self.size].copy_(truncated, non_blocking=True)
@@ -126,7 +127,7 @@ class RolloutBuffer:
             _rows(self.returns, chosen_B),
             _rows(self.own, chosen_B) if self.has_opponents else None,
             _rows(self.outcomes, chosen_B) if self.learns_outcomes else None,
-            _rows(self.scores, chosen_B) if self.learns_outcomes and self.has_scores else None,
+            _rows(self.scores, chosen_B) if self.has_scores else None,
         )
 
     @property
