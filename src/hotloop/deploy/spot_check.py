@@ -112,7 +112,7 @@ class _RootCheck:
         self._checks = checks
         self._modes: set[bool] = set()
         self._kinds: set[tuple[Any, ...]] = set()
-        self._last: list[Any] = []
+        self._last: tuple[Any, ...] = ()
         self._left = 0
 
     def __call__(self, module: nn.Module, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -121,20 +121,22 @@ class _RootCheck:
     def is_due(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
         """The first call in each mode, and others within a share of the time: sooner where a kind of input is new."""
         given = (*args, *kwargs.values()) if kwargs else args
-        kind: list[Any] = [fact for value in given if isinstance(value, Tensor) for fact in (value.shape, value.dtype)]
-        kind.append(module.training)
+        if len(given) == 1 and isinstance(given[0], Tensor):  # as nearly all: what follows costs microseconds a step
+            kind: tuple[Any, ...] = (given[0].shape, given[0].dtype, module.training)
+        else:
+            facts = ((value.shape, value.dtype) for value in given if isinstance(value, Tensor))
+            kind = (*facts, module.training)
         if kind == self._last:
             self._left -= 1
             if self._left > 0:
                 return False
         self._last, self._left = kind, _CALLS_BETWEEN
-        key = tuple(kind)
-        is_new = key not in self._kinds
+        is_new = kind not in self._kinds
         is_first = module.training not in self._modes
         if not is_first and not self._checks.may_spend(_SHARE if is_new else _SHARE_OF_REPEATED):
             return False
         self._modes.add(module.training)
-        self._kinds.add(key)
+        self._kinds.add(kind)
         return True
 
 
