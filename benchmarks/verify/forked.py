@@ -141,6 +141,7 @@ def _become_worker(channel: socket.socket, log: int, settings: Settings) -> NoRe
     from hotloop.worker.main import main
 
     _unwrap_steps()
+    _forget_compile_threads()
     os.setpgid(0, 0)
     os.dup2(log, 1)
     os.dup2(log, 2)
@@ -162,6 +163,16 @@ def _unwrap_steps() -> None:
         step = vars(kind).get("step")
         if step is not None and getattr(step, "hooked", False):
             kind.step = step.__wrapped__
+
+
+def _forget_compile_threads() -> None:
+    """A parent that has compiled leaves its children a pool of threads that they do not have: they would wait for ever.
+
+    torch forgets its pool of processes after a fork, and not this one (2.13).
+    """
+    compiling = sys.modules.get("torch._inductor.async_compile")
+    if compiling is not None:
+        compiling.AsyncCompile.pool.cache_clear()
 
 
 def run_forked(target: Callable[[], None], *, folder: Path, arguments: Sequence[str]) -> str | None:
@@ -189,6 +200,7 @@ def _run_and_leave(target: Callable[[], None], folder: Path, arguments: Sequence
         # pytest puts others in their place
         sys.stdout, sys.stderr = (open(place, "w", buffering=1, closefd=False) for place in (1, 2))  # noqa: SIM115
         os.chdir(folder)
+        _forget_compile_threads()
         sys.argv = ["program", *arguments]
         target()
         status = 0
