@@ -35,7 +35,7 @@ def test_a_good_run_ends_in_one_line(trained):
 @pytest.mark.parametrize("steps", [2, 10, 150])
 def test_what_does_not_apply_is_said_once_with_the_reason(trained, steps):
     first, _ = trained(steps, transforms=(DataLoading(),))
-    assert first.startswith("hotloop: data_loading of the plan does not apply: the program never showed it a site")
+    assert first.startswith("hotloop: data_loading of the plan does not apply: the program never built a DataLoader")
 
 
 def test_a_loss_that_is_not_finite_is_said(trained):

@@ -50,8 +50,8 @@ def test_what_needs_a_gpu_does_not_apply_here(proven, table, words):
     ("name", "table", "words"),
     [
         ("mlp", {"name": "channels_last"}, "no 2-d convolution"),
-        ("mlp", {"name": "data_loading", "workers": 1}, "never showed it a site"),
-        ("functions", {"name": "compile", "backend": "aot_eager"}, "never showed it a site"),
+        ("mlp", {"name": "data_loading", "workers": 1}, "never built a DataLoader"),
+        ("functions", {"name": "compile", "backend": "aot_eager"}, "never called a module"),
         ("mlp", {"name": "compiles_nothing"}, "nothing was compiled"),
     ],
 )

@@ -59,7 +59,7 @@ def test_what_met_no_site_refused_each_or_is_not_in_effect_has_not_been_applied(
     started = start(Plan((Launched(holds=False), Grouped(), Odd())))
     assert started.not_applied() == {
         "launched": "the program took it back",
-        "grouped": "the program never showed it a site (no DataLoader, no optimizer, no root module with parameters)",
+        "grouped": "the program never built an optimizer of torch's",
     }
     even = StartedPlan(Plan((Odd(holds=False),)))
     even.visit(Stage.TORCH, 2)

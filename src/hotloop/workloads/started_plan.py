@@ -14,8 +14,14 @@ if TYPE_CHECKING:
     from torch.optim.optimizer import Optimizer
 
 _SITES = {Stage.DATA: "loader", Stage.DDP: "wrapped model", Stage.OPTIMIZER: "optimizer", Stage.MODULE: "model"}
-_NEVER_MET = "the program never showed it a site (no DataLoader, no optimizer, no root module with parameters)"
-_NEVER_WRAPPED = "the program wraps no model in DistributedDataParallel; one that FSDP shards has none of its settings"
+_NEVER_MET = {
+    Stage.PROGRAM: "it acts on the source of a script; the loop of a recipe is hotloop's own",
+    Stage.DATA: "the program never built a DataLoader",
+    Stage.DDP: "the program wraps no model in DistributedDataParallel; one that FSDP shards has none of its settings",
+    Stage.OPTIMIZER: "the program never built an optimizer of torch's",
+    Stage.MODULE: "the program never called a module with parameters",
+    Stage.STEP: "it acts on the steps of recipes, which hotloop makes; a script makes its own",
+}
 
 
 class StartedPlan:
@@ -55,7 +61,7 @@ class StartedPlan:
         reasons: dict[str, str] = {}
         for transform in self.plan.transforms:
             if not self.applied[transform.name]:
-                never = _NEVER_WRAPPED if transform.stage is Stage.DDP else _NEVER_MET
+                never = _NEVER_MET.get(transform.stage, f"stage {transform.stage.value!r} never came")
                 reasons[transform.name] = self.refused.get(transform.name, never)
                 continue
             try:
