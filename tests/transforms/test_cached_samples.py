@@ -255,6 +255,39 @@ def test_a_data_set_that_changes_between_epochs_is_refused_and_seen_as_changed(n
     assert words in started.not_applied()["cached_samples"]
 
 
+def rising(data, number):
+    data.scale = 1.0 + number
+
+
+def relabelled(data, number):
+    data.labels[:] = [number] * len(data.labels)
+
+
+@pytest.mark.parametrize(("change", "most_late"), [(rising, 0), (relabelled, 7)])
+def test_a_change_within_an_epoch_is_seen_at_once_where_a_glance_shows_it_and_soon_where_not(change, most_late, under):
+    def read(data, index):
+        return torch.tensor(index * data.scale + data.labels[index])
+
+    def two_epochs():
+        data = Reads(read, scale=1.0, labels=[0] * ROWS)
+        loader = DataLoader(data, batch_size=2)
+        first = list(loader)
+        second = []
+        for number, batch in enumerate(loader):
+            second.append(batch)
+            if number >= 2:
+                change(data, number)
+        return [*first, *second]
+
+    plain = two_epochs()
+    started, hooks = under(CachedSamples())
+    with hooks:
+        found = two_epochs()
+    assert sum(not torch.equal(mine, other) for mine, other in zip(found, plain, strict=True)) <= most_late
+    assert torch.equal(found[-1], plain[-1])
+    assert "changes while it is read" in started.not_applied()["cached_samples"]
+
+
 def from_disk(data, index):
     return float(data.path.read_text()) * index
 

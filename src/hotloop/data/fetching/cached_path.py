@@ -7,6 +7,7 @@ from typing import Any
 from torch.utils.data import Subset, default_collate
 
 from hotloop.data.fetching.comparisons import is_due, is_watched
+from hotloop.data.fetching.dataset_outline import Outline
 from hotloop.data.fetching.fetch_paths import Plain, check_site
 from hotloop.data.fetching.random_states import RandomStates
 from hotloop.data.fetching.recorded_state import RecordedState
@@ -35,6 +36,7 @@ class CachedPath:
         self._epoch: weakref.ref[Any] | None = None
         self._batches = 0
         self._are_views = False
+        self._outline: Outline | None = None
 
     def fetch(self, fetcher: Any, index: Any, plain: Plain) -> Any:
         """The batch, of samples that are kept and of others that are made and kept."""
@@ -72,8 +74,8 @@ class CachedPath:
 
         A program that is not given copies of them may change them: then those that are kept are copied here.
         """
-        state = self._recorded.checked(dataset)
         places = self.store.places(rows)
+        state = self._state(dataset, is_complete=all(places))
         samples: list[Any] = [self.store.sample(place) if place else None for place in places]
         kept = [number for number, place in enumerate(places) if place]
         missing = [number for number, place in enumerate(places) if not place]
@@ -85,6 +87,19 @@ class CachedPath:
         self.counts.add(Count.HITS, len(kept))
         self.counts.add(Count.MISSES, len(missing))
         return samples, missing
+
+    def _state(self, dataset: Any, *, is_complete: bool) -> Mapping[str, str]:
+        """What the data set is like. Raises NotApplicable where it is no longer what the kept samples were made of.
+
+        Where all samples are kept, seven of eight batches of a program that is not watched take a glance alone.
+        """
+        outline = Outline(dataset)
+        is_glance = is_complete and not is_watched() and self._batches > 1 and self._batches % _ONE_IN
+        if is_glance and outline.is_enough and self._outline is not None and outline.is_same(self._outline):
+            return {}
+        state = self._recorded.checked(dataset)
+        self._outline = outline
+        return state
 
     def _make(
         self, dataset: Any, rows: Sequence[int], samples: list[Any], missing: list[int], state: Mapping[str, str]
@@ -99,9 +114,10 @@ class CachedPath:
             now = self._recorded.unchanged(dataset, since=state)  # before any is made twice: calls may count
             encoded = [encode(samples[number]) for number in missing]
             if is_due(self.counts):
-                for number in missing:
-                    again = self._compared(dataset, rows[number], samples[number], "two calls give different samples")
-                    self._are_views = self._are_views or share_memory(samples[number], again)
+                for sample, again in self._compared(
+                    dataset, rows, samples, missing, "two calls give different samples"
+                ):
+                    self._are_views = self._are_views or share_memory(sample, again)
             self._recorded.record(now)
             for number, (layout, leaves) in zip(missing, encoded, strict=True):
                 self.store.keep(rows[number], layout, leaves)
@@ -114,23 +130,34 @@ class CachedPath:
         """Make some of the kept samples anew: all of the first batch of an epoch, and one of each eighth batch."""
         if not is_watched() and self._batches > 1:
             kept = kept[:1] if self._batches % _ONE_IN == 0 else []
-        for number in kept:
-            self._compared(dataset, rows[number], samples[number], "it is no longer what was kept", is_kept=True)
+        self._compared(dataset, rows, samples, kept, "it is no longer what was kept", is_kept=True)
 
-    def _compared(self, dataset: Any, row: int, sample: Any, reason: str, *, is_kept: bool = False) -> Any:
-        """The sample, made once more."""
+    def _compared(
+        self,
+        dataset: Any,
+        rows: Sequence[int],
+        samples: list[Any],
+        numbers: Sequence[int],
+        reason: str,
+        *,
+        is_kept: bool = False,
+    ) -> list[tuple[Any, Any]]:
+        """The samples at these places of the batch, each with the same made once more."""
+        if not numbers:
+            return []
         before = RandomStates.now()
-        again = dataset[row]
+        pairs = [(samples[number], dataset[rows[number]]) for number in numbers]
         if before != RandomStates.now():
             before.put_back()
             raise NotApplicable(_DRAWS)
-        self.counts.add(Count.COMPARED)
-        difference = first_difference(sample, again, f"sample {row}")
-        if difference is not None and is_kept and is_watched():
-            raise ChangedData(f"cached_samples: {reason}: {difference}")
-        if difference is not None:
-            raise NotApplicable(f"{reason}: {difference}")
-        return again
+        self.counts.add(Count.COMPARED, len(pairs))
+        for number, (sample, again) in zip(numbers, pairs, strict=True):
+            difference = first_difference(sample, again, f"sample {rows[number]}")
+            if difference is not None and is_kept and is_watched():
+                raise ChangedData(f"cached_samples: {reason}: {difference}")
+            if difference is not None:
+                raise NotApplicable(f"{reason}: {difference}")
+        return pairs
 
     def _check_views(self, rows: Sequence[int], samples: Sequence[Any], batch: Any) -> None:
         """Samples that are the data set's own memory may be read by the program, and neither changed nor kept."""

@@ -23,7 +23,7 @@ _DEEPEST = 8
 _SMALL = 2048  # elements
 _FEW = 64
 _numpy: Any = sys.modules.get("numpy")  # torch has imported it where there is one
-_PLAIN = (bool, int, float, complex, str, bytes)
+PLAIN = (bool, int, float, complex, str, bytes)
 
 
 def state_of(dataset: Any) -> dict[str, str]:
@@ -31,14 +31,14 @@ def state_of(dataset: Any) -> dict[str, str]:
 
     Equal in processes that are forked from one another as long as nothing changes.
     """
-    nested = list(_nested(dataset))
+    all_nested = list(nested(dataset))
     found = {
         "dataset." * depth + name: _hashed(value)
-        for depth, one in enumerate(nested)
-        for name, value in _attributes(one)
-        if value is not None and not (depth + 1 < len(nested) and value is nested[depth + 1])
+        for depth, one in enumerate(all_nested)
+        for name, value in attributes(one)
+        if value is not None and not (depth + 1 < len(all_nested) and value is all_nested[depth + 1])
     }
-    kinds = [type(one) for one in nested]
+    kinds = [type(one) for one in all_nested]
     own = [part for kind in kinds for part in vars(kind).values() if isinstance(part, FunctionType)]
     found["globals"] = _hashed(own)
     return found
@@ -56,7 +56,7 @@ def changed(before: Mapping[str, str], now: Mapping[str, str]) -> str | None:
 
 def open_handles(dataset: Any) -> list[str]:
     """The attributes, of it and of what it holds, that are open files, sockets or connections to a database."""
-    return [name for one in _nested(dataset) for name, value in _attributes(one) if _is_handle(value)]
+    return [name for one in nested(dataset) for name, value in attributes(one) if _is_handle(value)]
 
 
 def _is_handle(value: Any) -> bool:
@@ -81,7 +81,7 @@ _HANDLES = {  # by name, so that none of these is imported
 }
 
 
-def _nested(dataset: Any) -> Iterator[Any]:
+def nested(dataset: Any) -> Iterator[Any]:
     """The data set, and those that it wraps."""
     for _ in range(_DEEPEST):
         yield dataset
@@ -90,7 +90,8 @@ def _nested(dataset: Any) -> Iterator[Any]:
             return
 
 
-def _attributes(value: Any) -> list[tuple[str, Any]]:
+def attributes(value: Any) -> list[tuple[str, Any]]:
+    """What an object holds by name, in its `__dict__` and in slots."""
     held = getattr(value, "__dict__", None)
     slots = [name for kind in type(value).__mro__ for name in _names(vars(kind).get("__slots__", ()))]
     found = dict(held) if isinstance(held, dict) else {}
@@ -116,7 +117,7 @@ class _Walk:
 
     def take(self, value: Any, depth: int) -> None:
         """Add one value and what it holds."""
-        if isinstance(value, _PLAIN):
+        if isinstance(value, PLAIN):
             self._add(f"{type(value).__qualname__} {value!r}")
         elif value is not None and len(self._seen) < _MOST and depth < _DEEPEST and id(value) not in self._seen:
             self._seen[id(value)] = value
@@ -195,7 +196,7 @@ def _parts(value: Any) -> Iterator[Any]:
     elif isinstance(value, functools.partial):
         yield from (value.func, value.args, value.keywords)
     elif not isinstance(value, (type, ModuleType)) and not _is_handle(value):
-        for name, part in _attributes(value):
+        for name, part in attributes(value):
             yield from (name, part)
 
 
@@ -212,5 +213,5 @@ def _parts_of_function(function: FunctionType) -> Iterator[Any]:
     for name in function.__code__.co_names:
         value = held.get(name)
         is_own = isinstance(value, FunctionType) and value.__globals__ is held
-        if is_own or isinstance(value, (*_PLAIN, list, dict, tuple, set)) or _state_of_generator(value) is not None:
+        if is_own or isinstance(value, (*PLAIN, list, dict, tuple, set)) or _state_of_generator(value) is not None:
             yield value
