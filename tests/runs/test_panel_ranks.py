@@ -67,5 +67,5 @@ def test_several_ranks_are_refused_where_one_process_trains(tmp_path, monkeypatc
     monkeypatch.setenv("WORLD_SIZE", "2")
     file = tmp_path / "growth.toml"
     file.write_text('strategy = "growth"\n')
-    with pytest.raises(ConfigError, match="only strategy = 'panel' trains on several"):
+    with pytest.raises(ConfigError, match="only strategy = 'panel' and 'ppo' train on several"):
         train_from_config(RunRequest(config=file))

@@ -24,8 +24,8 @@ def check_single(strategy: str) -> None:
     """Raise ConfigError where several ranks were started for what one process trains."""
     if num_launched() > 1:
         raise ConfigError(
-            f"{num_launched()} ranks were started for {strategy}; only strategy = 'panel' trains on several: start it "
-            "without torchrun"
+            f"{num_launched()} ranks were started for {strategy}; only strategy = 'panel' and 'ppo' train on several: "
+            "start it without torchrun"
         )
 
 

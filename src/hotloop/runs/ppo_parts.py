@@ -13,6 +13,7 @@ from hotloop.models.policy.registration import model_class
 from hotloop.models.policy.schema import checked_config, option_annotations
 from hotloop.runs.ppo_config import NamedConfig, PPORunConfig
 from hotloop.train.ppo.environment import ContinuousActions, DiscreteActions, VectorEnvironment
+from hotloop.train.ranks import Ranks
 
 
 def build_environment(config: PPORunConfig, **changes: Any) -> VectorEnvironment:
@@ -24,6 +25,21 @@ def build_environment(config: PPORunConfig, **changes: Any) -> VectorEnvironment
         return kind(checked_config(kind.Config, options, owner=f"environment {named.name!r}"))
     except HotloopError as error:
         raise ConfigError(f"[environment]: {error}") from error
+
+
+def environment_of_rank(config: PPORunConfig, ranks: Ranks) -> VectorEnvironment:
+    """The share of one rank: the next `num_envs` / size environments. Raises ConfigError where they do not divide."""
+    if ranks.size == 1:
+        return build_environment(config)
+    whole = build_environment(config)
+    if whole.num_envs % ranks.size:
+        raise ConfigError(
+            f"[environment]: got num_envs = {whole.num_envs} for {ranks.size} ranks, which share them: give a multiple "
+            f"of {ranks.size}"
+        )
+    own = whole.num_envs // ranks.size
+    seed = int(config.environment.options.get("seed", config.seed))
+    return build_environment(config, num_envs=own, seed=seed + ranks.rank * own)
 
 
 def build_model(named: NamedConfig, environment: VectorEnvironment, *, seed: int) -> nn.Module:

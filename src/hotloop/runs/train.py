@@ -27,7 +27,7 @@ def train_from_config(request: RunRequest) -> FinishedRun:
     """
     data = parsed_config(request.config)
     strategy = data.get("strategy")
-    if strategy != "panel":
+    if strategy not in ("panel", "ppo"):
         check_single(f"strategy = {strategy!r}" if strategy else "an estimator")
     if strategy is None:
         return _train_estimator(validated(RunConfig, data, request.config), request)

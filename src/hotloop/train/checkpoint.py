@@ -83,11 +83,11 @@ class TrainingState:
         self.log.restore(checkpoint.data["epochs"])
         self.log.best.restore_state(checkpoint.data["best"], _under(tensors, "best."))
         self.step.steps = checkpoint.data["updates"]
-        if self.batches is not None:
-            self.batches.restore_state(checkpoint.data["batches"], _under(tensors, "batches."))
         torch.set_rng_state(tensors["random.cpu"])
         if optimizer.steps.device.type == "cuda":
             torch.cuda.set_rng_state(tensors["random.cuda"], optimizer.steps.device)
+        if self.batches is not None:  # last: the batches of a rank have a generator of their own
+            self.batches.restore_state(checkpoint.data["batches"], _under(tensors, "batches."))
 
 
 class CheckpointRecorder(Protocol):

@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hotloop.train.ppo.advantages import gae, next_values, normalized
+from hotloop.train.ranks import Ranks
 
 
 def by_definition(rewards, values, following, done, gamma, lam, sign):
@@ -92,3 +93,19 @@ def test_advantages_are_normalized_over_all_samples_unless_they_hardly_differ():
     assert found.std().item() == pytest.approx(1.0)
     assert torch.equal(normalized(torch.full((4, 3), 2.0)), torch.full((4, 3), 2.0))
     assert normalized(torch.tensor([[5.0]])).item() == 5.0
+
+
+class OtherRank(Ranks):
+    """The first of two ranks, whose sums are given the other's."""
+
+    def sum(self, values):
+        return values + self.others.pop(0)
+
+
+def test_advantages_are_normalized_over_all_ranks():
+    all_of_them = torch.randn(10, 4, dtype=torch.float64)
+    mine, theirs = all_of_them[:, :1], all_of_them[:, 1:]
+    ranks = OtherRank(rank=0, size=2)
+    sums = [torch.stack([torch.tensor(30.0), theirs.sum()]), (theirs - all_of_them.mean()).square().sum()]
+    object.__setattr__(ranks, "others", sums)
+    torch.testing.assert_close(normalized(mine, ranks), normalized(all_of_them)[:, :1])

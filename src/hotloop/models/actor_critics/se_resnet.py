@@ -102,5 +102,11 @@ class ScaleAndShift(nn.Sequential):
 
 def _pooled(x: Tensor) -> Tensor:
     """Mean, maximum and standard deviation of each channel over the board, (B, 3 W)."""
-    squares = x.flatten(2)
-    return torch.cat([squares.mean(2), squares.amax(2), squares.std(2, correction=0)], dim=1)
+    board = (
+        2,
+        3,
+    )  # not flattened, which would copy tensors in channels_last; and `std` is slower than what it is made of
+    mean = x.mean(board, keepdim=True)
+    variance = (x - mean).square().mean(board)
+    # Where a channel is the same everywhere, the gradient of the root would be infinite: it is 0 there.
+    return torch.cat([mean.flatten(1), x.amax(board), variance.clamp(min=1e-12).sqrt()], dim=1)

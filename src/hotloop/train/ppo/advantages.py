@@ -1,6 +1,9 @@
 """Generalized advantage estimation, also for games of two sides."""
 
+import torch
 from torch import Tensor
+
+from hotloop.train.ranks import Ranks
 
 # T steps, N environments
 
@@ -43,9 +46,24 @@ def next_values(
     return following_TN.where(~truncated_TN, final_values_TN).masked_fill(terminated_TN, 0.0)
 
 
-def normalized(advantages: Tensor) -> Tensor:
-    """With mean 0 and standard deviation 1 over all of them; as they are where they hardly differ. No host sync."""
+def normalized(advantages: Tensor, ranks: Ranks | None = None) -> Tensor:
+    """With mean 0 and standard deviation 1 over those of all ranks; as they are where they hardly differ.
+
+    No host sync. Ranks may have different numbers of them.
+    """
+    if ranks is not None and ranks.size > 1:
+        return _normalized_over(advantages, ranks)
     if advantages.numel() < 2:
         return advantages
     std, mean = advantages.std(), advantages.mean()
     return ((advantages - mean) / std).where(std > 1e-8, advantages)
+
+
+def _normalized_over(advantages: Tensor, ranks: Ranks) -> Tensor:
+    exact = advantages.double()
+    count = torch.full((), exact.numel(), dtype=torch.float64, device=exact.device)
+    count, total = ranks.sum(torch.stack([count, exact.sum()])).unbind()
+    around = exact - total / count.clamp(min=1)
+    variance = ranks.sum(around.square().sum()) / (count - 1).clamp(min=1)
+    std = variance.sqrt()
+    return (around / std).to(advantages.dtype).where(std > 1e-8, advantages)

@@ -8,6 +8,7 @@ from hotloop.train.ppo.advantages import gae, next_values, normalized
 from hotloop.train.ppo.environment import ContinuousActions, VectorEnvironment
 from hotloop.train.ppo.legal_lists import LegalLists
 from hotloop.train.ppo.outcomes import UNKNOWN, outcomes
+from hotloop.train.ranks import Ranks
 from hotloop.train.strategies.ppo import PPOBatch
 
 # T steps, N environments, B samples of a batch, A actions
@@ -86,8 +87,17 @@ class RolloutBuffer:
         self.truncated[self.size].copy_(truncated, non_blocking=True)
         self.size += 1
 
-    def finish(self, last_values: Tensor, *, gamma: float, lam: float, sign: float, normalize: bool) -> None:
-        """Make advantages, normalized over all samples where asked, and returns.
+    def finish(
+        self,
+        last_values: Tensor,
+        *,
+        gamma: float,
+        lam: float,
+        sign: float,
+        normalize: bool,
+        ranks: Ranks | None = None,
+    ) -> None:
+        """Make advantages, normalized over all samples of all ranks where asked, and returns.
 
         `last_values` (N,) are those of the observations after the last step.
         """
@@ -108,7 +118,7 @@ class RolloutBuffer:
             self.outcomes[: self.size] = outcomes(self.results[: self.size], ended, cut, sign=sign)
         if normalize:
             own = self.own[: self.size]
-            self.advantages[: self.size][own] = normalized(advantages[own])
+            self.advantages[: self.size][own] = normalized(advantages[own], ranks)
         self._is_finished = True
 
     def batch(self, chosen_B: Tensor) -> PPOBatch:

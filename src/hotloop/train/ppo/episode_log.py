@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hotloop.train.ranks import Ranks
+
 # N environments
 
 
@@ -44,19 +46,27 @@ class EpisodeLog:
             self._returns_N[done] = 0.0
             self._lengths_N[done] = 0
 
-    def figures(self) -> dict[str, float]:
-        """Means over the last episodes, and in a game of two the shares of wins; empty before the first one ended."""
-        if not self.returns:
+    def figures(self, ranks: Ranks | None = None, *, device: torch.device | str = "cpu") -> dict[str, float]:
+        """Means over the last episodes of all ranks, and in a game of two the shares of wins; empty before one ended.
+
+        On `device` ranks exchange them.
+        """
+        ranks, values = ranks or Ranks(), self.returns
+        won, lost = sum(value > 0 for value in values), sum(value < 0 for value in values)
+        own = [len(values), self.num_ended, sum(self.lengths), sum(values), won, lost]
+        if ranks.size > 1:
+            own = ranks.sum(torch.tensor(own, dtype=torch.float64, device=device)).tolist()
+        count, ended, length, total, won, lost = own
+        if not count:
             return {}
-        count = len(self.returns)
-        means = {"episode_length": sum(self.lengths) / count, "episodes": float(self.num_ended)}
+        means = {"episode_length": length / count, "episodes": float(ended)}
         if not self._alternates:
-            return {"episode_return": sum(self.returns) / count, **means}
+            return {"episode_return": total / count, **means}
         return {
             **means,
-            "first_side_wins": sum(value > 0 for value in self.returns) / count,
-            "second_side_wins": sum(value < 0 for value in self.returns) / count,
-            "draws": sum(value == 0 for value in self.returns) / count,
+            "first_side_wins": won / count,
+            "second_side_wins": lost / count,
+            "draws": (count - won - lost) / count,
         }
 
     def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -14,13 +14,16 @@ from hotloop.train.checkpoint import CheckpointRecorder
 from hotloop.train.epoch_log import Epoch
 from hotloop.train.epochs import train_epochs
 from hotloop.train.flat.compiled import Compilation
+from hotloop.train.microbatches import GroupedBatches
 from hotloop.train.ppo.acting import Acting
 from hotloop.train.ppo.environment import VectorEnvironment
 from hotloop.train.ppo.norm_statistics import NormStatistics
 from hotloop.train.ppo.opponents import Opponents
 from hotloop.train.ppo.options import PPOOptions
+from hotloop.train.ppo.rank_share import RankStates, share_of
 from hotloop.train.ppo.rollout import Rollout
 from hotloop.train.ppo.update_batches import UpdateBatches
+from hotloop.train.ranks import Ranks
 from hotloop.train.stopwatch import stopwatch_for
 from hotloop.train.strategies.ppo import PPO
 from hotloop.train.threads import intra_op_threads, suited_threads
@@ -64,19 +67,22 @@ def train_ppo(
     on_update: Callable[[PPOUpdate], None] | None = None,
     recorder: CheckpointRecorder | None = None,
     backend: Backend = "inductor",
+    ranks: Ranks | None = None,
 ) -> PPORun:
     """Trains an actor-critic in place on what it does in `environment`; it ends in eval mode.
 
     `seed` seeds torch's global generators, from which actions and the order of samples are drawn: equal seeds, models
     and environments give equal runs on the CPU. A `recorder` keeps the run, its environment included, so that it can go
-    on to the same end. `backend` is what compiles under compile="step". Raises NonFiniteError for NaN or infinities
-    under nonfinite="stop", WorkloadError for an environment that shows a position without a legal action, and
-    NotApplicable for a step that cannot be compiled whole.
+    on to the same end. `backend` is what compiles under compile="step". With several `ranks` the options are those of
+    all together, and `environment` is the share of this one; all end with equal weights. Raises NonFiniteError for NaN
+    or infinities under nonfinite="stop", WorkloadError for an environment that shows a position without a legal action,
+    NotApplicable for a step that cannot be compiled whole, and ValueError for batches that ranks cannot divide.
     """
-    options = options or PPOOptions()
+    ranks = ranks or Ranks()
+    options = share_of(options or PPOOptions(), ranks)
     target = next(model.parameters()).device if device is None else torch.device(device)
     if seed is not None:
-        torch.manual_seed(seed)
+        torch.manual_seed(seed * ranks.size + ranks.rank)
     model.to(target)
     if options.memory_format == "channels_last":
         model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
@@ -116,13 +122,15 @@ def train_ppo(
         num_updates=updates.epochs,
         sign=-1.0 if environment.alternates else 1.0,
         stopwatch=stopwatch,
+        ranks=ranks,
     )
+    is_alone = ranks.size == 1
 
     def record(epoch: Epoch) -> PPOUpdate:
         rate = updates.lr_in(epoch.number - 1)
         return PPOUpdate(
             number=epoch.number,
-            steps=epoch.number * options.num_steps * environment.num_envs,
+            steps=epoch.number * options.num_steps * environment.num_envs * ranks.size,
             batches=epoch.updates,
             loss=epoch.loss,
             metrics={**epoch.metrics, "learning_rate": rate, **batches.figures[epoch.number - 1]},
@@ -132,13 +140,14 @@ def train_ppo(
         run = train_epochs(
             model,
             strategy,
-            batches,
+            batches if is_alone else GroupedBatches(batches, 1),
             updates,
             stopwatch=stopwatch,
             compilation=Compilation(what="step", backend=backend, at_once=True) if is_captured else None,
             after_epoch=None if on_update is None else lambda epoch: on_update(record(epoch)),
             recorder=recorder,
-            kept=batches,
+            kept=batches if is_alone else RankStates(batches, ranks, target),
+            ranks=ranks,
         )
     return PPORun(history=tuple(map(record, run.history)), seconds=run.total_time_s, phases=run.phases)
 

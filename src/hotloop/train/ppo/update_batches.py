@@ -10,6 +10,7 @@ from hotloop.train.ppo.norm_statistics import NormStatistics
 from hotloop.train.ppo.options import PPOOptions
 from hotloop.train.ppo.rollout import Rollout
 from hotloop.train.ppo.schedules import between, progress_of
+from hotloop.train.ranks import Ranks
 from hotloop.train.stopwatch import Stopwatch
 from hotloop.train.strategies.ppo import PPO, PPOBatch
 
@@ -17,7 +18,8 @@ from hotloop.train.strategies.ppo import PPO, PPOBatch
 class UpdateBatches:
     """Batches of one update at a time; each pass over this object is the next update.
 
-    The model is in eval mode throughout, so that the update sees the policy that acted.
+    The model is in eval mode throughout, so that the update sees the policy that acted. With several ranks each has
+    batches of its own environments; advantages, divergences, statistics and figures are those of all.
     """
 
     def __init__(  # the parts of one run, put together in one place
@@ -31,10 +33,12 @@ class UpdateBatches:
         num_updates: int,
         sign: float,
         stopwatch: Stopwatch,
+        ranks: Ranks | None = None,
     ) -> None:
         self._model, self._rollout, self._strategy = model, rollout, strategy
         self._statistics, self._options = statistics, options
         self._num_updates, self._sign, self._mark = num_updates, sign, stopwatch.mark
+        self._ranks = ranks or Ranks()
         self.update = 0
         self.figures: list[dict[str, float]] = []  # of the episodes, after each update
 
@@ -55,6 +59,7 @@ class UpdateBatches:
             lam=options.gae_lambda,
             sign=self._sign,
             normalize=options.normalize_advantages,
+            ranks=self._ranks,
         )
         self._mark("rollout")
         for index in range(options.passes):
@@ -62,12 +67,12 @@ class UpdateBatches:
             if index == 0 and options.old_log_probs == "recomputed":
                 self._recompute(order)
             yield from map(buffer.batch, order)
-            if options.target_kl is not None and self._strategy.mean_kl() > options.target_kl:
+            if options.target_kl is not None and self._strategy.mean_kl(self._ranks) > options.target_kl:
                 break
         self._move_statistics(options.statistics_momentum)
         self.update += 1
         self._rollout.after_update(self.update)
-        self.figures.append(self._rollout.log.figures())
+        self.figures.append(self._rollout.log.figures(self._ranks, device=buffer.values.device))
 
     def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """What the next update depends on beside the model and torch's generators; for `restore_state`."""
@@ -92,10 +97,11 @@ class UpdateBatches:
             self._move_statistics(1.0)
 
     def _move_statistics(self, momentum: float) -> None:
-        """By at most `batch_size` samples, taken evenly from the whole rollout."""
+        """By at most `batch_size` samples of each rank, taken evenly from its rollout; all ranks move equally."""
         if self._statistics.is_needed:
             samples = self._rollout.buffer.observations.flatten(0, 1)
-            self._statistics.move(samples[:: -(-len(samples) // self._options.batch_size)], momentum)
+            chosen = samples[:: -(-len(samples) // self._options.batch_size)].contiguous()
+            self._statistics.move(torch.cat(self._ranks.gathered(chosen)), momentum)
 
     @torch.no_grad()
     def _recompute(self, order: tuple[Tensor, ...]) -> None:

@@ -9,6 +9,7 @@ from torch.nn import functional
 from hotloop.models.policy.distribution import ActionDistribution
 from hotloop.models.policy.heads import Heads
 from hotloop.models.policy.network_call import NetworkCall
+from hotloop.train.ranks import Ranks
 from hotloop.workload import Loss
 
 
@@ -104,9 +105,10 @@ class PPO:
         outputs, _ = self._call(model, batch.observations)
         return self._distribution.log_probs(outputs, batch.actions, batch.legal)
 
-    def mean_kl(self) -> float:
-        """The mean divergence of the batches since the last call. Reads the device once."""
-        mean = float(self._kl_sum / self._kl_count)
+    def mean_kl(self, ranks: Ranks | None = None) -> float:
+        """The mean divergence of the batches of all ranks since the last call. Reads the device once."""
+        total, count = (ranks or Ranks()).sum(torch.stack([self._kl_sum, self._kl_count])).unbind()
+        mean = float(total / count)
         self._kl_sum.zero_()
         self._kl_count.zero_()
         return mean
