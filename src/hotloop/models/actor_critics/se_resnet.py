@@ -102,10 +102,8 @@ class ScaleAndShift(nn.Sequential):
 
 def _pooled(x: Tensor) -> Tensor:
     """Mean, maximum and standard deviation of each channel over the board, (B, 3 W)."""
-    board = (
-        2,
-        3,
-    )  # not flattened, which would copy tensors in channels_last; and `std` is slower than what it is made of
+    # Not flattened, which would copy tensors in channels_last; and `std` is slower than what it is made of.
+    board = 2, 3
     mean = x.mean(board, keepdim=True)
     variance = (x - mean).square().mean(board)
     # Where a channel is the same everywhere, the gradient of the root would be infinite: it is 0 there.
