@@ -8,7 +8,7 @@ backward, counted by torch for a batch of each architecture, training alone. Dif
 are t over seeds.
 
 Nothing is timed, so that load does not matter: about 3 minutes a seed on one core. Seeds are added to what the file
-holds, so that they can be run one after another.
+holds, so that they can be run one after another. Writes benchmarks/results/<machine>/growth/against_static.json.
 
 python benchmarks/growth/against_static.py [--seeds 0 1 2 3 4] [--epochs 60] [--out FILE]
 """
@@ -30,7 +30,6 @@ import torch
 from scipy import stats
 from torch.utils.flop_counter import FlopCounterMode
 
-from hotloop.machine.environment import record_environment
 from hotloop.runs.growth_config import GrowthRunConfig
 from hotloop.whole_file import write_whole
 from hotloop.workloads.growth.actions import ActionSpace
@@ -42,6 +41,9 @@ from hotloop.workloads.growth.heuristic import HeuristicController
 from hotloop.workloads.growth.shared_epochs import SharedEpochs
 from hotloop.workloads.growth.task import GrowthTask, load_task
 from hotloop.workloads.growth.validation import validate
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "compare"))
+from simulate import machine
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -130,8 +132,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
-    machine = record_environment((), Path.cwd())
-    out = asked.out or RESULTS / machine.cpu.lower().replace(" ", "-") / "growth" / "against_static.json"
+    out = asked.out or RESULTS / machine() / "growth" / "against_static.json"
     out.parent.mkdir(parents=True, exist_ok=True)
     seeds: dict[str, Any] = {}
     if out.is_file():

@@ -33,7 +33,6 @@ import torch
 from scipy import stats
 from torch.overrides import TorchFunctionMode
 
-from hotloop.machine.environment import record_environment
 from hotloop.whole_file import write_whole
 from hotloop.workloads.growth.actions import WAIT, GrowthAction
 from hotloop.workloads.growth.build_training import build_compiler, build_training
@@ -42,6 +41,9 @@ from hotloop.workloads.growth.growth_options import ClockOptions, GrowthOptions
 from hotloop.workloads.growth.growth_training import GrowthTraining
 from hotloop.workloads.growth.task import load_task
 from hotloop.workloads.growth.vector_growth import VectorGrowth
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "compare"))
+from simulate import machine
 
 RESULTS = Path(__file__).parents[1] / "results"
 GERMINATE = GrowthAction(operation="germinate", slot="b0", blueprint="conv_heavy", schedule="sigmoid")
@@ -205,8 +207,7 @@ def main() -> None:
             subprocess.run([*call, "--epochs", str(asked.epochs), "--backend", asked.backend], check=True)
             processes.append(json.loads(out.read_text(encoding="utf-8")))
             print(f"process {number + 1} of {asked.processes}", file=sys.stderr)
-    machine = record_environment((), Path.cwd())
-    out = asked.out or RESULTS / machine.cpu.lower().replace(" ", "-") / "growth" / "lifecycle.json"
+    out = asked.out or RESULTS / machine() / "growth" / "lifecycle.json"
     out.parent.mkdir(parents=True, exist_ok=True)
     lines = summary(processes)
     report = {"backend": asked.backend, "torch": torch.__version__, "processes": processes, "summary": lines}

@@ -29,7 +29,6 @@ import torch
 from scipy import stats
 from torch import nn
 
-from hotloop.machine.environment import record_environment
 from hotloop.train import GradientHealth
 from hotloop.train.events.event import RunEnded
 from hotloop.train.events.sinks import JsonLinesSink
@@ -39,6 +38,9 @@ from hotloop.train.strategies.classification import Classification
 from hotloop.whole_file import write_whole
 from hotloop.workload import Job
 from hotloop.workloads.growth.cnn_host import CnnHost
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "compare"))
+from simulate import machine
 
 RESULTS = Path(__file__).parents[1] / "results"
 
@@ -132,7 +134,7 @@ def main() -> None:
             processes.append(json.loads(out.read_text(encoding="utf-8")))
     out = asked.out
     if out is None:
-        out = RESULTS / record_environment((), Path.cwd()).cpu.lower().replace(" ", "-") / "gradient_health.json"
+        out = RESULTS / machine() / "gradient_health.json"
         out.parent.mkdir(parents=True, exist_ok=True)
     lines = summary(processes)
     write_whole(
