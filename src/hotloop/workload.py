@@ -1,7 +1,7 @@
 """Workload: what to train, a script with its arguments or a recipe; and Job, the live parts of one recipe run."""
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from pathlib import Path
@@ -113,7 +113,8 @@ class Job:
     `batches` can be iterated many times, one pass an epoch. `clip_norm` is the largest gradient 2-norm that a step
     may use (None: no clipping). A `scheduler` steps once after each optimizer step. `step` makes the gradient steps
     (None: eagerly, with the parts above); a transform may put a captured one there. `gradients` sees the gradients of
-    each eager step, and of a flat step that was made with it.
+    each eager step, and of a flat step that was made with it. `phase` says in words what part of training the step is
+    in that is made now, for jobs whose model or optimizer changes on the way; the gates see all of them, and name them.
     """
 
     model: "nn.Module"
@@ -124,6 +125,7 @@ class Job:
     clip_norm: float | None = None
     step: StepFunction | None = None
     gradients: GradientObserver | None = None
+    phase: Callable[[], str] | None = None
 
 
 def parse_workload(

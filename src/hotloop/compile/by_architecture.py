@@ -129,7 +129,7 @@ class CompiledLoss:
         self.calls = self.graphs = self.eager_calls = 0
         self._strategy, self._on_failure = strategy, on_failure
         self._hit_limit = False
-        self._function = torch.compile(_own_code(_loss_of, title), **options)
+        self._function = torch.compile(own_code(_loss_of, title), **options)
 
     def loss(self, model: nn.Module, batch: Any) -> Loss:
         """The loss of one batch; compiled at the first call, and where a guard fails."""
@@ -178,8 +178,8 @@ def _loss_of(strategy: Strategy, model: nn.Module, batch: Any) -> Loss:
     return strategy.loss(model, batch)
 
 
-def _own_code(function: Callable[..., Any], title: str) -> Callable[..., Any]:
-    """The same function with a code object of its own: Dynamo keeps what it compiled by code object."""
+def own_code(function: Callable[..., Any], title: str) -> Callable[..., Any]:
+    """The same function with a code object of its own, named by `title`: Dynamo keeps its code by code object."""
     assert isinstance(function, types.FunctionType)
     code = function.__code__.replace(co_name=f"{function.__name__}_{title.replace(' ', '_')}")
     return types.FunctionType(code, function.__globals__, code.co_name, function.__defaults__, function.__closure__)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import Optimizer
 
-from hotloop.deploy.eager_frames import EagerFrames
+from hotloop.compile.eager_frames import EagerFrames
 from hotloop.deploy.spot_check import SpotChecks
 from hotloop.workloads.started_plan import StartedPlan
 

@@ -23,7 +23,9 @@ class Compile(TransformBase):
     back to eager. With `layers`, these are compiled in place of the whole: "repeated" is the block that repeats in the
     model, compiled once for all of its copies; else names, comma separated, each with a mode of its own where one is
     given: "blocks.*, policy_head:max-autotune". `memory_budget` is the share of the activations that the backward pass
-    may find kept, from 0 (recompute what can be) to 1; it stands for the whole process.
+    may find kept, from 0 (recompute what can be) to 1; it stands for the whole process. A model that changes while it
+    trains, and says by a method `graph_key()` which graph it has now, has each of them compiled by itself, so that
+    Dynamo's limit on variants holds for each alone.
     """
 
     mode: Mode = "default"
@@ -79,6 +81,7 @@ class Compile(TransformBase):
         from torch._dynamo.eval_frame import OptimizedModule
         from torch._functorch import config
 
+        from hotloop.compile.each_architecture import EachArchitecture, tells_its_graph
         from hotloop.compile.root_call import call_compiled, is_compiled_by_program
 
         compiled = [m for m in site.modules() if isinstance(m, OptimizedModule) or is_compiled_by_program(m)]
@@ -91,7 +94,8 @@ class Compile(TransformBase):
             return
         # What site.compile() does, with a frame of ours around it: Dynamo skips frames of torch's own files, and
         # with them every model that is a plain nn.Sequential.
-        call_compiled(site, torch.compile(_inlined(site._call_impl), **self._how(self.mode)))  # pyright: ignore[reportPrivateUsage]
+        call, how = _inlined(site._call_impl), self._how(self.mode)  # pyright: ignore[reportPrivateUsage]
+        call_compiled(site, EachArchitecture(site, call, how) if tells_its_graph(site) else torch.compile(call, **how))
 
     def confirm(self) -> None:
         """Dynamo must have compiled at least one graph."""

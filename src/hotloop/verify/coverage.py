@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from hotloop.verify.phases import phases_seen
 from hotloop.worker.observation import Observation
 
 _KINDS = {
@@ -22,6 +23,8 @@ def covered(baseline: Observation, *, seconds: float = 0.0) -> str:
     seen += [_count(n, kind, several) for kind, several in _KINDS.items() if (n := baseline.events.get(kind, 0))]
     missed = [kind for kind in _KINDS if not baseline.events.get(kind)]
     seen += ["the end of the program"] if baseline.ended else []
+    if phases := phases_seen(baseline):
+        seen.append(f"{_count(len(phases), 'phase')} ('{phases[0]}' to '{phases[-1]}')")
     within = f" within {seconds:.0f} s of training" if seconds and not baseline.ended else ""
     return f"seen: {', '.join(seen)}" + (f"; not reached{within}: {', '.join(missed)}" if missed else "")
 

@@ -22,6 +22,7 @@ from hotloop.verify.gradient_norms import differences_in_gradient_norms
 from hotloop.verify.last_step import last_step, up_to
 from hotloop.verify.loss_band import loss_band
 from hotloop.verify.order import differences_in_order, draws_otherwise, fetches_draw
+from hotloop.verify.phases import given_up_by, named
 from hotloop.verify.saved import differences_in_values_of_saves, not_compared, not_repeated
 from hotloop.verify.tolerance import OWN_NOISE, Tolerance, is_reduced
 from hotloop.verify.verdicts import drift_verdict, step_verdict, unpaired_verdict
@@ -191,7 +192,12 @@ class DriftGate:
     def _paired(self, plan: Plan, seed: int) -> GateResult:
         """Step by step against the baseline, both drawing the same random numbers."""
         run = self._run(plan, self._spec(seed=seed))
-        return replace(self._judged(plan, seed, run), reached=sites(run))
+        baseline = self._baseline(self._spec(seed=seed))
+        if baseline.phases and (lost := given_up_by(run, baseline)) is not None:
+            return _refused(lost)
+        result = self._judged(plan, seed, run)
+        verdicts = tuple(named(verdict, run, baseline) for verdict in result.verdicts)
+        return replace(result, verdicts=verdicts, reached=sites(run))
 
     def _judged(self, plan: Plan, seed: int, run: Observation) -> GateResult:
         baseline = self._baseline(self._spec(seed=seed))

@@ -69,7 +69,8 @@ def _crash(error: BaseException, message: str) -> dict[str, Any]:
     """The last message for what was raised; a program that calls sys.exit has written why, and has no traceback."""
     text = "" if isinstance(error, SystemExit) else "".join(traceback.format_exception(error))
     sys.stderr.write(text)
-    return {"event": "crashed", "kind": type(error).__name__, "message": message, "traceback": text}
+    told = "; ".join([message, *getattr(error, "__notes__", [])])
+    return {"event": "crashed", "kind": type(error).__name__, "message": told, "traceback": text}
 
 
 def train_under(spec: WorkerSpec, channel: Channel) -> dict[str, Any]:

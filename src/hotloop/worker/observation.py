@@ -18,6 +18,7 @@ _AT_ONCE = 2
 
 Rows = tuple[tuple[float, ...], ...]
 Number = float | None
+Phases = tuple[tuple[int, str], ...]
 
 
 class NotFollowed(MeasurementError):
@@ -87,7 +88,8 @@ class Observation:
     a run of which only losses were taken has no more than the numbers and texts in them. `clippings` are None where
     steps are captured whole, and nobody sees them. `first_events` are the steps after which a kind of event was first
     met, and the run has `ended` by itself. `sites_changed` says how many models, optimizers and loaders each transform
-    reached.
+    reached. `phases` are the parts of training that a recipe told of, each with its first step; `given_up` is what
+    Dynamo ran eagerly from a step on, in its words.
     """
 
     losses: tuple[float, ...]
@@ -112,6 +114,8 @@ class Observation:
     first_events: Mapping[str, int] = field(default_factory=dict[str, int])
     ended: bool = False
     sites_changed: Mapping[str, str] = field(default_factory=dict[str, str])
+    phases: Phases = ()
+    given_up: tuple[tuple[int, str], ...] = ()
 
 
 def watch(workload: Workload, runs: Sequence[tuple[Plan, ObservationSpec]], settings: Settings) -> list[Observation]:
@@ -147,6 +151,7 @@ def _watch_one(workload: Workload, plan: Plan, order: ObservationSpec, settings:
 
 
 def _read(seen: Mapping[str, Any]) -> Observation:
+    phases = tuple((step, phase) for step, phase in seen["phases"])
     return Observation(
         losses=tuple(map(_mean, seen["losses"])),
         each_loss=_rows(seen["losses"]),
@@ -156,7 +161,9 @@ def _read(seen: Mapping[str, Any]) -> Observation:
         graphs=seen["graphs"],
         ended=seen["ended"],
         sites_changed=seen["sites_changed"],
-        **(_read_program(seen["program"]) if seen["program"] else _read_lightly(seen["lightly"])),
+        phases=phases,
+        given_up=tuple((step, told) for step, told in seen["given_up"]),
+        **(_read_program(seen["program"]) if seen["program"] else _read_lightly(seen["lightly"], phases)),
     )
 
 
@@ -183,8 +190,10 @@ def _read_program(seen: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _read_lightly(seen: Mapping[str, Any]) -> dict[str, Any]:
-    return {"saves": read_saves(seen["saves"]), "events": seen["events"], "first_events": seen["first_events"]}
+def _read_lightly(seen: Mapping[str, Any], phases: Phases) -> dict[str, Any]:
+    first = {phase: step for step, phase in reversed(phases)}  # that a phase begins is an event
+    first_events = {**seen["first_events"], **first}
+    return {"saves": read_saves(seen["saves"]), "events": seen["events"], "first_events": first_events}
 
 
 def _read_clipping(seen: Sequence[Any]) -> ClippedGradients:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import Optimizer
 
+from hotloop.compile.eager_frames import EagerFrames
 from hotloop.data.fetching.comparisons import compare_every_batch
 from hotloop.transform import Stage
 from hotloop.worker.draws import modules_may_draw_apart, settle_draws, silence
@@ -45,6 +46,9 @@ class Observer:
         self._seeding = seed_program(watch.seed, shift=watch.shift)
         self._program = None
         self._lightly = ObservedLightly(watch)
+        self._eager = EagerFrames()
+        self._eager.listen()
+        self._given_up: list[tuple[int, str]] = []
         if not watch.losses_only:
             hooked = not started.plan.at(Stage.STEP)
             clips = hooked and not started.plan.at(Stage.PROGRAM)  # a captured step calls no function of torch
@@ -98,6 +102,7 @@ class Observer:
         if self.is_forked:
             return
         self.steps += 1
+        self._given_up += [(self.steps, told) for told in self._eager.told[len(self._given_up) :]]
         if self._program is not None:
             contained(self._program.step, self._fail)(optimizer)
         is_last = self.steps >= self._watch.steps if self._program is not None else self._lightly.step()
@@ -124,6 +129,8 @@ class Observer:
                 "refused": self.started.refused,
                 "ended": ended,
                 "sites_changed": self.started.sites_changed(),
+                "phases": self.started.phases,
+                "given_up": self._given_up,
                 "program": None if self._program is None else self._program.to_data(),
                 "lightly": self._lightly.to_data(),
             }

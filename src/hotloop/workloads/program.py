@@ -12,6 +12,7 @@ from hotloop.import_path import ImportPathError, attribute, module_from_file
 from hotloop.transform import ProgramSite, SourceLoader, Stage
 from hotloop.workload import Job, Recipe, Script
 from hotloop.workloads.hooks import Around, Callbacks, hooked, steps_seen
+from hotloop.workloads.job_phases import JobPhases
 from hotloop.workloads.started_plan import StartedPlan
 
 
@@ -68,9 +69,11 @@ def _run_recipe(recipe: Recipe, started: StartedPlan, callbacks: Callbacks) -> N
     def on_step(loss: Tensor) -> None:
         callbacks.loss(loss)
         started.steps += 1
+        phases.stepped()
         callbacks.step(job.optimizer)
 
-    train(job, epochs=sys.maxsize, on_step=on_step)
+    with JobPhases(job, started) as phases:
+        train(job, epochs=sys.maxsize, on_step=on_step)
 
 
 def load_build(recipe: Recipe) -> Callable[[int], Any]:

@@ -29,7 +29,7 @@ class StartedPlan:
 
     `visits` counts the sites of each stage that were met, `steps` the steps that the program has made,
     `prefetched_steps` the batches that its loaders may have ready ahead of it (workers times prefetch factor, of the
-    loader that has most).
+    loader that has most). `phases` are the parts of training that a job told of, each with its first step.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -40,6 +40,7 @@ class StartedPlan:
         self._reasons: dict[str, Counter[str]] = {transform.name: Counter() for transform in plan.transforms}
         self.steps = 0
         self.prefetched_steps = 0
+        self.phases: list[tuple[int, str]] = []
 
     def visit(self, stage: Stage, site: Any) -> None:
         """Apply the transforms of a stage to one site, in plan order.

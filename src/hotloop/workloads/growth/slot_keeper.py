@@ -68,13 +68,13 @@ class SlotKeeper:
         if not is_legal(action, {action.slot: life.stage}):
             return (f"the slot is {life.stage}, where nothing can {action.operation}",)
         if action.operation == "prune":
-            self._prune(action.slot, epoch, accuracy, reason="decided")
+            self.prune(action.slot, epoch, accuracy, reason="decided")
             return ()
         if action.operation == "fossilize":
             outcome = gate_holding(self._options.gates, contribution=life.contribution, is_healthy=life.is_healthy)
             self._tell_gate(action.slot, outcome, epoch)
             if outcome.is_open:
-                self._enter(action.slot, SlotStage.FOSSILIZED, epoch, accuracy, reason="decided")
+                self.enter(action.slot, SlotStage.FOSSILIZED, epoch, accuracy, reason="decided")
             return outcome.reasons
         assert action.blueprint is not None
         assert action.schedule is not None
@@ -88,13 +88,41 @@ class SlotKeeper:
         """
         slot = self._network.slot(name)
         self.plant(name, blueprint, schedule)
-        self._enter(name, SlotStage.GERMINATED, epoch, accuracy, reason="decided")
+        self.enter(name, SlotStage.GERMINATED, epoch, accuracy, reason="decided")
         outcome = gate_germinated(keeps_shape=_keeps_shape(slot.seed, slot.host, slot.channels, slot.alpha.device))
         self._tell_gate(name, outcome, epoch)
         if outcome.is_open:
-            self._enter(name, SlotStage.TRAINING, epoch, accuracy, reason="gate G1")
+            self.enter(name, SlotStage.TRAINING, epoch, accuracy, reason="gate G1")
         else:
-            self._prune(name, epoch, accuracy, reason="gate G1")
+            self.prune(name, epoch, accuracy, reason="gate G1")
+
+    def prune(self, name: str, epoch: int, accuracy: float, *, reason: str) -> None:
+        """Take the seed of a slot out, whatever stage it is in."""
+        self.enter(name, SlotStage.PRUNED, epoch, accuracy, reason=reason)
+        self.clear(name)
+        self.lives[name].alpha = 0.0
+        self.lives[name].gradient_ratio = math.nan
+
+    def enter(self, name: str, stage: SlotStage, epoch: int, accuracy: float, *, reason: str) -> None:
+        """Let a slot begin a stage that may follow its own, whatever its gates would say."""
+        slot, life = self._network.slot(name), self.lives[name]
+        before, epochs = life.stage, life.epochs_in_stage
+        life.enter(stage, accuracy)
+        slot.stage = stage
+        self._events.emit(
+            SlotStageChanged(
+                epoch=epoch,
+                slot=name,
+                stage_from=str(before),
+                stage_to=str(stage),
+                blueprint=slot.blueprint,
+                schedule=slot.schedule,
+                epochs_in_stage=epochs,
+                alpha=life.alpha,
+                reason=reason,
+                num_parameters=self._network.num_parameters(),
+            )
+        )
 
     def plant(self, name: str, blueprint: str, schedule: AlphaSchedule) -> None:
         """Put a seed into a slot and its parameters into the optimizer."""
@@ -116,7 +144,7 @@ class SlotKeeper:
         """Prune every live seed; the slots they were in."""
         alive = tuple(name for name, life in self.lives.items() if life.stage in ALIVE)
         for name in alive:
-            self._prune(name, epoch, accuracy, reason=reason)
+            self.prune(name, epoch, accuracy, reason=reason)
         return alive
 
     def _clock(self, name: str, life: SlotLife, epoch: int, accuracy: float) -> None:
@@ -127,16 +155,16 @@ class SlotKeeper:
             self._clock_of_blending(name, life, epoch, accuracy)
         elif life.stage is SlotStage.HOLDING:
             if life.contribution <= 0.0:
-                self._prune(name, epoch, accuracy, reason=f"contribution {life.contribution:.4g}")
+                self.prune(name, epoch, accuracy, reason=f"contribution {life.contribution:.4g}")
             # One epoch more than the probation, so that a controller may decide after its last one.
             elif life.epochs_in_stage > clock.probation_epochs(total):
-                self._prune(name, epoch, accuracy, reason="probation ran out")
+                self.prune(name, epoch, accuracy, reason="probation ran out")
         elif life.stage is SlotStage.PRUNED:
-            self._enter(name, SlotStage.EMBARGOED, epoch, accuracy, reason="clock")
+            self.enter(name, SlotStage.EMBARGOED, epoch, accuracy, reason="clock")
         elif life.stage is SlotStage.EMBARGOED and life.epochs_in_stage >= clock.embargo_epochs:
-            self._enter(name, SlotStage.RESETTING, epoch, accuracy, reason="clock")
+            self.enter(name, SlotStage.RESETTING, epoch, accuracy, reason="clock")
         elif life.stage is SlotStage.RESETTING:
-            self._enter(name, SlotStage.DORMANT, epoch, accuracy, reason="clock")
+            self.enter(name, SlotStage.DORMANT, epoch, accuracy, reason="clock")
 
     def _clock_of_training(self, name: str, life: SlotLife, epoch: int, accuracy: float) -> None:
         clock = self._options.clock
@@ -150,10 +178,10 @@ class SlotKeeper:
         )
         self._tell_gate(name, outcome, epoch)
         if outcome.is_open:
-            self._enter(name, SlotStage.BLENDING, epoch, accuracy, reason="gate G2")
+            self.enter(name, SlotStage.BLENDING, epoch, accuracy, reason="gate G2")
             self.set_alpha(name, alpha_at(self._schedule(name), 1, of=clock.blending_epochs))
         elif clock.training_limit is not None and life.epochs_in_stage >= clock.training_limit:
-            self._prune(name, epoch, accuracy, reason="training ran out")
+            self.prune(name, epoch, accuracy, reason="training ran out")
 
     def _clock_of_blending(self, name: str, life: SlotLife, epoch: int, accuracy: float) -> None:
         """The gate is asked about the alpha that the epoch was trained with; then alpha goes on."""
@@ -162,39 +190,13 @@ class SlotKeeper:
             self._tell_gate(name, outcome, epoch)
             if outcome.is_open:
                 self.set_alpha(name, 1.0)
-                self._enter(name, SlotStage.HOLDING, epoch, accuracy, reason="gate G3")
+                self.enter(name, SlotStage.HOLDING, epoch, accuracy, reason="gate G3")
                 return
         steps = life.epochs_in_stage + 1
         self.set_alpha(name, alpha_at(self._schedule(name), steps, of=self._options.clock.blending_epochs))
 
     def _schedule(self, name: str) -> AlphaSchedule:
         return self._network.slot(name).schedule
-
-    def _prune(self, name: str, epoch: int, accuracy: float, *, reason: str) -> None:
-        self._enter(name, SlotStage.PRUNED, epoch, accuracy, reason=reason)
-        self.clear(name)
-        self.lives[name].alpha = 0.0
-        self.lives[name].gradient_ratio = math.nan
-
-    def _enter(self, name: str, stage: SlotStage, epoch: int, accuracy: float, *, reason: str) -> None:
-        slot, life = self._network.slot(name), self.lives[name]
-        before, epochs = life.stage, life.epochs_in_stage
-        life.enter(stage, accuracy)
-        slot.stage = stage
-        self._events.emit(
-            SlotStageChanged(
-                epoch=epoch,
-                slot=name,
-                stage_from=str(before),
-                stage_to=str(stage),
-                blueprint=slot.blueprint,
-                schedule=slot.schedule,
-                epochs_in_stage=epochs,
-                alpha=life.alpha,
-                reason=reason,
-                num_parameters=self._network.num_parameters(),
-            )
-        )
 
     def _tell_gate(self, name: str, outcome: GateOutcome, epoch: int) -> None:
         self._events.emit(
