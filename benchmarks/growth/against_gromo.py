@@ -10,7 +10,8 @@ state of the old ones goes on. Each side runs in a process and an environment of
 - gromo grows until its parameters are as many, once for as many epochs, once until it has spent as many operations
   (training and statistics; what its eigenvalue problems cost is not counted);
 - a static MLP of as many parameters is trained for as many epochs, and the host as it began;
-- hotloop widens up to as many parameters, at the epochs of gromo's growth steps, for as many epochs;
+- hotloop widens up to as many parameters, at the epochs of gromo's growth steps, for as many epochs and, once more, on
+  until it has spent as many operations;
 - hotloop grows again, each way, with the optimizer's state thrown away at each change, as an optimizer that is built
   anew would, and once each way while seeds come and go all the time.
 
@@ -121,6 +122,7 @@ def accuracies(ours: Side, theirs: Side, seed: int, epochs: int) -> dict[str, An
         "static, equal parameters": ours("train", **plan, germinations={}, widths=[width, width]),
         "static, as it began": ours("train", **plan, germinations={}),
         "hotloop, widened": ours("widened", **wider),
+        "hotloop, widened, equal compute": ours("widened", **wider, flops=grown["flops"]),
         "hotloop, widened, state thrown away": ours("widened", **wider, throws_state=True),
         "hotloop, state thrown away": ours("train", **plan, germinations=GERMINATIONS, throws_state=True),
         "churn, state kept": ours("churn", **plan, throws_state=False),
@@ -171,6 +173,7 @@ def summary(seeds: list[dict[str, Any]], pairs: list[dict[str, list[float]]]) ->
     lines += [difference(seeds, "hotloop", f"gromo, {arm}") for arm in ARMS]
     lines += [difference(seeds, "hotloop", "static, equal parameters")]
     lines += [difference(seeds, "hotloop, widened", "gromo, equal parameters")]
+    lines += [difference(seeds, "hotloop, widened, equal compute", "gromo, equal compute")]
     lines += [difference(seeds, "hotloop, widened", "static, equal parameters")]
     lines += [difference(seeds, kept, thrown) for kept, thrown in THROWN.items()]
     lines += [after_change(seeds, kept, thrown) for kept, thrown in THROWN.items()]

@@ -86,6 +86,19 @@ def test_a_run_that_was_cut_off_goes_on_to_the_same_bits_and_events(write, tmp_p
     assert events_of(resumed.folder) == events_of(whole.folder)
 
 
+def test_a_compiled_run_says_what_it_compiled_and_what_ran_eagerly(write, tmp_path):
+    changed = write(growth={**SMALL["growth"], "compile": "eager"})
+    outcome = train_from_config(RunRequest(config=changed, out=tmp_path / "run"))
+    plain = train_from_config(RunRequest(config=write(), out=tmp_path / "plain"))
+    found = outcome.metrics["compile"]
+    # Absent, beside, detached, joined: each in training and in validation, in whole batches and in the last one.
+    assert (found["architectures"], found["eager_calls"], found["failures"]) == (8, 0, {})
+    assert 8 <= found["graphs"] <= 16
+    assert found["most_graphs"] <= 2
+    assert plain.metrics["compile"] is None
+    assert outcome.metrics["history"] == plain.metrics["history"]
+
+
 def test_without_a_controller_nothing_grows(write, tmp_path):
     changed = write(controller="none", growth={**SMALL["growth"], "epochs": 2, "governor": False})
     outcome = train_from_config(RunRequest(config=changed, out=tmp_path / "run"))

@@ -122,3 +122,28 @@ def test_a_program_that_seeds_itself_from_the_system_repeats_itself(observe):
     text = "import torch\nfrom torch import nn\ntorch.seed()\nnet = nn.Linear(3, 2)\n"
     text += "optimizers = [torch.optim.SGD(net.parameters(), lr=0.1)]" + LOOP
     assert observe(text, seed=0).losses == observe(text, seed=0).losses
+
+
+def test_a_tensor_that_takes_the_place_of_one_that_is_gone_is_followed_by_itself(observe):
+    seen = observe(
+        START
+        + """
+net = nn.Linear(3, 2)
+grown = nn.Parameter(torch.ones(2))
+optimizer = torch.optim.SGD([{"params": list(net.parameters())}, {"params": [grown]}], lr=0.1)
+for size in (2, 1, 2, 1, 2):
+    loss = (net(torch.randn(4, 3)) * grown).square().mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    del optimizer.param_groups[1], loss
+    optimizer.state.pop(grown, None)
+    grown = None  # its memory and its id are free for the next
+    grown = nn.Parameter(torch.ones(3 - size))
+    optimizer.add_param_group({"params": [grown]})
+"""
+    )
+    (steps,) = seen.optimizers
+    assert len(steps.updates) == 5
+    moved = [sum(update > 0 for update in row[2:]) for row in steps.updates]
+    assert moved == [1] * 5

@@ -163,14 +163,25 @@ def churn(seed: int, epochs: int, throws_state: bool) -> dict[str, Any]:
 
 
 def widened(
-    seed: int, epochs: int, every: int, first: int, neurons: int, parameters: int, throws_state: bool = False
+    seed: int,
+    epochs: int,
+    *,
+    every: int,
+    first: int,
+    neurons: int,
+    parameters: int,
+    flops: int = 0,
+    throws_state: bool = False,
 ) -> dict[str, Any]:
-    """The same host, whose hidden layers get more units in turns until there are as many parameters as wished."""
+    """The same host, whose hidden layers get more units in turns until there are as many parameters as wished.
+
+    It is trained for so many epochs, and on where the operations allow more.
+    """
     host, optimizer = wide_host(seed)
     batches = SharedEpochs(TASK.train, batch_size=BATCH, seed=seed, device=torch.device("cpu"))
     losses: list[float] = []
-    flops, each, steps = 0, flops_of_epoch(host), 0
-    for epoch in range(epochs):
+    spent, each, steps, epoch = 0, flops_of_epoch(host), 0, 0
+    while epoch < epochs or spent + each / 2 < flops:
         if epoch >= first and (epoch - first) % every == 0:
             layers = [*(block[0] for block in host.blocks), host.head[1]]
             before, after = layers[steps % 2], layers[steps % 2 + 1]
@@ -183,15 +194,16 @@ def widened(
                     optimizer.state.clear()
         job = Job(model=host, optimizer=optimizer, batches=batches.epoch(epoch), strategy=TASK.strategy)
         losses.append(train_job(job, epochs=1).loss)
-        flops += each
+        spent += each
+        epoch += 1
     inputs, labels = TASK.test
     with torch.no_grad():
         right = (host(inputs).argmax(1) == labels).double().mean().item()
     return {
         "test_accuracy": 100.0 * right,
         "parameters": num_parameters(host),
-        "flops": flops,
-        "epochs": epochs,
+        "flops": spent,
+        "epochs": epoch,
         "growth_steps": steps,
         "train_losses": losses,
     }

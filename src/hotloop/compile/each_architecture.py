@@ -21,7 +21,8 @@ class EachArchitecture:
     """
 
     def __init__(self, module: nn.Module, call: Callable[..., Any], how: dict[str, Any]) -> None:
-        self._graph_key: Callable[[], Hashable] = module.graph_key  # pyright: ignore[reportAssignmentType]
+        graph_key: Any = module.graph_key
+        self._graph_key: Callable[[], Hashable] = graph_key
         self._module, self._call, self._how = module, call, how
         self._compiled: dict[Hashable, Callable[..., Any]] = {}
 

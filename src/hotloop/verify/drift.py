@@ -193,11 +193,10 @@ class DriftGate:
         """Step by step against the baseline, both drawing the same random numbers."""
         run = self._run(plan, self._spec(seed=seed))
         baseline = self._baseline(self._spec(seed=seed))
-        if baseline.phases and (lost := given_up_by(run, baseline)) is not None:
+        if (lost := given_up_by(run, baseline)) is not None:
             return _refused(lost)
         result = self._judged(plan, seed, run)
-        verdicts = tuple(named(verdict, run, baseline) for verdict in result.verdicts)
-        return replace(result, verdicts=verdicts, reached=sites(run))
+        return replace(result, verdicts=tuple(named(v, run, baseline) for v in result.verdicts), reached=sites(run))
 
     def _judged(self, plan: Plan, seed: int, run: Observation) -> GateResult:
         baseline = self._baseline(self._spec(seed=seed))

@@ -115,6 +115,7 @@ class _OptimizerRecord:
         self._recorded: list[int] = []
         self._name_of = name_of
         self._names: list[str] = []
+        self._known: dict[int, weakref.ref[Tensor]] = {}  # another tensor may get the id of one that is gone
         self._positions: dict[int, int] = {}
         self._before: dict[int, Tensor] = {}
         self._gradients: list[list[float]] = []
@@ -131,9 +132,12 @@ class _OptimizerRecord:
 
     def begin(self, optimizer: Optimizer) -> None:
         for group, index, tensor in _held(optimizer):
-            if id(tensor) not in self._positions:
+            known = self._known.get(id(tensor))
+            if known is None or known() is not tensor:
+                self._known[id(tensor)] = weakref.ref(tensor)
                 self._positions[id(tensor)] = len(self._names)
                 self._names.append(self._name(group, index, tensor))
+                self._before.pop(id(tensor), None)
             if id(tensor) not in self._before:
                 self._before[id(tensor)] = tensor.detach().clone()
 
@@ -178,6 +182,7 @@ class _OptimizerRecord:
         self._before.clear()
 
     def forget_tensors(self) -> None:
+        self._known.clear()
         self._positions.clear()
         self._before.clear()
 

@@ -121,9 +121,11 @@ class ObservedProgram:
         return {id(tensor) for tensor in self._optimizers.tensors()}
 
     def _name_tensors(self) -> None:
+        names: dict[int, str] = {}
         for index, root in enumerate(self._roots):
             for name, parameter in root.named_parameters():
-                self._names.setdefault(id(parameter), f"{index}.{name}")
+                names.setdefault(id(parameter), f"{index}.{name}")
+        self._names |= names  # an id may have been that of a tensor that is gone
 
 
 def _spread(steps: int) -> frozenset[int]:

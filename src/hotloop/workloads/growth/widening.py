@@ -20,9 +20,9 @@ def widen(before: nn.Linear, after: nn.Linear, units: int, optimizer: Optimizer)
             f"got {units} units between a layer of {before.out_features} outputs and one of {after.in_features} "
             "inputs; give two layers that follow each other and at least one unit"
         )
-    drawn = nn.Linear(before.in_features, units, bias=before.bias is not None).to(before.weight)
+    drawn = nn.Linear(before.in_features, units).to(before.weight)
     _extend(before, "weight", drawn.weight.detach(), 0, optimizer)
-    if before.bias is not None:
+    if getattr(before, "bias", None) is not None:
         _extend(before, "bias", drawn.bias.detach(), 0, optimizer)
     _extend(after, "weight", after.weight.new_zeros(after.out_features, units), 1, optimizer)
     before.out_features += units
