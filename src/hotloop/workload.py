@@ -114,7 +114,8 @@ class Job:
     may use (None: no clipping). A `scheduler` steps once after each optimizer step. `step` makes the gradient steps
     (None: eagerly, with the parts above); a transform may put a captured one there. `gradients` sees the gradients of
     each eager step, and of a flat step that was made with it. `phase` says in words what part of training the step is
-    in that is made now, for jobs whose model or optimizer changes on the way; the gates see all of them, and name them.
+    in that is made now, for jobs whose model or optimizer changes on the way; the gates name it. Within
+    `warmup_steps` all of them have come, so that what they compile is compiled before anything is timed.
     """
 
     model: "nn.Module"
@@ -126,6 +127,7 @@ class Job:
     step: StepFunction | None = None
     gradients: GradientObserver | None = None
     phase: Callable[[], str] | None = None
+    warmup_steps: int = 0
 
 
 def parse_workload(

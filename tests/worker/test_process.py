@@ -14,7 +14,7 @@ from hotloop.errors import HotloopError, NeverStepped, NotApplicable, ProtectedF
 from hotloop.transform import Plan
 from hotloop.worker.process import EndedEarly, Settings, Worker
 from hotloop.worker.spec import ObservationSpec
-from hotloop.workload import Script
+from hotloop.workload import Recipe, Script
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 HEAD = """
@@ -95,6 +95,14 @@ def test_a_turn_gives_its_steps_their_times_and_losses(start: Starter) -> None:
     assert second.steps == 8
     assert second.optimizers == ("SGD",)
     assert first.losses[0] > 1e-6 > second.losses[0]
+
+
+def test_the_first_turn_of_a_job_lasts_until_all_its_phases_have_come(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    with Worker(Recipe(target="growth", folder=tmp_path), Plan(), Settings(folder=tmp_path / "session")) as worker:
+        worker.wait_at_barrier()
+        first, second = worker.turn(3), worker.turn(5)
+    assert (len(first.wall), len(second.wall)) == (24, 5)
 
 
 def test_a_crash_keeps_its_traceback_with_the_path_of_the_users(start: Starter, home: Path) -> None:

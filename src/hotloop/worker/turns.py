@@ -65,7 +65,7 @@ class Turns:
         self._roots += 1
 
     def step(self, optimizer: Optimizer) -> None:
-        """Read the clocks; at the end of the turn, answer and wait."""
+        """Read the clocks; at the end of the turn, answer and wait. The first lasts until the job is warm."""
         if self._is_forked:
             return
         self._wall.append(time.perf_counter())
@@ -73,7 +73,8 @@ class Turns:
         if self._cuda:
             self._mark_cuda()
         self._left -= 1
-        if self._left <= 0 and self._wall[-1] >= self._until:
+        is_warm = self._started_plan.steps >= self._started_plan.warmup_steps
+        if self._left <= 0 and self._wall[-1] >= self._until and is_warm:
             self._optimizers.add(type(optimizer).__name__)
             if self._has_passed_barrier:
                 self._end_turn()

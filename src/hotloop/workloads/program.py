@@ -65,6 +65,7 @@ def _run_recipe(recipe: Recipe, started: StartedPlan, callbacks: Callbacks) -> N
     if not isinstance(job, Job):
         raise WorkloadError(f"{recipe.target} returned {type(job).__name__}; it must return a hotloop.Job")
     started.visit(Stage.STEP, job)
+    started.warmup_steps = job.warmup_steps
 
     def on_step(loss: Tensor) -> None:
         callbacks.loss(loss)

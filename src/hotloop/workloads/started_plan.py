@@ -29,7 +29,8 @@ class StartedPlan:
 
     `visits` counts the sites of each stage that were met, `steps` the steps that the program has made,
     `prefetched_steps` the batches that its loaders may have ready ahead of it (workers times prefetch factor, of the
-    loader that has most). `phases` are the parts of training that a job told of, each with its first step.
+    loader that has most). `phases` are the parts of training that a job told of, each with its first step;
+    `warmup_steps` are those that it wants made before any is timed.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -41,6 +42,7 @@ class StartedPlan:
         self.steps = 0
         self.prefetched_steps = 0
         self.phases: list[tuple[int, str]] = []
+        self.warmup_steps = 0
 
     def visit(self, stage: Stage, site: Any) -> None:
         """Apply the transforms of a stage to one site, in plan order.

@@ -30,5 +30,6 @@ def test_every_form_of_the_graph_comes_in_the_first_steps_and_none_later():
     forms = [graph for _, graph, _ in found]
     assert set(forms[:EVERY_FORM]) == set(forms)
     assert len(set(forms)) == 10
+    assert job.warmup_steps == EVERY_FORM
     assert {group["part"] for group in job.optimizer.param_groups} <= {"host", "b0", "b1"}
     assert all(torch.isfinite(loss) for *_, loss in found)

@@ -23,6 +23,7 @@ from hotloop.workloads.growth.task import GrowthTask, load_task
 from hotloop.workloads.growth.validation import validate
 
 _OPTIONS = GrowthOptions(slots=(0, 1), lr=0.05, seed_lr=0.05, max_batches=2)
+_EVERY_FORM = 24
 _KEPT, _TURNS = "conv_heavy", ("conv_light", "squeeze_excitation")
 
 
@@ -38,7 +39,14 @@ def build(seed: int) -> Job:
     network = GrowingNetwork(task.build_host(), _OPTIONS.slots).to(device)
     optimizer = build_optimizer(network, _OPTIONS)
     life = WrittenLife(task, network, optimizer, seed=seed, device=device)
-    return Job(model=network, optimizer=optimizer, batches=life, strategy=task.strategy, phase=life.phase)
+    return Job(
+        model=network,
+        optimizer=optimizer,
+        batches=life,
+        strategy=task.strategy,
+        phase=life.phase,
+        warmup_steps=_EVERY_FORM,
+    )
 
 
 class WrittenLife:
