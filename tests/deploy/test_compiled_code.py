@@ -44,7 +44,11 @@ def test_training_starts_with_what_was_compiled_ahead(project, tmp_path, monkeyp
     cold = trained(project)
     manifest = warm(workload, plan)
     assert manifest.vector_units_checked
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "elsewhere"))  # as after a restart, or on another machine
     ready = trained(project)
+    assert not list((tmp_path / "elsewhere").rglob("precompiled_headers"))  # nothing was compiled, no header either
+    assert list(tmp_path.glob("torchinductor_*/precompiled_headers"))
     assert (cold[1], ready[2]) == (0, 0)
     assert ready[1] == cold[2] > 0
     assert ready[0] == cold[0]

@@ -52,7 +52,8 @@ class Manifest(_Document):
     """What a bundle says of itself; `files` maps each path inside its tree to the SHA-256 of its content.
 
     With `vector_units_checked`, the compiler and this processor were seen to do all vector instructions that inductor
-    would use, and the code was made with that known.
+    would use, and the code was made with that known. Without `headers_precompiled` it was made without headers that
+    inductor compiles ahead, outside of its cache folder.
     """
 
     schema_version: Literal[1] = Field(default=1, alias="schema")
@@ -61,9 +62,12 @@ class Manifest(_Document):
     num_bytes: int
     files: dict[str, str]
     vector_units_checked: bool = False
+    headers_precompiled: bool = True
 
 
-def save_bundle(key: BundleKey, tree: Path, folder: Path, *, vector_units_checked: bool = False) -> Manifest:
+def save_bundle(
+    key: BundleKey, tree: Path, folder: Path, *, vector_units_checked: bool = False, headers_precompiled: bool = True
+) -> Manifest:
     """Keep a copy of the cache folders in `tree` as `folder`, whole or not at all, in place of an older one."""
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with tempfile.TemporaryDirectory(prefix=".bundle-", dir=folder.parent) as place:
@@ -80,6 +84,7 @@ def save_bundle(key: BundleKey, tree: Path, folder: Path, *, vector_units_checke
             num_bytes=size,
             files=files,
             vector_units_checked=vector_units_checked,
+            headers_precompiled=headers_precompiled,
         )
         (kept / MANIFEST).write_text(manifest.model_dump_json(by_alias=True, indent=1), encoding="utf-8")
         if folder.exists():

@@ -20,6 +20,9 @@ from hotloop.workload import Script, Workload
 STEPS = 6
 _VARIABLES = {"TORCHINDUCTOR_CACHE_DIR": "inductor", "TRITON_CACHE_DIR": "triton"}
 _COMPILE_THREADS = "TORCHINDUCTOR_COMPILE_THREADS"
+# With "1", torch's own default, a process compiles a header of torch before it looks whether what would include it is
+# there: seconds, for nothing, wherever the header is not in the folder of temporary files.
+_HEADERS = "TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS"
 
 
 def bundle_key(workload: Workload, plan: Plan) -> BundleKey:
@@ -53,8 +56,10 @@ def warm(workload: Workload, plan: Plan, *, steps: int = STEPS, limit: float = 1
         settings = Settings(folder=folder, first_step_limit=limit, turn_limit=limit)
         caches = {name: str(settings.cache / place) for name, place in _VARIABLES.items()}
         is_checked = not key.gpus and are_vector_units_usable({**os.environ, **caches})
-        if is_checked:
-            settings = replace(settings, variables={GRANTED: "1"})  # part of the keys of what is compiled
+        # Both are part of the keys of what is compiled.
+        granted = {GRANTED: "1"} if is_checked else {}
+        headers = {} if _HEADERS in os.environ else {_HEADERS: "0"}
+        settings = replace(settings, variables={**granted, **headers})
         with Worker(workload, plan, settings) as worker:
             worker.wait_at_barrier()
             with contextlib.suppress(EndedEarly):  # it has compiled what it needs
@@ -64,7 +69,8 @@ def warm(workload: Workload, plan: Plan, *, steps: int = STEPS, limit: float = 1
         for name in _VARIABLES.values():
             if (settings.cache / name).is_dir():
                 (settings.cache / name).rename(tree / name)
-        return save_bundle(key, tree, bundle_folder() / key.digest, vector_units_checked=is_checked)
+        place = bundle_folder() / key.digest
+        return save_bundle(key, tree, place, vector_units_checked=is_checked, headers_precompiled=not headers)
 
 
 def find_compiled(workload: Workload, plan: Plan, variables: MutableMapping[str, str]) -> str:
@@ -90,6 +96,8 @@ def find_compiled(workload: Workload, plan: Plan, variables: MutableMapping[str,
         variables[name] = str(work / place)
     if manifest.vector_units_checked:
         variables.setdefault(GRANTED, "1")
+    if not manifest.headers_precompiled:
+        variables.setdefault(_HEADERS, "0")
     if not key.gpus:
         variables.setdefault(_COMPILE_THREADS, "1")  # or a pool of processes is started that has nothing to compile
     return f"compiled code of {manifest.made[:16]} is used ({len(manifest.files)} files)"
