@@ -140,7 +140,7 @@ def test_co07_a_check_for_nan_breaks_the_graph_of_a_policy_and_ours_is_one_graph
 
     policy_of_seven = policy().distribution
     given = torch.randn(3, 7), torch.full((3,), 4)
-    with pytest.raises(exc.Unsupported, match="[Dd]ata.dependent"):
+    with pytest.raises(exc.Unsupported, match=r"[Dd]ata.dependent"):
         torch.compile(naive, backend="eager", fullgraph=True)(*given)
     got = torch.compile(ours, backend="eager", fullgraph=True)(*given)
     torch.testing.assert_close(got, naive(*given))

@@ -28,6 +28,13 @@ def test_operators_are_counted_and_many_small_ones_are_a_finding(context):
     assert (finding.code, finding.transform, finding.per_step) == ("CO06", "compile", 300)
 
 
+def test_the_same_products_stacked_are_one_operator_and_no_finding(context):
+    """CO06: the loop above is told, its stacked form is not."""
+    values, factors = torch.ones(8), torch.full((300, 1), 2.0)
+    found = report(context, lambda: values.mul(factors), seconds=1e-4, steps=1)
+    assert (found.data["per_step"], found.findings) == (1, [])
+
+
 def test_a_list_that_is_concatenated_once_is_no_growing_tensor(context):
     pieces = [torch.ones(4) for _ in range(10)]
     assert report(context, lambda: torch.cat(pieces)).findings == []
