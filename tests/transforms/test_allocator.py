@@ -82,3 +82,37 @@ def test_jemalloc_understands_its_settings():
     done = subprocess.run([sys.executable, "-c", ""], env=site, capture_output=True, text=True, check=True)
 
     assert "jemalloc" not in done.stderr  # it would name an option that it does not know
+
+
+FREED = """
+def rss():
+    return int(next(line for line in open("/proc/self/status") if line.startswith("VmRSS:")).split()[1])
+
+size = 1 << 18
+del [bytearray(size)][0]  # by default the threshold grows with what is freed
+before = rss()
+blocks = [(bytearray(size), bytearray(600)) for _ in range(400)]
+survivors = [small for _, small in blocks]
+del blocks
+print((rss() - before) * 1024 / (400 * size))
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="tunables are those of glibc")
+def test_what_is_freed_between_survivors_goes_back_only_where_glibc_gives_back():
+    kept = {}
+    for gives_back in (False, True):
+        site = {key: value for key, value in os.environ.items() if key not in ("LD_PRELOAD", "GLIBC_TUNABLES")}
+        Allocator(library="glibc", gives_back=gives_back).apply(site)
+        done = subprocess.run([sys.executable, "-c", FREED], env=site, capture_output=True, text=True, check=True)
+        kept[gives_back] = float(done.stdout)
+
+    assert kept[False] > 0.5
+    assert kept[True] < 0.1
+
+
+def test_only_glibc_gives_back():
+    with pytest.raises(ValueError, match="only 'glibc' gives memory back"):
+        Allocator(library="mimalloc", gives_back=True)
+    assert Allocator(library="glibc", gives_back=True).saves_memory
+    assert not Allocator(library="glibc").saves_memory
