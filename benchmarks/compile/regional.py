@@ -1,6 +1,6 @@
 """The whole model compiled against its repeated block alone: seconds of the first step, and of later ones.
 
-    python benchmarks/compile/regional.py [--times 5] [--rounds 30] [--out FILE]
+    python benchmarks/compile/regional.py [--times 2] [--rounds 20] [--out FILE]
 
 First steps run in fresh processes with empty caches, in turn; CPU seconds of the process and its compilers, so that
 ratios above 1 say how much less the block costs. Steps take turns in random order in one process with one thread: there
@@ -69,8 +69,8 @@ def compile_times(name: str, times: int) -> dict[str, Any]:
 
 def main() -> None:
     """Measure all models and write the samples."""
-    parser = options(__doc__ or "", rounds=30)
-    parser.add_argument("--times", type=int, default=5, help="first steps of each arm")
+    parser = options(__doc__ or "", rounds=20)
+    parser.add_argument("--times", type=int, default=2, help="first steps of each arm")
     parser.add_argument("--models", nargs="+", choices=list(TOWERS), default=list(TOWERS))
     given = parser.parse_args()
     torch.set_num_threads(1)

@@ -11,8 +11,8 @@ from hotloop.transform import Stage, TransformBase
 
 # Blocks below 4 GiB come from the heap instead of a fresh mmap each, freed memory is kept, huge pages are asked for.
 _TUNABLES = "glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=4294967296:glibc.malloc.hugetlb=1"
-# Each tensor from 64 KiB on is a mapping of its own. By default the threshold grows with what is freed, up to 32 MiB, and
-# the heap then keeps what checkpointing gives up: 566 MiB at the peak of the small GPT with it and without.
+# Each tensor from 64 KiB on is a mapping of its own. By default the threshold grows with what is freed, up to 32 MiB,
+# and the heap then keeps what checkpointing gives up: 566 MiB at the peak of the small GPT with it and without.
 _GIVING_BACK = "glibc.malloc.mmap_threshold=65536:glibc.malloc.trim_threshold=65536"
 # By default jemalloc gives freed pages back after seconds, and a training step asks for them again: 8,000 page faults a
 # step on a small ResNet. They are kept here, and huge pages asked for.
@@ -34,7 +34,7 @@ class Allocator(TransformBase):
     """
 
     library: Literal["tcmalloc", "jemalloc", "mimalloc", "glibc"] = "tcmalloc"
-    gives_back: bool = False
+    gives_back: bool | None = None  # None: no, and left out of the names of plans
 
     name = "allocator"
     stage = Stage.LAUNCH
@@ -48,7 +48,7 @@ class Allocator(TransformBase):
     @property
     def saves_memory(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Whether it gives memory back and costs time for that."""
-        return self.gives_back
+        return bool(self.gives_back)
 
     @property
     def short_name(self) -> str:
