@@ -6,8 +6,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hotloop.errors import NotApplicable, WorkloadError
-from hotloop.memory.find_batch_size import find_batch_size, try_batch_sizes
+from hotloop.errors import NotApplicable, WorkloadCrashed, WorkloadError
+from hotloop.memory.find_batch_size import _is_end_of_memory, find_batch_size, try_batch_sizes
 from hotloop.workload import parse_workload
 
 HERE = Path(__file__).parent
@@ -62,3 +62,17 @@ def test_a_script_is_not_searched_and_the_reason_is_told():
 def test_what_not_even_one_sample_fits_into_is_told():
     with pytest.raises(NotApplicable, match="not even one sample"):
         find_batch_size(recipe("wide"), memory=2 * MIB)
+
+
+@pytest.mark.parametrize(
+    ("kind", "last", "is_end"),
+    [
+        ("OutOfMemory", "", True),
+        ("status -6", "terminate called after throwing std::bad_alloc", True),
+        ("status 1", "\nlibgomp: Thread creation failed: Resource temporarily unavailable", True),
+        ("status 1", "Traceback", False),
+    ],
+)
+def test_an_end_for_want_of_memory_is_told_from_other_ends(kind, last, is_end):
+    crash = WorkloadCrashed("it died", kind=kind, traceback=last)
+    assert _is_end_of_memory(crash) is is_end

@@ -21,6 +21,7 @@ _SHARE_OF_FREE = 0.8  # of memory: beyond that the system would swap, or end pro
 _BLOCK_SECONDS = 0.1
 _MOST_STEPS = 50
 _BLOCK_LIMIT = 600.0  # seconds without an answer after which a trial is given up
+_NO_THREAD = "libgomp: Thread creation failed"
 _MOST_TIMES = 1024  # the batch of the recipe: a batch that is larger than that tells nothing more
 
 WHY_NO_SCRIPT = (
@@ -162,8 +163,11 @@ class BatchTrials:
 
 
 def _is_end_of_memory(crash: WorkloadCrashed) -> bool:
-    """Killed by the kernel, or ended by a library that cannot go on without the memory that it asked for."""
-    return crash.kind in ("OutOfMemory", "status -6", "status -11")
+    """Killed by the kernel, or ended by a library that cannot go on without the memory that it asked for.
+
+    Where OpenMP has no room left for the stack of a thread it writes that and leaves with status 1.
+    """
+    return crash.kind in ("OutOfMemory", "status -6", "status -11") or _NO_THREAD in crash.traceback
 
 
 def _free() -> int:
