@@ -84,7 +84,7 @@ def test_every_arm_has_a_turn_in_every_round_and_what_cannot_run_says_why(tmp_pa
         (2, number, arm) for number in range(4) for arm in ("baseline", "again", "fused")
     }
     assert {verdict.gate for verdict in replicate.failures.values()} == {"applies"}
-    assert "no DataLoader" in replicate.failures["loading"].message
+    assert "never built a DataLoader" in replicate.failures["loading"].message
     assert replicate.failures.keys() == {"loading", "layout"}
     assert replicate.startup.keys() == replicate.memory.keys() == {"baseline", "again", "fused"}
     assert not replicate.ended_early

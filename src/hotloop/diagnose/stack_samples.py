@@ -1,4 +1,4 @@
-"""Which line of a data set is at work, by samples of the stack that a timer's signal takes every millisecond.
+"""Which line of a data set is at work, by samples of the stack that a timer's signal takes each millisecond.
 
 Not by a thread that looks at the main thread's frames: a frame that is looked at keeps what is in it alive, and
 torch's guards must be undone in the thread, and at the moment, in which their frame ends.
@@ -47,6 +47,7 @@ class SampleTimer:
 
     def __init__(self) -> None:
         self._before: Any = None
+        self._handler: _Handler | None = None
 
     @property
     def is_free(self) -> bool:
@@ -58,12 +59,15 @@ class SampleTimer:
 
     def start(self, sample: Callable[[FrameType | None], None]) -> None:
         """Call `sample` with the frame at work every millisecond."""
-        self._before = signal.signal(signal.SIGALRM, _Handler(sample))
+        self._handler = _Handler(sample)
+        self._before = signal.signal(signal.SIGALRM, self._handler)
         signal.siginterrupt(signal.SIGALRM, False)  # what C code reads or waits for goes on
-        signal.setitimer(signal.ITIMER_REAL, _PERIOD, _PERIOD)
+        _arm()
 
     def pause(self) -> None:
         """No more signals; the handler stays."""
+        if self._handler is not None:
+            self._handler.is_on = False
         signal.setitimer(signal.ITIMER_REAL, 0.0)
 
     def stop(self) -> None:
@@ -73,8 +77,20 @@ class SampleTimer:
 
 
 class _Handler:
+    """Asks for the next signal when it is done with one.
+
+    A timer that goes on by itself would interrupt a slow handler, and that one too, until Python's stack is full.
+    """
+
     def __init__(self, sample: Callable[[FrameType | None], None]) -> None:
         self._sample = sample
+        self.is_on = True
 
     def __call__(self, _number: int, frame: FrameType | None) -> None:
         self._sample(frame)
+        if self.is_on:
+            _arm()
+
+
+def _arm() -> None:
+    signal.setitimer(signal.ITIMER_REAL, _PERIOD)
