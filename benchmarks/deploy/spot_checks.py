@@ -1,6 +1,6 @@
 """What the spot checks of `hotloop run` cost: the share of the time that checks took, and what asking adds to a step.
 
-    python benchmarks/deploy/spot_checks.py        # about four minutes
+    python benchmarks/deploy/spot_checks.py        # about a quarter of an hour
 
 Each program runs under a plan in several fresh processes, one thread. The share is counted over `SECONDS` of training,
 first checks included. Asking whether one is due is timed where it stands, between the operators of a step, so that its

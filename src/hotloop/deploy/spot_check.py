@@ -113,7 +113,6 @@ class _RootCheck:
         self._modes: set[bool] = set()
         self._kinds: set[tuple[Any, ...]] = set()
         self._last: tuple[Any, ...] = ()
-        self._shape, self._dtype, self._mode = torch.Size(), torch.float32, False  # of the last call with one tensor
         self._left = 0
 
     def __call__(self, module: nn.Module, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -122,21 +121,15 @@ class _RootCheck:
     def is_due(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
         """The first call in each mode, and others within a share of the time: sooner where a kind of input is new."""
         given = (*args, *kwargs.values()) if kwargs else args
-        only = given[0] if len(given) == 1 else None
-        if type(only) is Tensor:  # as nearly all: what follows costs microseconds a step
-            if only.shape == self._shape and only.dtype is self._dtype and module.training is self._mode:
-                self._left -= 1
-                if self._left > 0:
-                    return False
-            self._shape, self._dtype, self._mode = only.shape, only.dtype, module.training
-            kind: tuple[Any, ...] = (self._shape, self._dtype, self._mode)
+        if len(given) == 1 and isinstance(given[0], Tensor):  # as nearly all: what follows costs microseconds a step
+            kind: tuple[Any, ...] = (given[0].shape, given[0].dtype, module.training)
         else:
             facts = ((value.shape, value.dtype) for value in given if isinstance(value, Tensor))
             kind = (*facts, module.training)
-            if kind == self._last:
-                self._left -= 1
-                if self._left > 0:
-                    return False
+        if kind == self._last:
+            self._left -= 1
+            if self._left > 0:
+                return False
         self._last, self._left = kind, _CALLS_BETWEEN
         is_new = kind not in self._kinds
         is_first = module.training not in self._modes

@@ -29,9 +29,9 @@ def build_environment(config: PPORunConfig, **changes: Any) -> VectorEnvironment
 
 def environment_of_rank(config: PPORunConfig, ranks: Ranks) -> VectorEnvironment:
     """The share of one rank: the next `num_envs` / size environments. Raises ConfigError where they do not divide."""
-    if ranks.size == 1:
-        return build_environment(config)
     whole = build_environment(config)
+    if ranks.size == 1:
+        return whole
     if whole.num_envs % ranks.size:
         raise ConfigError(
             f"[environment]: got num_envs = {whole.num_envs} for {ranks.size} ranks, which share them: give a multiple "

@@ -1,12 +1,11 @@
 """Follows what roots hold and no optimizer updates: buffers, frozen parameters, copies such as moving averages."""
 
-import weakref
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 from torch import Tensor, nn
 
-from hotloop.worker.observed_tensors import can_be_followed, norm
+from hotloop.worker.observed_tensors import KnownTensors, can_be_followed, norm
 
 
 class ObservedBuffers:
@@ -17,7 +16,7 @@ class ObservedBuffers:
         self._steps = 0
         self._recorded: list[int] = []
         self._names: list[str] = []
-        self._known: dict[int, weakref.ref[Tensor]] = {}  # another tensor may get the id of one that is gone
+        self._known = KnownTensors()
         self._positions: dict[int, int] = {}
         self._before: dict[int, Tensor] = {}
         self._rows: list[list[float]] = []
@@ -25,8 +24,8 @@ class ObservedBuffers:
     def begin(self, roots: Sequence[nn.Module], updated: Collection[int]) -> None:
         """Start to follow what is new; `updated` are the ids of the tensors that optimizers hold."""
         for name, tensor in _held(roots, updated):
-            if not self._is_known(tensor):
-                self._known[id(tensor)] = weakref.ref(tensor)
+            if tensor not in self._known:
+                self._known.add(tensor)
                 self._positions[id(tensor)] = len(self._names)
                 self._names.append(name)
                 self._before[id(tensor)] = tensor.detach().clone()
@@ -38,17 +37,13 @@ class ObservedBuffers:
             return
         row = [0.0] * len(self._names)
         for _, tensor in _held(roots, updated):
-            if self._is_known(tensor) and self._before[id(tensor)].shape == tensor.shape:
+            if tensor in self._known and self._before[id(tensor)].shape == tensor.shape:
                 row[self._positions[id(tensor)]] = norm(tensor.detach().double() - self._before[id(tensor)].double())
                 self._before[id(tensor)] = tensor.detach().clone()
         if self._is_due(self._steps):
             self._rows.append(row)
             self._recorded.append(self._steps)
         self.begin(roots, updated)
-
-    def _is_known(self, tensor: Tensor) -> bool:
-        known = self._known.get(id(tensor))
-        return known is not None and known() is tensor
 
     def to_data(self) -> dict[str, Any]:
         """What was seen; a buffer that came later has stood still before."""

@@ -15,7 +15,15 @@ from torch.optim.optimizer import (
 
 from hotloop.worker.observed_errors import Fail, contained
 from hotloop.worker.observed_settings import SettingsLog, group_settings
-from hotloop.worker.observed_tensors import NO_GRADIENT, can_be_followed, norm, share_not_zero, share_short, sketch
+from hotloop.worker.observed_tensors import (
+    NO_GRADIENT,
+    KnownTensors,
+    can_be_followed,
+    norm,
+    share_not_zero,
+    share_short,
+    sketch,
+)
 
 
 class ObservedOptimizers:
@@ -115,7 +123,7 @@ class _OptimizerRecord:
         self._recorded: list[int] = []
         self._name_of = name_of
         self._names: list[str] = []
-        self._known: dict[int, weakref.ref[Tensor]] = {}  # another tensor may get the id of one that is gone
+        self._known = KnownTensors()
         self._positions: dict[int, int] = {}
         self._before: dict[int, Tensor] = {}
         self._gradients: list[list[float]] = []
@@ -132,9 +140,8 @@ class _OptimizerRecord:
 
     def begin(self, optimizer: Optimizer) -> None:
         for group, index, tensor in _held(optimizer):
-            known = self._known.get(id(tensor))
-            if known is None or known() is not tensor:
-                self._known[id(tensor)] = weakref.ref(tensor)
+            if tensor not in self._known:
+                self._known.add(tensor)
                 self._positions[id(tensor)] = len(self._names)
                 self._names.append(self._name(group, index, tensor))
                 self._before.pop(id(tensor), None)

@@ -1,5 +1,6 @@
 """Tensors reduced to a few numbers: 2-norms, and sketches, which also tell where a change landed."""
 
+import weakref
 import zlib
 from collections.abc import Sequence
 
@@ -9,6 +10,25 @@ from torch import Tensor, nn
 SKETCH = 16
 _FEW = 8
 NO_GRADIENT = -1.0  # in place of a norm: no gradient at all is not the same as a zero one
+
+
+class KnownTensors:
+    """Tensors that have been met, told by identity: another tensor may get the id of one that is gone."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, weakref.ref[Tensor]] = {}
+
+    def __contains__(self, tensor: Tensor) -> bool:
+        known = self._known.get(id(tensor))
+        return known is not None and known() is tensor
+
+    def add(self, tensor: Tensor) -> None:
+        """From now on it is known, and one that had its id before is not."""
+        self._known[id(tensor)] = weakref.ref(tensor)
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._known.clear()
 
 
 def norm(tensor: Tensor | None) -> float:

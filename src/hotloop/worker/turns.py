@@ -73,13 +73,15 @@ class Turns:
         if self._cuda:
             self._mark_cuda()
         self._left -= 1
-        is_warm = self._started_plan.steps >= self._started_plan.warmup_steps
-        if self._left <= 0 and self._wall[-1] >= self._until and is_warm:
+        if self._left <= 0 and self._wall[-1] >= self._until and self._is_warm():
             self._optimizers.add(type(optimizer).__name__)
             if self._has_passed_barrier:
                 self._end_turn()
             else:  # an unpickled or copied optimizer never passed the barrier: this step is nobody's
                 self.before_training()
+
+    def _is_warm(self) -> bool:
+        return self._started_plan.steps >= self._started_plan.warmup_steps
 
     def _begin(self) -> None:
         """The next step starts now."""

@@ -56,7 +56,9 @@ def test_it_trains_through_the_one_loop(parquet):
 
 
 def test_a_bf16_store_under_autocast_learns_the_same(parquet):
-    """Features were scaled and cast then, targets are float32: 2 % before the first update, 5 % in what is learned.
+    """Features were scaled and cast then, targets are float32.
+
+    2 % before the first update, 3 % in the next two losses, 5 % in the mean of the last ones.
 
     After it single losses are chance, since a ReLU that flips changes much of a gradient: over ten seeds the largest
     difference of four steps was over 2 % in six, and in eight before the backwards were written out. That depends on
@@ -65,7 +67,7 @@ def test_a_bf16_store_under_autocast_learns_the_same(parquet):
     exact, _ = losses_of(parquet)
     half, _ = losses_of(parquet, dtype="bfloat16", autocast=torch.bfloat16)
     assert half[0].item() == pytest.approx(exact[0].item(), rel=0.02)
-    assert torch.allclose(half[:3], exact[:3], rtol=0.05)
+    assert torch.allclose(half[:3], exact[:3], rtol=0.03)
     assert half[-8:].mean().item() == pytest.approx(exact[-8:].mean().item(), rel=0.05)
 
 
