@@ -7,7 +7,7 @@ import psutil
 import pytest
 
 from hotloop.errors import NotApplicable, WorkloadCrashed, WorkloadError
-from hotloop.memory.find_batch_size import _is_end_of_memory, find_batch_size, try_batch_sizes
+from hotloop.memory.find_batch_size import find_batch_size, is_end_of_memory, try_batch_sizes
 from hotloop.workload import parse_workload
 
 HERE = Path(__file__).parent
@@ -75,4 +75,4 @@ def test_what_not_even_one_sample_fits_into_is_told():
 )
 def test_an_end_for_want_of_memory_is_told_from_other_ends(kind, last, is_end):
     crash = WorkloadCrashed("it died", kind=kind, traceback=last)
-    assert _is_end_of_memory(crash) is is_end
+    assert is_end_of_memory(crash) is is_end

@@ -145,7 +145,7 @@ class BatchTrials:
         try:
             answer = self._worker.ask({**message, "room": self.room})
         except WorkloadCrashed as crash:
-            if not _is_end_of_memory(crash):
+            if not is_end_of_memory(crash):
                 raise
             answer = {"out_of_memory": True}
         if answer.get("out_of_memory"):
@@ -162,7 +162,7 @@ class BatchTrials:
             self._warm.clear()
 
 
-def _is_end_of_memory(crash: WorkloadCrashed) -> bool:
+def is_end_of_memory(crash: WorkloadCrashed) -> bool:
     """Killed by the kernel, or ended by a library that cannot go on without the memory that it asked for.
 
     Where OpenMP has no room left for the stack of a thread it writes that and leaves with status 1.
