@@ -37,6 +37,7 @@ from hotloop.workloads.environments.shogi import ShogiConfig, ShogiEnvironment
 RESULTS = Path(__file__).parents[1] / "results"
 TOWERS = {"9x256": {"depth": 9, "width": 256, "se_ratio": 0.25}, "6x128": {"depth": 6, "width": 128, "se_ratio": 0}}
 WARMUP = 2
+SHOWN = {"reward": "forward and loss"}  # as the loop names what every strategy has
 
 
 def arm(tower: dict[str, Any], chosen: dict[str, Any], asked: argparse.Namespace, runs: list[PPORun]) -> Turn:
@@ -91,7 +92,7 @@ def main() -> None:
     print(f"tuned against eager, CPU time of a cycle: {median(ratios):.2f}x ({min(ratios):.2f} to {max(ratios):.2f})")
     for name, seconds in phases.items():
         own = {phase: value for phase, value in seconds.items() if phase != "report"}  # there it waits for its turn
-        shares = ", ".join(f"{phase} {value / sum(own.values()):.1%}" for phase, value in own.items())
+        shares = ", ".join(f"{SHOWN.get(phase, phase)} {value / sum(own.values()):.1%}" for phase, value in own.items())
         print(f"{name}: {shares}")
     if not asked.dry:
         folder = RESULTS / machine()
