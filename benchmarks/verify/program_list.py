@@ -24,6 +24,16 @@ _CASES = {
     "stale_workers.py": 44,
     "usual.py --n 640 --epochs 3": 24,
     "usual.py --n 650 --epochs 2 --sched step": 30,
+    "averaged.py": 36,
+    "distill.py": 30,
+    "loops.py folds": 30,
+    "loops.py gan": 24,
+    "loops.py iterable": 24,
+    "momentum_encoder.py": 12,
+    "physics.py": 42,
+    "truncated_bptt.py": 12,
+    "unfreezing.py": 20,
+    "wgan_gp.py": 24,
 }
 _OWN = {
     "convnet.py": 12,

@@ -34,7 +34,11 @@ PLANS: dict[str, list[dict[str, Any]]] = {
     "channels_last": [{"name": "channels_last"}],
     "compile aot_eager": [{"name": "compile", "backend": "aot_eager"}],
     "data_loading": [{"name": "data_loading", "workers": 2}],
+    "batched_fetch": [{"name": "batched_fetch"}],
+    "cached_samples": [{"name": "cached_samples"}],
+    "prefetch_thread": [{"name": "prefetch_thread"}],
 }
+_ONLY_LOADERS = ("data_loading", "batched_fetch", "cached_samples", "prefetch_thread")
 _NEVER = 10**9
 PROGRAMS = {  # each with the steps after which it is ended, where it has no end of its own
     "checkpointing.py": _NEVER,
@@ -53,7 +57,21 @@ PROGRAMS = {  # each with the steps after which it is ended, where it has no end
     "save_whole.py": _NEVER,
     "stale_workers.py": _NEVER,
     "usual.py --n 640 --epochs 3": _NEVER,
+    "averaged.py": _NEVER,
+    "distill.py": _NEVER,
+    "loops.py folds": _NEVER,
+    "loops.py folds 2": _NEVER,
+    "loops.py lazy": _NEVER,
+    "loops.py iterable": _NEVER,
+    "loops.py break": _NEVER,
+    "loops.py gan": _NEVER,
+    "momentum_encoder.py": _NEVER,
+    "physics.py": _NEVER,
+    "truncated_bptt.py": _NEVER,
+    "unfreezing.py": _NEVER,
+    "wgan_gp.py": _NEVER,
 }
+_WITH_LOADERS = ("averaged.py", "distill.py", "loops.py", "stale_workers.py", "unfreezing.py", "usual.py")
 _FACTOR, _FLOORS = 6.0, {"autocast": 0.05}
 _NOISE = {"autocast": 2.0**-9}
 _LOADED = """
@@ -141,6 +159,8 @@ def rows_of(home: Path, line: str, steps: int, plans: dict[str, list[dict[str, A
         return
     limits: dict[float, float] = {}
     for name, tables in plans.items():
+        if name in _ONLY_LOADERS and not line.startswith(_WITH_LOADERS):
+            continue
         noise = _NOISE.get(name, 2.0**-18)
         if noise not in limits:
             noisy = run(home, line, steps, noise=noise)
