@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks.verify.fault_list import TrainingProgram
 from benchmarks.verify.forked import forked_workers
 from benchmarks.verify.judged import Bench
-from benchmarks.verify.program_list import PROGRAMS
+from benchmarks.verify.program_list import HARMFUL, PROGRAMS
 from hotloop.errors import HotloopError
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "verify" / "harmless_plans.json"
@@ -29,7 +29,10 @@ PLANS: dict[str, list[dict[str, Any]]] = {
 
 
 def judged(bench: Bench, program: TrainingProgram, plans: dict[str, list[dict[str, Any]]]) -> Iterator[dict[str, Any]]:
-    """One row for each plan; "does not apply" where it changes nothing here, with its reason."""
+    """One row for each plan.
+
+    "does not apply" where it changes nothing here, with its reason; "not harmless" where it must be refused, and is.
+    """
     title = f"{Path(program.path).parent.name}/{program.title}"
     try:
         gate = bench.gate(program)
@@ -39,7 +42,10 @@ def judged(bench: Bench, program: TrainingProgram, plans: dict[str, list[dict[st
     for name, tables in plans.items():
         reason = bench.refusal(tables)
         if reason is None:
-            yield {"program": title, "plan": name, **bench.judge(gate, tables).to_data}
+            row = {"program": title, "plan": name, **bench.judge(gate, tables).to_data}
+            if (program.title, name) in HARMFUL:
+                row["outcome"] = "ACCEPTED, not harmless" if row["outcome"] == "PASS" else "not harmless"
+            yield row
         else:
             yield {"program": title, "plan": name, "outcome": "does not apply", "message": reason[:300]}
 
@@ -47,7 +53,7 @@ def judged(bench: Bench, program: TrainingProgram, plans: dict[str, list[dict[st
 def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Counts by outcome over the pairs in which the plan applies, and what was not a PASS."""
     counts = Counter(row["outcome"] for row in rows)
-    applicable = [row for row in rows if row["outcome"] != "does not apply"]
+    applicable = [row for row in rows if row["outcome"] not in ("does not apply", "not harmless")]
     return {
         "programs": len({row["program"] for row in rows}),
         "plans": len({row["plan"] for row in rows}),

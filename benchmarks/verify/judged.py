@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.verify.fault_list import TESTS, TrainingProgram
-from hotloop.errors import HotloopError
+from hotloop.errors import HotloopError, NotApplicable
 from hotloop.transform import Plan, Stage
 from hotloop.verdict import Outcome, worst
 from hotloop.verify.drift import DriftGate
@@ -95,6 +95,8 @@ class Bench:
             return None
         try:
             (run,) = watch(self._workload, [(plan, spec)], self._settings)
+        except NotApplicable as reason:
+            return str(reason)
         except HotloopError:  # the gate meets it too, and says so
             return None
         idle = [name for name, sites in run.applied.items() if not sites]

@@ -1,5 +1,6 @@
 """Raw samples of a comparison with their clock, the memory of a worker, and the environment they were taken in."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -20,6 +21,11 @@ class Interval:
     ratio: float
     low: float
     high: float
+
+    @property
+    def inverse(self) -> "Interval":
+        """The same fact from the other side: above 1 is slower, or more, than the baseline."""
+        return Interval(ratio=1 / self.ratio, low=1 / self.high, high=1 / self.low if self.low else math.inf)
 
 
 @dataclass(frozen=True, kw_only=True)

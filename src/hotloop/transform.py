@@ -142,6 +142,15 @@ class Telling(Protocol):
         ...
 
 
+@runtime_checkable
+class Limited(Protocol):
+    """A transform that knows some errors that a program raises only under it, where it does not apply after all."""
+
+    def limit(self, error: BaseException) -> str | None:
+        """The reason why it does not apply, where `error` is one of them."""
+        ...
+
+
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 class TransformBase(ABC):
     """A transform that needs only `name`, `stage` and `apply`. Each subclass is made a frozen dataclass.
@@ -354,3 +363,9 @@ def _build(table: Mapping[str, Any]) -> Transform:
 
 def _known() -> str:
     return ", ".join(registry.names("transforms"))
+
+
+def limit_met(plan: Plan, error: BaseException) -> str | None:
+    """Why a transform of `plan` does not apply to the program that raised `error`; None where none knows it."""
+    reasons = [(one.name, one.limit(error)) for one in plan.transforms if isinstance(one, Limited)]
+    return next((f"{name}: {reason}" for name, reason in reasons if reason), None)

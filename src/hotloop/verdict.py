@@ -37,6 +37,11 @@ class Verdict:
         return self.outcome is Outcome.PASS
 
 
+def does_not_apply(reason: object) -> Verdict:
+    """A FAIL of a transform that has nothing to act on here, or that cannot."""
+    return Verdict(gate="applies", outcome=Outcome.FAIL, message=f"does not apply here: {reason}")
+
+
 def worst(verdicts: Iterable[Verdict]) -> Outcome:
     """FAIL before INCONCLUSIVE before PASS; no verdict at all is INCONCLUSIVE (gates fail closed)."""
     outcomes = {verdict.outcome for verdict in verdicts}

@@ -21,9 +21,7 @@ class Block(nn.Module):
         return torch.relu(x + self.n(self.b(torch.relu(self.m(self.a(x))))))
 
 
-net = nn.Sequential(
-    nn.Conv2d(1, 16, 3, padding=1), Block(16), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 2)
-)
+net = nn.Sequential(nn.Conv2d(1, 16, 3, padding=1), Block(16), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 2))
 averaged = AveragedModel(net)
 groups = [
     {"params": [p for p in net.parameters() if p.ndim > 1], "weight_decay": 0.05},

@@ -39,6 +39,17 @@ for step in range(2):
     optimizer.step()
 print("trained")
 """
+DIFFERENTIATES_TWICE = """
+import torch
+
+model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+x = torch.ones(2, 4, requires_grad=True)
+for step in range(4000):
+    (slope,) = torch.autograd.grad(model(x).sum(), x, create_graph=True)
+    slope.square().sum().backward()
+    optimizer.step()
+"""
 FUSED = '[[transform]]\nname = "fused_optimizer"\n'
 
 
@@ -66,6 +77,17 @@ def test_a_crash_looks_as_it_would_without(hotloop) -> None:
     done = hotloop("run", "train.py", "--plan", "plan.toml", "--", "--raise")
     assert done.returncode == 1
     assert "RuntimeError: no more patience" in done.stderr
+
+
+def test_a_crash_that_is_a_limit_of_the_plan_says_which_transform_to_leave_out(hotloop, home: Path) -> None:
+    (home / "train.py").write_text(DIFFERENTIATES_TWICE)
+    (home / "compiled.toml").write_text('[[transform]]\nname = "compile"\nbackend = "aot_eager"\n')
+    done = hotloop("run", "train.py", "--plan", "compiled.toml")
+    assert done.returncode == 1
+    assert done.stderr.rstrip().endswith("(create_graph=True); leave it out of the plan")
+    proven = hotloop("prove", "train.py", "--plan", "compiled.toml", "--budget", "1m")
+    assert proven.returncode == 1
+    assert "does not apply here: compile: torch.compile does not do" in " ".join(proven.stdout.split())
 
 
 def test_a_transform_that_meets_nothing_is_a_warning(hotloop) -> None:

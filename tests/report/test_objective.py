@@ -69,6 +69,12 @@ def test_for_throughput_the_memory_is_told_beside_the_speed(smaller, proven):
     assert "<h3>Peak memory</h3>" not in render_page(found)
 
 
+def test_a_plan_that_needs_more_memory_says_more(smaller):
+    more = Interval(ratio=0.5, low=0.4, high=0.8)
+    found = replace(smaller, objective=Objective.THROUGHPUT, memory_ratio=more, memory=Memory(rss=1624 * MIB))
+    assert "Memory 2.00x [1.25, 2.50] more memory (812 -> 1,624 MiB)" in printed(found)
+
+
 def test_the_document_keeps_them_and_one_without_them_is_read(smaller, proven):
     assert read_result(result_data(smaller)) == smaller
     before = result_data(proven)

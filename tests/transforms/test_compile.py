@@ -9,7 +9,7 @@ from torch import nn
 
 from hotloop.compile.root_call import instead_of_call
 from hotloop.errors import PlanError
-from hotloop.transform import Plan
+from hotloop.transform import Plan, limit_met
 from hotloop.transforms.compile import Compile
 
 # Dynamo looks at the gradients of its inputs and hides torch's warning; where warnings are errors it cannot.
@@ -88,3 +88,16 @@ def test_a_memory_budget_is_a_share_and_is_set_for_the_process(under, mlp):
         with hooks:
             mlp(torch.randn(3, 4)).sum().backward()
         assert config.activation_memory_budget == 0.5
+
+
+def test_gradients_of_gradients_are_a_limit_and_other_errors_are_the_programs_own(under):
+    net = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+    started, hooks = under(Compile(backend="aot_eager"))
+    x = torch.randn(3, 4, requires_grad=True)
+    with hooks:
+        (slope,) = torch.autograd.grad(net(x).sum(), x, create_graph=True)
+        with pytest.raises(RuntimeError) as raised:
+            slope.square().sum().backward()
+    assert "create_graph=True" in str(limit_met(started.plan, raised.value))
+    assert limit_met(Plan(), raised.value) is None
+    assert limit_met(started.plan, RuntimeError("mat1 and mat2 shapes cannot be multiplied")) is None

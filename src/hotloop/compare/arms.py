@@ -9,7 +9,7 @@ from hotloop.compare.stretch import Stretch
 from hotloop.errors import MeasurementError, NotApplicable, ProtectedFile, WorkloadError
 from hotloop.measurement import Block
 from hotloop.transform import Plan, warmup_steps
-from hotloop.verdict import Outcome, Verdict
+from hotloop.verdict import Outcome, Verdict, does_not_apply
 from hotloop.worker.process import EndedEarly, Settings, Worker
 from hotloop.worker.turn_report import TurnReport
 from hotloop.workload import Workload
@@ -149,7 +149,7 @@ class Arms:
         except EndedEarly:
             raise
         except NotApplicable as reason:
-            self._drop(arm, Verdict(gate="applies", outcome=Outcome.FAIL, message=f"does not apply here: {reason}"))
+            self._drop(arm, does_not_apply(reason))
         except (WorkloadError, ProtectedFile) as error:
             if arm == self._baseline:
                 raise

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from hotloop.deploy.compiled_code import find_compiled
 from hotloop.errors import NotApplicable
-from hotloop.transform import Plan, Stage
+from hotloop.transform import Plan, Stage, limit_met
 from hotloop.worker.spec import read_workload, workload_data
 from hotloop.workload import Workload
 
@@ -48,6 +48,11 @@ def _train(spec: dict[str, Any]) -> None:
     monitor = TrainingMonitor(started, proven_step=_proven_step(Path(spec["proof"]), plan), is_strict=spec["is_strict"])
     try:
         run(read_workload(spec["workload"]), started, monitor)
+    except Exception as error:
+        limit = limit_met(plan, error)
+        if limit is not None:
+            error.add_note(f"hotloop: {limit}; leave it out of the plan")
+        raise
     finally:
         monitor.close()
 

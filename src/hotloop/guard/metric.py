@@ -59,7 +59,7 @@ def judge_comparison(quantity: Quantity, comparison: Comparison, limit: Limit, *
     if comparison.problem:
         return replace(unknown(quantity.name, comparison.problem.removeprefix("cannot tell: ")), base=base, head=head)
     better = comparison.interval
-    worse = Interval(ratio=1 / better.ratio, low=1 / better.high, high=1 / better.low if better.low else math.inf)
+    worse = better.inverse
     ratio = worse if quantity.larger_is_worse else better
     least, most = (_change(base, bound, quantity) for bound in (worse.low, worse.high))
     is_proven = replace(comparison, margin=limit.relative).is_slower and least > limit.absolute

@@ -16,7 +16,7 @@ from hotloop.measurement import Interval
 from hotloop.proof.confirm import Confirmation
 from hotloop.proof.session import Session
 from hotloop.transform import Plan
-from hotloop.verdict import Outcome, Verdict
+from hotloop.verdict import Outcome, Verdict, does_not_apply
 from hotloop.verify.parity import parity_verdict
 from hotloop.worker.turn_report import TurnReport
 
@@ -67,7 +67,7 @@ class _Learning:
                 seconds=self.run_seconds,
             )
         except NotApplicable as reason:
-            self._drop(arm, Verdict(gate="applies", outcome=Outcome.FAIL, message=f"does not apply here: {reason}"))
+            self._drop(arm, does_not_apply(reason))
             return
         except (WorkloadError, ProtectedFile, MeasurementError) as error:
             if arm == BASELINE:

@@ -3,13 +3,13 @@
 from dataclasses import replace
 from pathlib import Path
 
-from hotloop.errors import PlanError, ProtectedFile, WorkloadError
+from hotloop.errors import NotApplicable, PlanError, ProtectedFile, WorkloadError
 from hotloop.proof.confirm import Confirmation, confirm
 from hotloop.proof.confirm_learning import confirm_learning
 from hotloop.proof.session import Options, Progress, Session, open_session
 from hotloop.transform import Plan, Promise
 from hotloop.trial import Result, Trial
-from hotloop.verdict import Outcome, Verdict, worst
+from hotloop.verdict import Outcome, Verdict, does_not_apply, worst
 from hotloop.verify.drift import GateResult
 from hotloop.verify.recipe_gate import check_recipe
 from hotloop.workload import Recipe, Workload, parse_workload
@@ -76,6 +76,8 @@ def verified(session: Session, plan: Plan) -> GateResult:
         if plan.promise is not Promise.STATISTICAL:
             return session.gate.check(plan)
         return _verified_in_part(session, plan)
+    except NotApplicable as reason:
+        return GateResult(verdicts=(does_not_apply(reason),))
     except (WorkloadError, ProtectedFile) as error:
         return GateResult(verdicts=(Verdict(gate="runs", outcome=Outcome.FAIL, message=str(error)),))
 

@@ -26,7 +26,7 @@ from hotloop.records.history import open_history
 from hotloop.records.recorder import Recorder, start_recording
 from hotloop.transform import Plan, Transform
 from hotloop.trial import Result, Trial
-from hotloop.verdict import Outcome, Verdict
+from hotloop.verdict import Verdict, does_not_apply
 from hotloop.verify.drift import DriftGate
 from hotloop.worker.process import Settings
 from hotloop.workload import Script, Workload
@@ -191,7 +191,7 @@ class Session:
         try:
             transform.check(replace(self.environment, threads=self._threads()))
         except NotApplicable as reason:
-            return Verdict(gate="applies", outcome=Outcome.FAIL, message=f"does not apply here: {reason}")
+            return does_not_apply(reason)
         return None
 
     def _threads(self) -> int:

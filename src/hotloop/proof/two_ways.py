@@ -122,6 +122,8 @@ class TwoWays:
         """What a reader must know of how it was measured."""
         step, program = self.step.interval, self.program.interval
         larger = "the step gains more" if step.ratio > program.ratio else "the program gains more"
+        if min(step.high, program.high) >= max(step.low, program.low):
+            larger = f"{larger}, by no more than the intervals leave open"
         said = (
             []
             if self.works_beside

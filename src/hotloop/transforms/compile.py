@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 Mode = Literal["default", "reduce-overhead", "max-autotune"]
 REPEATED = "repeated"
+_NO_DOUBLE_BACKWARD = "does not currently support double backward"  # torch._functorch, RuntimeError
 
 
 class Compile(TransformBase):
@@ -103,6 +104,12 @@ class Compile(TransformBase):
 
         if not counters["stats"]["unique_graphs"]:
             raise NotApplicable("nothing was compiled: no compiled module was called, or Dynamo skipped its frame")
+
+    def limit(self, error: BaseException) -> str | None:
+        """What is compiled has one derivative; a program that takes a second raises in its own backward pass."""
+        if _NO_DOUBLE_BACKWARD not in str(error):
+            return None
+        return "torch.compile does not do gradients of gradients, which this program takes (create_graph=True)"
 
     def _compile_layers(self, site: "nn.Module") -> None:
         from hotloop.compile.blocks import compile_each, named_layers, repeated_blocks

@@ -10,8 +10,8 @@ import sys
 from dataclasses import asdict
 
 from hotloop.errors import NotApplicable, WorkloadCrashed
-from hotloop.transform import Plan
-from hotloop.verdict import Outcome, Verdict
+from hotloop.transform import Plan, limit_met
+from hotloop.verdict import Outcome, Verdict, does_not_apply
 from hotloop.worker.process import Settings
 from hotloop.worker.spec import read_workload, workload_data
 from hotloop.workload import Job, Recipe
@@ -62,7 +62,12 @@ def main() -> None:
             lambda: build(recipe.seed), lambda job: _apply(plan, job), promise=plan.promise, roundoff=plan.roundoff
         )
     except NotApplicable as reason:
-        verdict = Verdict(gate="applies", outcome=Outcome.FAIL, message=f"does not apply here: {reason}")
+        verdict = does_not_apply(reason)
+    except RuntimeError as error:
+        limit = limit_met(plan, error)
+        if limit is None:
+            raise
+        verdict = does_not_apply(limit)
     sys.stdout.write("\n" + json.dumps({**asdict(verdict), "outcome": verdict.outcome.value}) + "\n")
 
 

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from hotloop.transform import limit_met
 from hotloop.worker.spec import Channel, WorkerSpec
 from hotloop.workload import Recipe, Script
 from hotloop.workloads.started_plan import StartedPlan, start
@@ -46,12 +47,14 @@ def serve(train: Callable[[WorkerSpec, Channel], dict[str, Any]], channel: Chann
         return
     faulthandler.register(signal.SIGUSR1, all_threads=True)
     worker = os.getpid()
+    spec = WorkerSpec.from_data(data)
     try:
-        last: dict[str, Any] = {"event": "ended", **train(WorkerSpec.from_data(data), channel)}
+        last: dict[str, Any] = {"event": "ended", **train(spec, channel)}
     except SystemExit as leave:
         last = _crash(leave, f"sys.exit({leave.code!r})")
     except BaseException as error:  # noqa: BLE001  # whatever it is, it is the program's end
         last = _crash(error, str(error) or type(error).__name__)
+        last["limit"] = limit_met(spec.plan, error)
     sys.stdout.flush()
     sys.stderr.flush()
     if os.getpid() != worker:  # a child that the program forked has ended, not the worker

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from hotloop.errors import HotloopError, MeasurementError, NeverStepped, ProtectedFile, WorkloadCrashed
+from hotloop.errors import HotloopError, MeasurementError, NeverStepped, NotApplicable, ProtectedFile, WorkloadCrashed
 from hotloop.machine.memory import oom_kills, tells_of_no_memory, tree_memory
 from hotloop.measurement import Memory
 from hotloop.transform import Plan, Stage, compiles
@@ -294,13 +294,6 @@ class Worker:
     def _own_paths(self, text: str) -> str:
         return text.replace(f"{self._scratch.tree}/", "/")
 
-    def _missing(self, kind: str) -> str:
-        """What the scratch copy lacks, where the program did not find something."""
-        if kind not in ("FileNotFoundError", "ModuleNotFoundError") or not self._scratch.not_mirrored:
-            return ""
-        folders = ", ".join(map(str, self._scratch.not_mirrored))
-        return f" (trials run in a copy, which has nothing of what lies in {folders}: give it by an absolute path)"
-
     def _send(self, message: Mapping[str, Any]) -> None:
         with contextlib.suppress(OSError):  # it has ended; whoever listens next hears of that
             self._channel.send(message)
@@ -373,12 +366,14 @@ class Worker:
         )
 
     def _ended(self, message: Mapping[str, Any]) -> None:
-        """Raise EndedEarly, WorkloadCrashed or ProtectedFile for a worker's last word."""
+        """Raise EndedEarly, WorkloadCrashed, NotApplicable or ProtectedFile for a worker's last word."""
         if message["event"] == "protected":
             raise ProtectedFile(message["message"])
         if message["event"] == "died":
             raise self._crashed(message["message"], message["steps"], kind="RankDied")
         if message["event"] == "crashed":
+            if message.get("limit"):
+                raise NotApplicable(message["limit"])
             left = message["kind"] == "SystemExit"
             was_killed = "killed by signal" in message["message"] and oom_kills() > self._oom_kills
             if was_killed or tells_of_no_memory(message["kind"], message["message"]):
@@ -390,7 +385,7 @@ class Worker:
                 )
             raise WorkloadCrashed(
                 f"the program {'left with' if left else 'raised ' + message['kind'] + ':'} {message['message']}"
-                f"{self._missing(message['kind'])}",
+                f"{self._scratch.missing(message['kind'])}",
                 kind=message["kind"],
                 traceback=self.last_lines() if left else self._own_paths(message["traceback"]),
             )

@@ -54,6 +54,13 @@ class Scratch:
         """The inverse of `copy_of`; of a link above the roots too the user's own path."""
         return "/" / path.relative_to(self.tree) if path.is_relative_to(self.tree) else path
 
+    def missing(self, kind: str) -> str:
+        """What the copy lacks, where a program did not find something; `kind` is the class of what it raised."""
+        if kind not in ("FileNotFoundError", "ModuleNotFoundError") or not self.not_mirrored:
+            return ""
+        folders = ", ".join(map(str, self.not_mirrored))
+        return f" (trials run in a copy, which has nothing of what lies in {folders}: give it by an absolute path)"
+
     def is_writable(self, original: Path) -> bool:
         """Whether a trial may write the copy of this file of the user's."""
         relative = next(
