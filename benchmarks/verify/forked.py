@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from hotloop.errors import NeverStepped, ProtectedFile, WorkloadCrashed
+from hotloop.errors import NeverStepped, NotApplicable, ProtectedFile, WorkloadCrashed
 from hotloop.transform import Plan, Stage
 from hotloop.worker import observation
 from hotloop.worker.process import EndedEarly, Settings, Worker
@@ -124,6 +124,8 @@ class ForkedWorker:
             return message
         if message["event"] == "protected":
             raise ProtectedFile(message["message"])
+        if message.get("limit"):
+            raise NotApplicable(message["limit"])
         if message["event"] == "crashed":
             raise WorkloadCrashed(
                 f"the program raised {message['kind']}: {message['message']}",
