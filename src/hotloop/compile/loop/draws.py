@@ -36,7 +36,10 @@ class Draw:
 
 
 class RecordedDraws(TorchDispatchMode):
-    """Copies of what is drawn while inside, in order."""
+    """Copies of what is drawn from torch's own stream while inside, in order.
+
+    A draw from another generator is none of the step's (`take_draws` refuses such): a watched run makes sketches by them.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,7 +49,8 @@ class RecordedDraws(TorchDispatchMode):
         """Call the operator, and keep what it has drawn."""
         result = func(*args, **(kwargs or {}))
         name = str(func.overloadpacket).rpartition(".")[2]
-        if torch.Tag.nondeterministic_seeded in func.tags and name in (*_FROM_NOTHING, *_LIKE, *_IN_PLACE):
+        is_own = (kwargs or {}).get("generator") is None
+        if is_own and torch.Tag.nondeterministic_seeded in func.tags and name in (*_FROM_NOTHING, *_LIKE, *_IN_PLACE):
             self.drawn.append(result.detach().clone())
         return result
 

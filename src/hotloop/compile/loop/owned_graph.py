@@ -2,6 +2,7 @@
 
 import weakref
 
+from hotloop.compile.loop.given import Given
 from hotloop.compile.loop.variant import Variant
 
 _ATTRIBUTE = "_graphs_of_hotloop"
@@ -23,6 +24,11 @@ class OwnedGraph:
     def living(self) -> Variant | None:
         """The graph; None where the program has dropped its optimizers."""
         return self._variant()
+
+    def is_of_kind(self, given: Given) -> bool:
+        """Whether it is there and was made for values of this kind; nothing holds it afterwards."""
+        variant = self._variant()
+        return variant is not None and variant.is_of_kind(given)
 
     def release(self) -> None:
         """Nothing will run it any more."""

@@ -178,7 +178,7 @@ class Region:
 
     def _forget_the_dead(self, given: Given) -> None:
         """Leave out graphs whose optimizer the program has dropped, which Python's collector must have seen."""
-        is_for_others = any(variant.is_of_kind(given) for graph in self._graphs if (variant := graph.living()))
+        is_for_others = any(graph.is_of_kind(given) for graph in self._graphs)
         if is_for_others and self.counts.calls >= self._next_collection:
             gc.collect()
             # It takes as long as many steps: ever more rarely where guards fail for another reason.

@@ -25,14 +25,23 @@ from hotloop.compile.update import StateMissing, update_in_place
 from hotloop.errors import NotApplicable
 
 
+@dataclass(frozen=True, kw_only=True)
+class TracedStep:
+    """A step of an optimizer; of a watched run the outputs that are gradients before it, and tensors as it left them."""
+
+    optimizer: Optimizer
+    gradients: list[tuple[Tensor, int]] = field(default_factory=list[tuple[Tensor, int]])
+    tensors: list[tuple[Tensor, int]] = field(default_factory=list[tuple[Tensor, int]])
+
+
 @dataclass(kw_only=True)
 class RegionTrace:
     """A traced region.
 
     The inputs of `graph` are the guarded tensors, entry gradients of `accumulated`, learning rates, numbers, tensors of
     the values, `constants`, then what is drawn. `outputs` says for each output of the region, flattened by `shape`,
-    where it comes from: the graph, what was given, or a constant. `steps` are the optimizers in the order of their
-    steps, each with pairs (parameter, output that held its gradient). `gradients` says what is left.
+    where it comes from: the graph, what was given, or a constant. `steps` are in their order; `losses` are outputs, each
+    with the number of steps before it. `gradients` says what is left.
     """
 
     graph: fx.GraphModule
@@ -43,10 +52,8 @@ class RegionTrace:
     reads_gradients: bool = False
     shape: Any = None
     outputs: list[tuple[str, Any]] = field(default_factory=list[tuple[str, Any]])
-    losses: list[int] = field(default_factory=list[int])
-    steps: list[tuple[Optimizer, list[tuple[Tensor, int]]]] = field(
-        default_factory=list[tuple[Optimizer, list[tuple[Tensor, int]]]]
-    )
+    losses: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
+    steps: list[TracedStep] = field(default_factory=list[TracedStep])
     gradients: list[tuple[Tensor, int | None]] = field(default_factory=list[tuple[Tensor, int | None]])
 
 
@@ -89,7 +96,8 @@ def _traced(
         except NEEDS_VALUES as error:
             what = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise NotApplicable(f"it needs a value from the device to go on ({what})") from error
-    torch.set_rng_state(stream)
+        finally:  # also where it raised: the program's own statements then draw
+            torch.set_rng_state(stream)
     if host_generators() != drawn:
         raise NotApplicable("it draws from the random generators of Python or NumPy")
     _check_constants(graph)
@@ -257,9 +265,14 @@ class _TracedRun:
             for p in group["params"]:
                 if keeps and p in grads and not any(isinstance(v, Tensor) for v in optimizer.state.get(p, {}).values()):
                     raise StateMissing
-        kept = [(p, self._output(g.detach().clone())) for p, g in grads.items()] if self._watched else []
-        self.trace.steps.append((optimizer, kept))
+        step = TracedStep(optimizer=optimizer)
+        self.trace.steps.append(step)
+        if self._watched:
+            step.gradients.extend((p, self._output(g.detach().clone())) for p, g in grads.items())
         update_in_place(optimizer, grads, dict(self._stand_ins), rates=rates, sharing=sharing)
+        if self._watched:
+            tensors = self._guards.tensors
+            step.tensors.extend((t, self._output(self._stand_ins[id(t)].detach().clone())) for t in tensors)
 
     def _backward(
         self,
@@ -272,7 +285,7 @@ class _TracedRun:
     ) -> None:
         if create_graph or inputs is not None or not isinstance(loss, Tensor):
             raise NotApplicable("backward is called for several losses, with inputs or with create_graph")
-        self.trace.losses.append(self._output(loss.detach().clone()))
+        self.trace.losses.append((self._output(loss.detach().clone()), len(self.trace.steps)))
         leaves = [self._stand_ins[id(leaf)] for leaf in self._guards.leaves]
         found: Any = torch.autograd.grad(loss, leaves, gradient, retain_graph=retain_graph, allow_unused=True)
         with torch.no_grad():

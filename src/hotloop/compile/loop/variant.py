@@ -16,7 +16,7 @@ from hotloop.compile.loop.given import Given, dynamic_tensors, number_dtype
 from hotloop.compile.loop.guards import RegionGuards, own_hooks
 from hotloop.compile.loop.listeners import listeners
 from hotloop.compile.loop.step_counters import step_counters
-from hotloop.compile.loop.trace import trace_region
+from hotloop.compile.loop.trace import TracedStep, trace_region
 
 _set_grad_enabled = torch._C._set_grad_enabled  # pyright: ignore[reportPrivateUsage]
 
@@ -46,7 +46,9 @@ class Variant:
         with noted():
             self.trace = trace_region(function, given, guards, rates=rates, watched=self._watched)
         self._plain_outputs = _plain_outputs(self.trace.outputs, self.trace.shape)
-        stepped = {id(optimizer) for optimizer, _ in self.trace.steps}
+        steps = self.trace.steps
+        self._losses = [[number for number, n in self.trace.losses if n == before] for before in range(len(steps) + 1)]
+        stepped = {id(step.optimizer) for step in steps}
         pairs = zip(guards.optimizers, guards.sharing, strict=True)
         self._sharing = [(optimizer, sharing) for optimizer, sharing in pairs if id(optimizer) in stepped]
         self._has_gradient = {id(leaf) for leaf in self.trace.accumulated}
@@ -97,8 +99,8 @@ class Variant:
         inputs += self._drawn()
         outputs = self._call(inputs)
         self._tell(outputs)
-        for optimizer, _ in self.trace.steps:
-            step_counters.stepped(optimizer, self._token)
+        for step in self.trace.steps:
+            step_counters.stepped(step.optimizer, self._token)
         for leaf, number in self.trace.gradients:
             leaf.grad = None if number is None else outputs[number]
         return self._result(outputs, given)
@@ -177,17 +179,35 @@ class Variant:
             _set_grad_enabled(True)
 
     def _tell(self, outputs: Sequence[Tensor]) -> None:
-        if listeners.on_loss is not None:
-            for number in self.trace.losses:
-                listeners.on_loss(outputs[number])
-        for optimizer, kept in self.trace.steps:
-            for leaf, number in kept:
-                leaf.grad = outputs[number]
+        """Losses and steps, in the order of the plain step."""
+        on_loss = listeners.on_loss
+        for losses, step in zip(self._losses, self.trace.steps, strict=False):
+            if on_loss is not None:
+                for number in losses:
+                    on_loss(outputs[number])
             if self._watched:
-                for hook in own_hooks(optimizer, post=False):
-                    hook(optimizer, (optimizer,), {})
-            for hook in own_hooks(optimizer, post=True):
-                hook(optimizer, (optimizer,), {})
+                self._show(step, outputs)
+            else:
+                for hook in own_hooks(step.optimizer, post=True):
+                    hook(step.optimizer, (step.optimizer,), {})
+        if on_loss is not None:
+            for number in self._losses[-1]:
+                on_loss(outputs[number])
+
+    def _show(self, step: TracedStep, outputs: Sequence[Tensor]) -> None:
+        """A watched step, whose hooks must see what they would have seen between the statements of the plain one."""
+        optimizer = step.optimizer
+        for leaf, number in step.gradients:
+            leaf.grad = outputs[number]
+        for hook in own_hooks(optimizer, post=False):
+            hook(optimizer, (optimizer,), {})
+        at_the_end = [(tensor, tensor.detach().clone()) for tensor, _ in step.tensors]
+        for tensor, number in step.tensors:
+            tensor.data.copy_(outputs[number])
+        for hook in own_hooks(optimizer, post=True):
+            hook(optimizer, (optimizer,), {})
+        for tensor, value in at_the_end:
+            tensor.data.copy_(value)
 
     def _result(self, outputs: Sequence[Tensor], given: Given) -> Any:
         if self._plain_outputs is not None:
