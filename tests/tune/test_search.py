@@ -25,7 +25,7 @@ from hotloop.tune.candidates import Candidates
 from hotloop.tune.screening import ScreeningResult
 from hotloop.tune.search import Search
 from hotloop.verdict import Outcome, Verdict
-from hotloop.verify.drift import GateResult
+from hotloop.verify.gate_result import GateResult
 
 
 class Bench:

@@ -10,7 +10,7 @@ from hotloop.proof.session import Options, Progress, Session, open_session
 from hotloop.transform import Plan, Promise
 from hotloop.trial import Result, Trial
 from hotloop.verdict import Outcome, Verdict, does_not_apply, worst
-from hotloop.verify.drift import GateResult
+from hotloop.verify.gate_result import GateResult
 from hotloop.verify.recipe_gate import check_recipe
 from hotloop.workload import Recipe, Workload, parse_workload
 

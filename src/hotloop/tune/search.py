@@ -26,7 +26,7 @@ from hotloop.tune.reasons import kept_reason, rejection, without_reason
 from hotloop.tune.screening import ScreeningResult, screen, screen_again
 from hotloop.tune.time_budget import TimeBudget
 from hotloop.verdict import Verdict
-from hotloop.verify.drift import GateResult
+from hotloop.verify.gate_result import GateResult
 
 _WORTH_ITS_PLACE = 0.995
 _LAUNCH_REPLICATES = 2  # how a process starts decides where its memory lands: one under glibc's malloc misled

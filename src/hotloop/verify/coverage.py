@@ -31,7 +31,22 @@ def covered(baseline: Observation, *, seconds: float = 0.0) -> str:
 
 def sites(run: Observation) -> str:
     """How many models, optimizers and loaders each transform of a plan reached, and why not all; empty for none."""
-    return ", ".join(f"{name} on {told}" for name, told in run.sites_changed.items())
+    reached = [f"{name} on {told}" for name, told in run.sites_changed.items()]
+    return ", ".join([*reached, *(f"{name} did not ({reason})" for name, reason in _idle(run).items())])
+
+
+def nothing_acted(run: Observation) -> str:
+    """Why nothing of the plan acted while it was watched, such as no step that ran as a graph; empty where it did."""
+    idle = _idle(run)
+    if not idle or any(name not in run.not_applied for name in run.applied):
+        return ""
+    reasons = "; ".join(f"{name}: {reason}" for name, reason in idle.items())
+    return f"nothing of the plan acted in the steps that were watched: {reasons}"
+
+
+def _idle(run: Observation) -> dict[str, str]:
+    """Transforms that were applied, and that say themselves that they have changed nothing."""
+    return {name: reason for name, reason in run.not_applied.items() if run.applied.get(name)}
 
 
 def not_followed(baseline: Observation) -> str | None:

@@ -5,18 +5,18 @@ The noise is measured: the baseline is run again from weights that carry the rou
 """
 
 import contextlib
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 
 from hotloop.errors import MeasurementError, ProtectedFile, WorkloadError
 from hotloop.transform import Plan, Stage, changes_settings
-from hotloop.trial import Curves
 from hotloop.verdict import Outcome, Verdict
 from hotloop.verify.clipping import differences_in_norms
-from hotloop.verify.coverage import covered, not_followed, sites
+from hotloop.verify.coverage import covered, not_followed, nothing_acted, sites
 from hotloop.verify.differences import differences_in_kind, differences_in_settings, differences_in_what_trains
 from hotloop.verify.distance import SAME, Distance, are_same, distance, farthest, mean_run
+from hotloop.verify.gate_result import GateResult, holds, inconclusive, not_proven, refused, with_coverage
 from hotloop.verify.gradient_digits import differences_in_digits
 from hotloop.verify.gradient_norms import differences_in_gradient_norms
 from hotloop.verify.last_step import last_step, up_to
@@ -38,16 +38,6 @@ _UNPAIRED_RUNS = (4, 8)
 _FEWEST_STEPS = 6
 _REPEATED = 1e-3
 _TOLD = 4
-
-
-@dataclass(frozen=True, kw_only=True)
-class GateResult:
-    """Verdicts of both gates, the curves behind them, what a reader should know, and which sites the plan reached."""
-
-    verdicts: tuple[Verdict, ...]
-    curves: Curves = field(default_factory=Curves)
-    notes: tuple[str, ...] = ()
-    reached: str = ""
 
 
 class DriftGate:
@@ -79,7 +69,7 @@ class DriftGate:
         try:
             return self._checked_by_precision(plan)
         except NotFollowed as error:
-            return _inconclusive(str(error))
+            return inconclusive(str(error))
 
     def check_what_trains(self, plan: Plan) -> Verdict:
         """The step gate of a plan that trains otherwise by design: the same settings, and what moved still moves.
@@ -116,7 +106,7 @@ class DriftGate:
         if not (finer.transforms and is_reduced(plan.roundoff)):
             return self._judged_once(plan)
         result = self._judged_once(finer)
-        if _holds(result):
+        if holds(result):
             return self._judged_once(plan)
         return replace(result, notes=(*result.notes, f"judged in fp32, as {finer.short_title} alone"))
 
@@ -131,19 +121,17 @@ class DriftGate:
         baseline = self._baseline(self._spec(seed=0))
         reason = self._too_little_seen(baseline) or not_followed(baseline)
         if reason is not None:
-            return _inconclusive(reason)
+            return inconclusive(reason)
         notes = () if baseline.seeds_itself else (_UNSEEDED,)
         if self._is_changed_by_watching():
             if not self._is_irreproducible():
-                return _inconclusive(
-                    "watching the untransformed program changes its losses, so nothing can be compared"
-                )
+                return inconclusive("watching the untransformed program changes its losses, so nothing can be compared")
             return self._unpaired(plan, (*notes, _UNREPEATED))
         results = [self._paired(plan, seed) for seed in ((0,) if baseline.seeds_itself else (0, 1))]
         worst = next((result for result in results if not all(v.passed for v in result.verdicts)), results[0])
-        result = _with_coverage(replace(worst, notes=(*notes, *worst.notes)), self._seen(baseline))
+        result = with_coverage(replace(worst, notes=(*notes, *worst.notes)), self._seen(baseline))
         unknown = not_compared(baseline)
-        return _not_proven(result, unknown) if unknown is not None and _holds(result) else result
+        return not_proven(result, unknown) if unknown is not None and holds(result) else result
 
     def _spec(
         self, *, seed: int, stream: int = 0, noise: tuple[float, int] = (0.0, 0), draws: Draws = "shared"
@@ -194,9 +182,14 @@ class DriftGate:
         run = self._run(plan, self._spec(seed=seed))
         baseline = self._baseline(self._spec(seed=seed))
         if (lost := given_up_by(run, baseline)) is not None:
-            return _refused(lost)
+            return refused(lost)
         result = self._judged(plan, seed, run)
-        return replace(result, verdicts=tuple(named(v, run, baseline) for v in result.verdicts), reached=sites(run))
+        return replace(
+            result,
+            verdicts=tuple(named(v, run, baseline) for v in result.verdicts),
+            reached=sites(run),
+            idle=nothing_acted(run),
+        )
 
     def _judged(self, plan: Plan, seed: int, run: Observation) -> GateResult:
         baseline = self._baseline(self._spec(seed=seed))
@@ -205,17 +198,17 @@ class DriftGate:
             loads = bool(plan.at(Stage.DATA))
             order = differences_in_order(run, baseline, loads=loads, calls_roots=calls_roots)
             if order:
-                return _refused("; ".join(order))
+                return refused("; ".join(order))
             if calls_roots and draws_otherwise(run, baseline):
                 if not fetches_draw(baseline):
-                    return _inconclusive(_UNEXPLAINED)
+                    return inconclusive(_UNEXPLAINED)
                 return self._unpaired(plan, (_OTHER_DRAWS,))
         result = self._compared(plan, run, seed, "shared")
-        if (_holds(result) and not run.graphs) or not self._draws_random_numbers(seed):
+        if (holds(result) and not run.graphs) or not self._draws_random_numbers(seed):
             return result
         if run.graphs:
             return self._with_own_draws(plan, seed, run, result)
-        return result if _holds(result) else self._blamed_on_dropout(plan, seed, run, result)
+        return result if holds(result) else self._blamed_on_dropout(plan, seed, run, result)
 
     def _compared(self, plan: Plan, run: Observation, seed: int, draws: Draws) -> GateResult:
         tolerance = Tolerance.of(plan.roundoff)
@@ -269,10 +262,10 @@ class DriftGate:
         without dropout decides.
         """
         exact = shared
-        if not _holds(shared) and not self._differs_in_kind(plan, run, seed):
+        if not holds(shared) and not self._differs_in_kind(plan, run, seed):
             silent = self._run(plan, self._spec(seed=seed, draws="silent"))
             exact = self._compared(plan, silent, seed, "silent")
-        if not _holds(exact):
+        if not holds(exact):
             return self._blamed_on_dropout(plan, seed, run, shared)
         first = self._run(plan, self._spec(seed=seed, draws="own"))
         if exact is shared and are_same([run, first]):  # it draws what eager draws, also when it trains for real
@@ -332,8 +325,14 @@ class DriftGate:
         )
         curves = loss_band(runs[0], plain[0], plain, OWN_NOISE)
         note = f"{len(runs)} runs of each were compared"
-        result = GateResult(verdicts=(step, drift), curves=curves, notes=(*notes, note), reached=sites(runs[0]))
-        return _with_coverage(result, self._seen(plain[0]))
+        result = GateResult(
+            verdicts=(step, drift),
+            curves=curves,
+            notes=(*notes, note),
+            reached=sites(runs[0]),
+            idle=nothing_acted(runs[0]),
+        )
+        return with_coverage(result, self._seen(plain[0]))
 
     def _seen(self, baseline: Observation) -> str:
         return covered(baseline, seconds=self._further_seconds)
@@ -370,31 +369,3 @@ _OTHER_DRAWS = (
 
 def _declared(plan: Plan) -> frozenset[str]:
     return frozenset(name for transform in plan.transforms for name in changes_settings(transform))
-
-
-def _inconclusive(reason: str) -> GateResult:
-    return GateResult(verdicts=(Verdict(gate="drift", outcome=Outcome.INCONCLUSIVE, message=reason),))
-
-
-def _not_proven(result: GateResult, reason: str) -> GateResult:
-    """INCONCLUSIVE in place of a PASS that has not seen everything."""
-    first, *rest = result.verdicts
-    first = replace(first, outcome=Outcome.INCONCLUSIVE, message=f"{reason}; for the rest: {first.message}")
-    return replace(result, verdicts=(first, *rest))
-
-
-def _refused(reason: str) -> GateResult:
-    return GateResult(verdicts=(Verdict(gate="step", outcome=Outcome.FAIL, message=reason),))
-
-
-def _with_coverage(result: GateResult, seen: str) -> GateResult:
-    """The same result; where it passes, its first verdict says what it looked at, and what the plan reached."""
-    first, *rest = result.verdicts
-    if not first.passed or seen in first.message:
-        return result
-    reached = f"; the plan acts: {result.reached}" if result.reached else ""
-    return replace(result, verdicts=(replace(first, message=f"{first.message}; {seen}{reached}"), *rest))
-
-
-def _holds(result: GateResult) -> bool:
-    return all(verdict.passed for verdict in result.verdicts)

@@ -88,8 +88,8 @@ class Observation:
     a run of which only losses were taken has no more than the numbers and texts in them. `clippings` are None where
     steps are captured whole, and nobody sees them. `first_events` are the steps after which a kind of event was first
     met, and the run has `ended` by itself. `sites_changed` says how many models, optimizers and loaders each transform
-    reached. `phases` are the parts of training that a recipe told of, each with its first step; `given_up` is what
-    Dynamo ran eagerly from a step on, in its words.
+    reached, `not_applied` which have changed nothing, and why. `phases` are the parts of training that a recipe told
+    of, each with its first step; `given_up` is what Dynamo ran eagerly from a step on, in its words.
     """
 
     losses: tuple[float, ...]
@@ -97,6 +97,7 @@ class Observation:
     seeds_itself: bool
     applied: Mapping[str, int] = field(default_factory=dict[str, int])
     refused: Mapping[str, str] = field(default_factory=dict[str, str])
+    not_applied: Mapping[str, str] = field(default_factory=dict[str, str])
     graphs: int = 0
     optimizers: tuple[OptimizerSteps, ...] = ()
     buffer_names: tuple[str, ...] = ()
@@ -158,6 +159,7 @@ def _read(seen: Mapping[str, Any]) -> Observation:
         seeds_itself=seen["seeds_itself"],
         applied=seen["applied"],
         refused=seen["refused"],
+        not_applied=seen["not_applied"],
         graphs=seen["graphs"],
         ended=seen["ended"],
         sites_changed=seen["sites_changed"],

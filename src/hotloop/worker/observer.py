@@ -127,6 +127,7 @@ class Observer:
                 "seeds_itself": self._seeding.seeds_itself,
                 "applied": self.started.applied,
                 "refused": self.started.refused,
+                "not_applied": self.started.not_applied(),
                 "ended": ended,
                 "sites_changed": self.started.sites_changed(),
                 "phases": self.started.phases,

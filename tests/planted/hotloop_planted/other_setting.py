@@ -1,5 +1,6 @@
 """One setting of an optimizer that is not the program's."""
 
+from collections.abc import Iterator
 from typing import Any, Literal
 
 from torch.optim.lr_scheduler import LRScheduler
@@ -29,14 +30,23 @@ class OtherSetting(TransformBase):
             site.defaults["lr"] *= 0.99 if self.how == "learning_rate" else 2.0
         else:
             _CHANGES[self.how](site.defaults)
-        _tell_when_used({key: value for key, value in site.defaults.items() if before.get(key) != value})
+        _tell_when_used(dict(_parts(before)), dict(_parts(site.defaults)))
 
 
-def _tell_when_used(changed: dict[str, Any]) -> None:
+def _parts(settings: dict[str, Any]) -> Iterator[tuple[tuple[str, int], Any]]:
+    """Each setting by itself; of a pair each half, since a schedule may set one and leave the other."""
+    for key, value in settings.items():
+        for number, part in enumerate(value if isinstance(value, tuple) else (value,)):
+            yield (key, number), part
+
+
+def _tell_when_used(before: dict[tuple[str, int], Any], after: dict[tuple[str, int], Any]) -> None:
     """A schedule may have set what was changed to its own values before the first step."""
+    changed = {key: value for key, value in after.items() if before.get(key) != value}
 
     def before_step(optimizer: Optimizer, *_: Any) -> None:
-        if any(group.get(key) == value for group in optimizer.param_groups for key, value in changed.items()):
+        used = [dict(_parts(group)) for group in optimizer.param_groups]
+        if any(group.get(key) == value for group in used for key, value in changed.items()):
             acted()
 
     if changed:

@@ -38,7 +38,7 @@ class Draw:
 class RecordedDraws(TorchDispatchMode):
     """Copies of what is drawn from torch's own stream while inside, in order.
 
-    A draw from another generator is none of the step's (`take_draws` refuses such): a watched run makes sketches by them.
+    A draw from another generator is not the step's (`take_draws` refuses such): a watched run makes sketches by them.
     """
 
     def __init__(self) -> None:

@@ -27,7 +27,7 @@ from hotloop.errors import NotApplicable
 
 @dataclass(frozen=True, kw_only=True)
 class TracedStep:
-    """A step of an optimizer; of a watched run the outputs that are gradients before it, and tensors as it left them."""
+    """A step of an optimizer; in a watched run the outputs that are its gradients, and tensors as it left them."""
 
     optimizer: Optimizer
     gradients: list[tuple[Tensor, int]] = field(default_factory=list[tuple[Tensor, int]])
@@ -40,8 +40,8 @@ class RegionTrace:
 
     The inputs of `graph` are the guarded tensors, entry gradients of `accumulated`, learning rates, numbers, tensors of
     the values, `constants`, then what is drawn. `outputs` says for each output of the region, flattened by `shape`,
-    where it comes from: the graph, what was given, or a constant. `steps` are in their order; `losses` are outputs, each
-    with the number of steps before it. `gradients` says what is left.
+    where it comes from: the graph, what was given, or a constant. `steps` are in order; `losses` are outputs, each with
+    the number of steps before it. `gradients` says what is left.
     """
 
     graph: fx.GraphModule

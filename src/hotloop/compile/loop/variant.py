@@ -107,7 +107,7 @@ class Variant:
 
     def copies(self, given: Given) -> list[Tensor]:
         """Copies of all inputs of the graph but what is drawn, as they are now."""
-        return [tensor.detach().clone() for tensor in self._inputs(given.values)]
+        return [_copy(tensor.detach()) for tensor in self._inputs(given.values)]
 
     def on_copies(self, copies: list[Tensor], drawn: list[Tensor]) -> Sequence[Tensor]:
         """The step on copies, with these random numbers: what the graph gives."""
@@ -224,6 +224,14 @@ class Variant:
                 case _:
                     leaves.append(what)
         return pytree.tree_unflatten(leaves, self.trace.shape)
+
+
+def _copy(tensor: Tensor) -> Tensor:
+    """A copy with the same strides, by which the graph reads; `clone` would make a slice of columns dense."""
+    if not tensor.numel():
+        return tensor.clone()
+    length = 1 + sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
+    return tensor.as_strided((length,), (1,)).clone().as_strided(tensor.shape, tensor.stride())
 
 
 def _plain_outputs(outputs: list[tuple[str, Any]], shape: Any) -> list[int] | None:
