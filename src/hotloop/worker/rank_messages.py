@@ -17,7 +17,6 @@ def merged_turn(turns: Sequence[Message]) -> dict[str, Any]:
         for name in ("wall", "cpu", "cuda")
     }
     largest = ("threads", "program_threads", "prefetched_steps", "roots", "ready_seconds")
-    refusals = {name: why for turn in reversed(turns) for name, why in turn["not_applied"].items()}
     return {
         **turns[0],
         **clocks,
@@ -27,7 +26,7 @@ def merged_turn(turns: Sequence[Message]) -> dict[str, Any]:
         "steps": min(turn["steps"] for turn in turns),
         "children": len(turns) + sum(turn["children"] for turn in turns),
         "optimizers": sorted({name for turn in turns for name in turn["optimizers"]}),
-        "not_applied": refusals,
+        "not_applied": _not_applied(turns),
         "slowest_rank": slowest_rank(turns),
     }
 
@@ -46,11 +45,17 @@ def merged_watch(seen: Sequence[Message]) -> dict[str, Any]:
         **seen[0],
         "losses": [[loss for one in seen for loss in one["losses"][step]] for step in range(steps)],
         "graphs": sum(one["graphs"] for one in seen),
+        "not_applied": _not_applied(seen),
         "seeds_itself": all(one["seeds_itself"] for one in seen),
         "ended": all(one["ended"] for one in seen),
         "program": None if None in programs else _merged_program(programs),
         "lightly": {**seen[0]["lightly"], "saves": [save for one in seen for save in one["lightly"]["saves"]]},
     }
+
+
+def _not_applied(messages: Sequence[Message]) -> dict[str, str]:
+    """What has changed nothing in at least one rank; the first of them says why."""
+    return {name: why for message in reversed(messages) for name, why in message["not_applied"].items()}
 
 
 def _merged_program(programs: Sequence[Message]) -> dict[str, Any]:
