@@ -53,8 +53,11 @@ def tuned(name: str, *, workers: int, budget: float) -> dict[str, object]:
         result = hotloop.find_plan(workload, options=options)
         raw = (Path(folder) / "out" / "evidence" / "samples.jsonl").read_text(encoding="utf-8")
     FOLDER.mkdir(parents=True, exist_ok=True)
-    write_whole(FOLDER / f"{name}_{workers}.samples.jsonl", raw)
-    return result_data(result)
+    confirmed = [line for line in raw.splitlines(True) if json.loads(line)["comparison"].startswith("confirm")]
+    write_whole(FOLDER / f"{name}_{workers}.samples.jsonl", "".join(confirmed))
+    document = result_data(result)
+    document["environment"].update(argv=[], allocators={})  # nothing of this machine's paths
+    return {**document, "evidence": f"{name}_{workers}.samples.jsonl"}
 
 
 def main() -> None:
