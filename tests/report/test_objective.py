@@ -73,6 +73,8 @@ def test_a_plan_that_needs_more_memory_says_more(smaller):
     more = Interval(ratio=0.5, low=0.4, high=0.8)
     found = replace(smaller, objective=Objective.THROUGHPUT, memory_ratio=more, memory=Memory(rss=1624 * MIB))
     assert "Memory 2.00x [1.25, 2.50] more memory (812 -> 1,624 MiB)" in printed(found)
+    same = replace(found, memory_ratio=Interval(ratio=0.99, low=0.86, high=1.17), memory=Memory(rss=800 * MIB))
+    assert "Memory the same memory within the interval, 0.99x [0.86, 1.17] (812 -> 800 MiB)" in printed(same)
 
 
 def test_the_document_keeps_them_and_one_without_them_is_read(smaller, proven):

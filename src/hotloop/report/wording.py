@@ -60,8 +60,11 @@ def _of_memory(result: Result) -> str:
 def memory_change(result: Result) -> str:
     """How much less or more memory the plan needs, and the peaks: `1.39x [1.35, 1.43] less memory (8 -> 6 MiB)`."""
     found = result.memory_ratio
-    is_more = found is not None and is_ratio(found.ratio) and is_ratio(found.high) and found.ratio < 1
-    told = f"{speed(found.inverse)} more memory" if found is not None and is_more else f"{speed(found)} less memory"
+    told = f"{speed(found)} less memory"
+    if found is not None and is_ratio(found.high) and found.high < 1:
+        told = f"{speed(found.inverse)} more memory"
+    elif found is not None and is_ratio(found.low) and found.low <= 1:
+        told = f"the same memory within the interval, {speed(found)}"
     if found is None or result.baseline_memory is None or result.memory is None:
         return told
     peaks = (f"{memory.peak / 2**20:,.0f}" for memory in (result.baseline_memory, result.memory))
