@@ -50,6 +50,16 @@ def test_a_run_is_watched_as_graphs_and_their_rounding_shows(forked, program, tm
     assert captured.losses == pytest.approx(plain.losses, rel=1e-5)
 
 
+def test_the_optimizer_of_the_next_fold_leads_from_its_first_step(forked, tmp_path):
+    """A graph that outlives its fold would keep the old optimizer, and 63 steps of the new one would not count."""
+    workload = parse_workload("loops.py", ("folds",), folder=Path(__file__).parents[1] / "cases")
+    spec = ObservationSpec(steps=30, seed=0)  # of which a fold has 21
+    plain, captured = watch(workload, [(Plan(), spec), (PLAN, spec)], Settings(folder=tmp_path / "session"))
+    assert captured.not_applied == {}
+    assert captured.positions == plain.positions
+    assert captured.losses == pytest.approx(plain.losses, rel=1e-4)
+
+
 def test_a_batch_that_is_a_slice_of_columns_is_compared_on_copies_of_its_strides(forked, tmp_path):
     (tmp_path / "slices.py").write_text(SLICES)
     (captured,) = watch(
