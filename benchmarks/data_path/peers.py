@@ -14,16 +14,17 @@ import json
 import os
 import subprocess
 import sys
-import sysconfig
 import tempfile
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "compare"))
+from peer_environment import peer_environment
 from side_by_side import FOLDER, PROGRAMS, SCRIPTS
 
 from hotloop.whole_file import write_whole
 
+ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = Path(tempfile.gettempdir()) / "hotloop-peers"
 PACKAGES = {"loadtune": "loadtune==0.3.0", "train-doctor": "train-doctor==0.2.0"}
 LIMIT = 900  # seconds for one tool on one script
@@ -32,13 +33,8 @@ LIMIT = 900  # seconds for one tool on one script
 def set_up() -> None:
     """Install each tool on its own; loadtune, which imports torch, finds that of this interpreter."""
     for name, package in PACKAGES.items():
-        home = ENVIRONMENTS / name
-        subprocess.run([sys.executable, "-m", "venv", "--clear", home], check=True)
-        bare = ["--no-deps"] if name == "loadtune" else []
-        subprocess.run([home / "bin" / "python", "-m", "pip", "install", "-q", *bare, package], check=True)
-        if bare:
-            (folder,) = home.glob("lib/python*/site-packages")
-            (folder / "of_hotloop.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+        borrows = name == "loadtune"
+        peer_environment(ENVIRONMENTS / name, [*(["--no-deps"] if borrows else []), package], borrows_torch=borrows)
 
 
 def loadtune(script: tuple[str, ...], folder: Path) -> dict[str, Any]:
@@ -46,7 +42,12 @@ def loadtune(script: tuple[str, ...], folder: Path) -> dict[str, Any]:
     raw = folder / "raw.json"
     call = [ENVIRONMENTS / "loadtune/bin/loadtune", "tune", Path(__file__).with_name("peer_workload.py")]
     done = _run([*call, "--no-plots", "--save-raw", raw], folder, PEER_SCRIPT=" ".join(script))
-    return {**done, "figures": json.loads(raw.read_text(encoding="utf-8")) if raw.exists() else None}
+    report = folder / "loadtune_report.md"
+    return {
+        **done,
+        "report": report.read_text(encoding="utf-8") if report.exists() else "",
+        "figures": json.loads(raw.read_text(encoding="utf-8")) if raw.exists() else None,
+    }
 
 
 def train_doctor(script: tuple[str, ...], folder: Path) -> dict[str, Any]:
@@ -81,6 +82,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--setup", action="store_true")
     parser.add_argument("--only", choices=SCRIPTS)
+    parser.add_argument("--tool", choices=PACKAGES, help="one of the two; what is stored of the other stays")
     given = parser.parse_args()
     if given.setup:
         set_up()
@@ -90,14 +92,22 @@ def main() -> None:
     path = FOLDER / "peers.json"
     found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     for name in [given.only] if given.only else SCRIPTS:
-        with tempfile.TemporaryDirectory() as folder:
-            found[name] = {
-                "loadtune": loadtune(SCRIPTS[name], Path(folder)),
-                "train-doctor": train_doctor(SCRIPTS[name], Path(folder)),
-            }
+        for tool, asked in {"loadtune": loadtune, "train-doctor": train_doctor}.items():
+            if given.tool in (None, tool):
+                with tempfile.TemporaryDirectory() as folder:
+                    told = asked(SCRIPTS[name], Path(folder))
+                    found.setdefault(name, {})[tool] = _without_places(told, Path(folder))
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, json.dumps(found, indent=1) + "\n")
         print(name, {tool: told["status"] for tool, told in found[name].items()}, flush=True)
+
+
+def _without_places(told: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The same, with the folders of this machine by name."""
+    text = json.dumps(told)
+    for place, name in ((sys.executable, "python"), (folder, "FOLDER"), (ENVIRONMENTS, "PEERS"), (ROOT, ".")):
+        text = text.replace(str(place), name)
+    return json.loads(text)
 
 
 if __name__ == "__main__":

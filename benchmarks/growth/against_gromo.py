@@ -49,6 +49,7 @@ from hotloop.whole_file import write_whole
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks" / "compare"))
+from peer_environment import peer_environment  # noqa: E402
 from simulate import machine  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
@@ -96,10 +97,8 @@ def environment(folder: Path, *, setup: bool) -> str:
     if not python.exists():
         if not setup:
             sys.exit(f"no {python}; --setup makes it")
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        install = [str(python), "-m", "pip", "install", "-q", "-c", str(ROOT / "constraints.txt")]
-        subprocess.run([*install, "--index-url", CPU_TORCH, "torch"], check=True)
-        subprocess.run([*install, PEER, "scikit-learn"], check=True)
+        pinned = ["-c", str(ROOT / "constraints.txt")]
+        return peer_environment(folder, [*pinned, "--index-url", CPU_TORCH, "torch"], [*pinned, PEER, "scikit-learn"])
     return str(python)
 
 

@@ -16,6 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks.compare.peer_environment import peer_environment
 from benchmarks.panel.turns import finish, options
 from hotloop.data.panel.synthetic import SyntheticPanel, write_synthetic_panel
 
@@ -61,8 +62,7 @@ def environment(folder: Path, name: str, *, setup: bool) -> str | None:
         if not setup:
             print(f"{name} is left out: no {python}; --setup makes it", file=sys.stderr)
             return None
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "-q", PEERS[name], "polars", "pyarrow"], check=True)
+        return peer_environment(folder, [PEERS[name], "polars", "pyarrow"])
     return str(python)
 
 

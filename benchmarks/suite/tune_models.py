@@ -1,16 +1,20 @@
-"""Ten models as ordinary scripts: `hotloop tune` without hints, and beside it `torch.compile(model)` alone.
+"""Ten models as scripts, and the three smallest as recipes too: `hotloop tune` without hints, and others beside it.
 
-    python benchmarks/suite/tune_models.py [--only gpt ...] [--budget 5m]      # an hour and a half for all
+    python benchmarks/suite/tune_models.py --setup                             # an environment for pytorch-autotune
+    python benchmarks/suite/tune_models.py [--only gpt rl_recipe ...] [--budget 5m]     # nearly two hours for all
     python benchmarks/suite/tune_models.py --table                             # the table of what is stored
 
-`torch.compile(model)` alone is `hotloop prove` of a plan of `compile` with its defaults. Floor of the geometric mean:
-1.7, aim 2.0; a script for which nothing is proven counts as 1. Needs transformers, torch-geometric, gymnasium.
+`torch.compile(model)` alone is `hotloop prove` of a plan of `compile` with its defaults, under the same gates.
+pytorch-autotune 2.0.0 takes a model and a batch, and two minutes; its figure is what it told of its own step in one
+process (autotune_peer.py), so that it is no proof. Floor of the geometric mean of the scripts: 1.7, aim 2.0; a script
+for which nothing is proven counts as 1. Needs transformers, torch-geometric, gymnasium.
 Writes benchmarks/results/<machine>/suite/.
 """
 
 import argparse
 import json
 import math
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -18,32 +22,58 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "compare"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "tune"))
+from peer_environment import peer_environment
 from simulate import machine
 from stored_run import stored_run
 
-PROGRAMS = Path(__file__).with_name("programs")
-FOLDER = Path(__file__).parents[1] / "results" / machine() / "suite"
+from hotloop.whole_file import write_whole
+
+HERE = Path(__file__).parent
+FOLDER = HERE.parent / "results" / machine() / "suite"
 MODELS = ("gpt", "bert", "vit", "resnet", "convnext", "lstm", "gat", "tabular", "rl", "autoencoder")
+RECIPES = ("gat_recipe", "tabular_recipe", "rl_recipe")
+ENVIRONMENT = Path(tempfile.gettempdir()) / "hotloop-peers" / "pytorch-autotune"
 
 
 def measure(name: str, budget: str) -> None:
-    """Both figures of one script."""
-    stored_run(["tune", f"{name}.py", "--budget", budget], (), cwd=PROGRAMS, folder=FOLDER, name=name)
+    """All figures of one script or recipe."""
+    if name in RECIPES:
+        target = f"{name.removesuffix('_recipe')}.py:build"
+        stored_run(["tune", target, "--budget", budget], (), cwd=HERE / "recipes", folder=FOLDER, name=name)
+        return
+    programs = HERE / "programs"
+    stored_run(["tune", f"{name}.py", "--budget", budget], (), cwd=programs, folder=FOLDER, name=name)
     with tempfile.TemporaryDirectory() as temporary:
         plan = Path(temporary) / "compile.toml"
         plan.write_text('[[transform]]\nname = "compile"\n', encoding="utf-8")
         words = ["prove", f"{name}.py", "--plan", str(plan), "--budget", "2m"]
-        document = stored_run(words, (), cwd=PROGRAMS, folder=FOLDER, name=f"{name}_compile")
+        document = stored_run(words, (), cwd=programs, folder=FOLDER, name=f"{name}_compile")
         document["command"] = f"hotloop prove {name}.py --plan compile.toml --budget 2m"
-        (FOLDER / f"{name}_compile.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        write_whole(FOLDER / f"{name}_compile.json", json.dumps(document, indent=1) + "\n")
+    write_whole(FOLDER / f"{name}_autotune.json", json.dumps(autotuned(name), indent=1) + "\n")
 
 
-def shown(name: str) -> tuple[float, str]:
-    """The proven speed-up (1 where none is) and its cell."""
+def autotuned(name: str) -> dict[str, Any]:
+    """The report of pytorch-autotune on one script, or what it said in place of one."""
+    call = [str(ENVIRONMENT / "bin" / "python"), str(HERE / "autotune_peer.py"), f"programs/{name}.py", "120"]
+    done = subprocess.run(call, cwd=HERE, capture_output=True, text=True, check=False, timeout=900)
+    for line in done.stdout.splitlines():
+        if line.startswith("report "):
+            return json.loads(line.removeprefix("report "))
+    return {"error": done.stderr.strip().splitlines()[-1:], "status": done.returncode}
+
+
+def stored(name: str) -> dict[str, Any] | None:
+    """A stored document; None where it was not run."""
     path = FOLDER / f"{name}.json"
-    if not path.is_file():
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def judged(name: str) -> tuple[float, str]:
+    """The proven speed-up (1 where none is) and its cell."""
+    document = stored(name)
+    if document is None:
         return 1.0, "not run"
-    document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     speedup = document.get("speedup")
     if speedup is None:
         return 1.0, document["verdict"]
@@ -51,30 +81,54 @@ def shown(name: str) -> tuple[float, str]:
     return (speedup["ratio"], cell) if document["verdict"] == "PASS" else (1.0, f"{document['verdict']} {cell}")
 
 
+def told(name: str) -> str:
+    """What pytorch-autotune says that it found."""
+    report = stored(f"{name}_autotune")
+    if report is None:
+        return "not run"
+    if "error" in report:
+        return "failed"
+    winner = next(trial for trial in report["trials"] if trial["config"] == report["winner"])
+    setting = ", ".join(str(value) for key, value in report["winner"].items() if key in ("precision", "compile"))
+    return f"{winner['speedup']:.2f}x ({setting}{', channels_last' if report['winner']['channels_last'] else ''})"
+
+
 def table() -> str:
-    """A row a model, and the geometric means."""
-    rows = ["| model | `hotloop tune` | plan | `torch.compile(model)` |", "|---|---|---|---|"]
-    ratios: list[float] = []
-    alone: list[float] = []
+    """A row a model, the geometric means of the scripts, and a row a recipe."""
+    heads = ("model", "`hotloop tune`", "pays back after", "plan", "`torch.compile(model)`", "pytorch-autotune says")
+    rows, ratios, alone = [heads, ("---",) * len(heads)], [], []
     for name in MODELS:
-        (ratio, cell), (compiled, other) = shown(name), shown(f"{name}_compile")
-        path = FOLDER / f"{name}.json"
-        plan = json.loads(path.read_text(encoding="utf-8"))["plan"] if path.is_file() else []
-        title = ", ".join(f"`{transform['name']}`" for transform in plan) or "none"
-        rows.append(f"| {name} | {cell} | {title} | {other} |")
+        (ratio, cell), (compiled, other) = judged(name), judged(f"{name}_compile")
+        rows.append((name, cell, *plan_of(name), other, told(name)))
         ratios.append(ratio)
         alone.append(compiled)
-    means = [math.exp(sum(map(math.log, values)) / len(values)) for values in (ratios, alone)]
-    return "\n".join([*rows, f"| geometric mean | {means[0]:.2f}x | | {means[1]:.2f}x |"])
+    means = [f"{math.exp(sum(map(math.log, values)) / len(values)):.2f}x" for values in (ratios, alone)]
+    rows.append(("geometric mean", means[0], "", "", means[1], ""))
+    rows += [(name.replace("_", ", as a "), judged(name)[1], *plan_of(name), "", "") for name in RECIPES]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def plan_of(name: str) -> tuple[str, str]:
+    """The steps after which a proven plan has paid for its start, and its transforms."""
+    document = stored(name) or {}
+    steps = document.get("payback_steps")
+    title = ", ".join(f"`{transform['name']}`" for transform in document.get("plan", [])) or "none"
+    return ("-" if steps is None else f"{steps:,} steps"), title
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="*", choices=MODELS, default=MODELS)
+    parser.add_argument("--setup", action="store_true")
+    parser.add_argument("--only", nargs="*", choices=(*MODELS, *RECIPES), default=(*MODELS, *RECIPES))
     parser.add_argument("--budget", default="5m")
     parser.add_argument("--table", action="store_true")
     given = parser.parse_args()
+    if given.setup:
+        peer_environment(ENVIRONMENT, ["--no-deps", "pytorch-autotune==2.0.0"], borrows_torch=True)
+        return
     if not given.table:
+        if not ENVIRONMENT.is_dir():
+            parser.error(f"{ENVIRONMENT} has no environment of pytorch-autotune; run it with --setup first")
         for name in given.only:
             measure(name, given.budget)
     print(table())
