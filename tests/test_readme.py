@@ -1,12 +1,12 @@
 """What the README says is what happens."""
 
 import importlib.util
-import json
 import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import typer.main
@@ -57,18 +57,17 @@ def test_every_option_of_the_readme_exists() -> None:
             assert set(given) <= known, line
 
 
-def test_the_table_is_what_the_results_say() -> None:
-    spec = importlib.util.spec_from_file_location("bench_examples", ROOT / "benchmarks" / "tune" / "bench_examples.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    measured_on, shown = module.BLOCK.search(README).groups()
-    assert shown.strip() == module.table(measured_on).strip()
+@pytest.mark.parametrize("script", ["tune/bench_examples", "hisso/readme"])
+def test_the_tables_are_what_the_stored_results_say(script: str) -> None:
+    module = load_script(ROOT / "benchmarks" / f"{script}.py")
+    measured_on, table = load_script(ROOT / "benchmarks" / "compare" / "readme_block.py").shown(README, module.COMMAND)
+    assert table == module.table(measured_on).strip()
 
 
-def test_the_table_beside_psann_is_the_stored_result() -> None:
-    spec = importlib.util.spec_from_file_location("readme", ROOT / "benchmarks" / "hisso" / "readme.py")
+def load_script(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert module.rewritten(README, json.loads(module.RESULT.read_text(encoding="utf-8"))) == README
+    return module

@@ -9,17 +9,15 @@ result.json is kept under benchmarks/results/<machine>/captured_loop/, with its 
 """
 
 import argparse
-import json
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from hotloop.whole_file import write_whole
-
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks" / "compare"))
+sys.path.insert(0, str(ROOT / "benchmarks" / "tune"))
 from simulate import machine  # noqa: E402
+from stored_run import stored_run  # noqa: E402
 
 PROGRAMS = ROOT / "tests" / "programs" / "loops"
 LONGER = {  # what is written in the script, and what in its place
@@ -48,31 +46,10 @@ def prove(name: str, budget: str, folder: Path, *, others: list[str]) -> None:
         work = Path(temporary)
         (work / "plan.toml").write_text(f"{plan}\n", encoding="utf-8")
         (work / f"{name}.py").write_text(longer(name), encoding="utf-8")
-        call = [sys.executable, "-m", "hotloop.cli.app", "prove", f"{name}.py", "--plan", "plan.toml"]
-        call += ["--budget", budget, "--out", "out", "--history", f"sqlite:///{work}/history.db"]
-        done = subprocess.run(call, cwd=work, check=False)
-        if done.returncode not in (0, 1, 3):
-            raise SystemExit(f"prove of {name} left with {done.returncode}")
-        document = json.loads((work / "out" / "result.json").read_text(encoding="utf-8"))
-        document["environment"].update(argv=[], allocators={})
-        document.update(evidence="", command=f"hotloop prove {name}.py --plan plan.toml --budget {budget}")
-        folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / f"{title}.json", json.dumps(document, indent=1) + "\n")
-        lines = (work / "out" / "evidence" / "samples.jsonl").read_text(encoding="utf-8")
-        write_whole(folder / f"{title}.samples.jsonl", rounded(lines))
+        words = ["prove", f"{name}.py", "--plan", "plan.toml", "--budget", budget]
+        document = stored_run(words, (), cwd=work, folder=folder, name=title)
         speedup = document.get("speedup") or {}
         print(f"{title}: {document['verdict']}, {speedup.get('low')} to {speedup.get('high')}, floor {FLOORS[name]}")
-
-
-def rounded(lines: str) -> str:
-    """Samples with times to a tenth of a microsecond, without losses: a third of the size."""
-    made: list[str] = []
-    for line in lines.splitlines():
-        block = {name: value for name, value in json.loads(line).items() if name != "losses"}
-        for clock in ("wall", "cpu", "cuda"):
-            block[clock] = [round(seconds, 7) for seconds in block.get(clock, [])]
-        made.append(json.dumps(block))
-    return "\n".join(made) + "\n"
 
 
 def main() -> None:

@@ -5,25 +5,20 @@
     python benchmarks/data_path/side_by_side.py --libraries            # loops of three libraries, from the extra
                                                                        # `libraries`: six proofs
 
-Each script is tuned by `hotloop.find_plan` among the transforms of the data path alone, unmodified; what is stored is
+Each script is tuned by `hotloop tune` among the transforms of the data path alone, unmodified; what is stored is
 the confirmation in fresh processes, the gates' verdicts, and the reason of each transform that was refused. Writes
 benchmarks/results/<machine>/data_path/<script>_<workers>.json, with the raw blocks of the confirmation beside it.
 """
 
 import argparse
-import json
 import sys
-import tempfile
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "compare"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tune"))
 from simulate import machine
-
-import hotloop
-from hotloop.proof.session import Options
-from hotloop.records.documents import result_data
-from hotloop.whole_file import write_whole
-from hotloop.workload import parse_workload
+from stored_run import stored_run
 
 PROGRAMS = Path(__file__).parent / "programs"
 FOLDER = Path(__file__).parents[1] / "results" / machine() / "data_path"
@@ -42,22 +37,12 @@ LIBRARIES = {
 }
 
 
-def tuned(name: str, *, workers: int, budget: float) -> dict[str, object]:
-    """The result of tuning one script, as its document."""
+def tuned(name: str, *, workers: int, budget: float) -> dict[str, Any]:
+    """The result of tuning one script, which is stored."""
     script, *arguments = (SCRIPTS | LIBRARIES)[name]
-    workload = parse_workload(script, (*arguments, "--epochs", "100000", "--workers", str(workers)), folder=PROGRAMS)
-    with tempfile.TemporaryDirectory() as folder:
-        options = Options(
-            budget=budget, only=TRANSFORMS, out=Path(folder) / "out", history=f"sqlite:///{folder}/history.db"
-        )
-        result = hotloop.find_plan(workload, options=options)
-        raw = (Path(folder) / "out" / "evidence" / "samples.jsonl").read_text(encoding="utf-8")
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    confirmed = [line for line in raw.splitlines(True) if json.loads(line)["comparison"].startswith("confirm")]
-    write_whole(FOLDER / f"{name}_{workers}.samples.jsonl", "".join(confirmed))
-    document = result_data(result)
-    document["environment"].update(argv=[], allocators={})  # nothing of this machine's paths
-    return {**document, "evidence": f"{name}_{workers}.samples.jsonl"}
+    words = ["tune", script, "--budget", f"{budget:g}s", "--transforms", ",".join(TRANSFORMS)]
+    rest = (*arguments, "--epochs", "100000", "--workers", str(workers))
+    return stored_run(words, rest, cwd=PROGRAMS, folder=FOLDER, name=f"{name}_{workers}")
 
 
 def main() -> None:
@@ -70,7 +55,6 @@ def main() -> None:
     for name in [given.only] if given.only else LIBRARIES if given.libraries else SCRIPTS:
         for workers in (0, 2) if given.workers is None else (given.workers,):
             document = tuned(name, workers=workers, budget=given.budget)
-            write_whole(FOLDER / f"{name}_{workers}.json", json.dumps(document, indent=1) + "\n")
             print(name, workers, document["verdict"], document["speedup"], document["plan"], flush=True)
 
 

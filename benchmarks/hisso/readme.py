@@ -4,17 +4,20 @@ python benchmarks/hisso/readme.py
 """
 
 import json
-import re
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-RESULT = ROOT / "benchmarks" / "results" / "amd-epyc-2-cores" / "hisso" / "side_by_side.json"
-BEGIN, END = "<!-- table: benchmarks/hisso/side_by_side.py -->", "<!-- end of side by side -->"
-_BLOCK = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.DOTALL)
+sys.path.insert(0, str(ROOT / "benchmarks" / "compare"))
+import readme_block  # noqa: E402
+
+RESULTS = ROOT / "benchmarks" / "results"
+COMMAND, MEASURED_ON = "benchmarks/hisso/side_by_side.py", "amd-epyc-2-cores"
 
 
-def table(document: dict) -> str:
+def table(measured_on: str) -> str:
     """Markdown: one row for each network and schedule, a pair of columns for each version of the peer."""
+    document = json.loads((RESULTS / measured_on / "hisso" / "side_by_side.json").read_text(encoding="utf-8"))
     peers = sorted({comparison["peer"] for comparison in document["comparisons"]})
     equal = [c for c in document["comparisons"] if c["ours"] == c["theirs"]]
     cases = list(dict.fromkeys(c["ours"] for c in equal))
@@ -25,11 +28,6 @@ def table(document: dict) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def rewritten(readme: str, document: dict) -> str:
-    """The README with the table in its place."""
-    return _BLOCK.sub(lambda _: f"{BEGIN}\n\n{table(document)}\n\n{END}", readme)
-
-
 def _ratio(interval: dict) -> str:
     return f"{interval['median']:.2f}x [{interval['low']:.2f}, {interval['high']:.2f}]"
 
@@ -37,8 +35,9 @@ def _ratio(interval: dict) -> str:
 def main() -> None:
     """Rewrite the README in place."""
     path = ROOT / "README.md"
-    document = json.loads(RESULT.read_text(encoding="utf-8"))
-    path.write_text(rewritten(path.read_text(encoding="utf-8"), document), encoding="utf-8")
+    text = path.read_text(encoding="utf-8")
+    text = readme_block.rewritten(text, COMMAND, measured_on=MEASURED_ON, table=table(MEASURED_ON))
+    path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

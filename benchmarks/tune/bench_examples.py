@@ -9,7 +9,6 @@ Each result.json is kept under benchmarks/results/<machine>/tune/, with the raw 
 
 import argparse
 import json
-import re
 import sys
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from stored_run import stored_run
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks" / "compare"))
+import readme_block  # noqa: E402
 from simulate import machine  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
@@ -32,7 +32,7 @@ EXAMPLES = {  # script, budget, its arguments
     "resnet_batch_128": ("resnet_cifar_like", "10m", ("--batch-size", "128")),  # the batch of He et al. 2015
     "digits_cnn": ("digits_cnn", "5m", ()),
 }
-BLOCK = re.compile(r"<!-- table: benchmarks/tune/bench_examples.py on (\S+) -->\n(.*?)<!-- end of table -->", re.DOTALL)
+COMMAND = "benchmarks/tune/bench_examples.py"
 
 
 def tune(name: str, script: str, budget: str, arguments: tuple[str, ...]) -> None:
@@ -47,11 +47,8 @@ def table(measured_on: str) -> str:
 
 
 def rewrite(readme: Path) -> None:
-    here = machine()
-    block = (
-        f"<!-- table: benchmarks/tune/bench_examples.py on {here} -->\n\n{table(here).strip()}\n\n<!-- end of table -->"
-    )
-    write_whole(readme, BLOCK.sub(lambda _: block, readme.read_text(encoding="utf-8")))
+    text = readme.read_text(encoding="utf-8")
+    write_whole(readme, readme_block.rewritten(text, COMMAND, measured_on=machine(), table=table(machine())))
 
 
 def main() -> None:
