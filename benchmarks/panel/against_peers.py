@@ -2,8 +2,8 @@
 
 Each side is a process of its own that reads one line at a time: "epoch" trains one epoch of an MLP with two hidden
 layers of 64 units on the same long frame, "samples" draws the batches of one epoch; both answer with seconds. Sides
-take turns in random order. --setup makes a virtual environment for each peer, which wants its own torch, in a temporary
-folder or in --environments, where it is found again; some minutes and up to a few gigabytes each.
+take turns in random order. --setup makes a virtual environment for each peer, in a temporary folder or in --environments,
+where it is found again; some minutes and a gigabyte or two each.
 
 python -m benchmarks.panel.against_peers --setup --environments FOLDER \
     --out benchmarks/results/<machine>/panel/peers.json
@@ -21,6 +21,7 @@ from benchmarks.panel.turns import finish, options
 from hotloop.data.panel.synthetic import SyntheticPanel, write_synthetic_panel
 
 SIDES = Path(__file__).parent / "peer_sides"
+CONSTRAINTS = Path(__file__).parents[2] / "constraints.txt"
 LENGTH, BATCH = 60, 1024
 PEERS = {"neuralforecast": "neuralforecast==3.3.0", "pytorch_forecasting": "pytorch-forecasting==1.8.0"}
 
@@ -62,7 +63,8 @@ def environment(folder: Path, name: str, *, setup: bool) -> str | None:
         if not setup:
             print(f"{name} is left out: no {python}; --setup makes it", file=sys.stderr)
             return None
-        return peer_environment(folder, [PEERS[name], "polars", "pyarrow"])
+        pinned = ["-c", str(CONSTRAINTS)]  # without it pip takes a torch of gigabytes
+        return peer_environment(folder, [*pinned, "torch"], [PEERS[name], "polars", "pyarrow"])
     return str(python)
 
 

@@ -1,12 +1,11 @@
 """Samples a second from the mapped store against a Parquet read and a pandas slice for each item, bit-equal.
 
-The whole size is 3,973 codes x 437 features with windows of 60 (--codes 3973 --days 150: 1 GB; --days 1500: 10 GB).
-Throughput over store sizes: run with several --days and compare "store_bytes" and "samples_per_second".
+The whole size is 3,973 codes x 437 features with windows of 60 (--days 150: a store of 1 GB). How throughput changes
+with the size of the store is in bench_store_sizes.
 
-python -m benchmarks.panel.bench_loader --codes 3973 --days 150 --out benchmarks/results/<machine>/panel/loader.json
+python -m benchmarks.panel.bench_loader --days 150 --out benchmarks/results/<machine>/panel/loader.json
 """
 
-import resource
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -63,7 +62,6 @@ def main() -> None:
             "samples_per_second": BATCH / float(np.median(batch)),
             "faster than a Parquet read by": _over(found, names[0]),
             "faster than a pandas slice by": _over(found, names[1]),
-            "peak_resident_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         }
         finish({f"{asked.codes} codes x {asked.features} features, L={asked.length}": found}, asked.out)
 

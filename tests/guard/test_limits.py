@@ -18,7 +18,7 @@ def load(tmp_path):
 
 def test_an_empty_file_is_the_defaults(load):
     assert load("") == GuardSettings()
-    assert set(DEFAULTS) | {"operators"} == set(METRICS)
+    assert set(DEFAULTS) | {"operators", "instructions"} == set(METRICS)
 
 
 def test_a_limit_keeps_the_defaults_of_what_it_does_not_say(load):

@@ -5,6 +5,7 @@ import pytest
 from hotloop import registry
 from hotloop.errors import PlanError
 from hotloop.objective import Objective
+from hotloop.proof.amdahl import AmdahlLimits
 from hotloop.tune.candidates import find_candidates
 from hotloop.workload import Recipe
 
@@ -36,6 +37,16 @@ def test_bf16_and_the_layout_that_it_needs_come_first_where_the_processor_multip
 
 def test_what_compiles_comes_last(script, cpu_machine):
     assert names(find_candidates(cpu_machine, script).compiling) == ["captured_loop", "compile"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "first"),
+    [("memory-bound", True), ("overhead-bound", True), ("compute-bound", False), ("data-bound", False), (None, False)],
+)
+def test_what_compiles_is_worth_more_than_measuring_again_where_no_arithmetic_bounds_a_step(
+    script, cpu_machine, kind, first
+):
+    assert find_candidates(cpu_machine, script, limits=AmdahlLimits(kind=kind)).compiles_first is first
 
 
 def test_other_ways_to_compile_are_kept_for_the_end(script, cpu_machine):
@@ -98,6 +109,8 @@ def test_a_third_party_is_tried_after_the_house_s_own(planted, script, cpu_machi
 
 class SmallForData:
     """A diagnosis by which loading takes a tenth of a step, and fetching all but a fifth."""
+
+    kind = "data-bound"
 
     def of(self, chosen):
         return {"data_loading": 1.1, "batched_fetch": 5.0}.get(chosen[0])

@@ -1,15 +1,18 @@
 """The process that counts: `python -P -m hotloop.guard.counting FD STEPS`, a run of a program that is never timed.
 
-The first STEPS steps run as the program has them, but for a listener for recompiles; then come a few steps under the
+The first STEPS steps run as the program has them, but for a listener for recompiles, and their instructions are counted
+where the machine can; then come a few steps under the
 modes that see host reads, a few under one that counts operators, and one that follows the memory of tensors. The number
 of each is fixed, so that two runs of one program count the same.
 """
 
 import os
+import statistics
 import sys
 from collections import Counter
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -26,6 +29,8 @@ from hotloop.diagnose.phase_times import PhaseTimes
 from hotloop.diagnose.probes.memory import MemoryProbe
 from hotloop.diagnose.read_modes import ReadModes, SeenRead
 from hotloop.diagnose.trace_context import TraceContext
+from hotloop.errors import MeasurementError
+from hotloop.machine.perf_counter import PerfCounter
 from hotloop.transform import Plan
 from hotloop.worker.main import enter_scratch, inside, run_to_its_end, serve
 from hotloop.worker.spec import Channel, WorkerSpec
@@ -54,6 +59,7 @@ class CountingRun:
         self._windows = {steps: self._modes.active, read: self._counting, operators: self._memory.active}
         self._last = operators + MEMORY_STEPS
         self._plain = steps
+        self._instructions = StepInstructions()
 
     @contextmanager
     def installed(self) -> Generator[None]:
@@ -77,6 +83,8 @@ class CountingRun:
         if self._context.is_forked:
             return
         self._steps += 1
+        if self._steps <= self._plain:
+            self._instructions.step()
         self._modes.operations.clear()
         if self._steps in self._windows:
             self._open.close()
@@ -113,6 +121,7 @@ class CountingRun:
         seen = min(max(0, self._steps - self._plain), READ_STEPS)
         return {
             **self._compiled,
+            **self._instructions.data(),
             "steps": min(self._steps, self._plain),
             "read_steps": seen,
             "reads": [[*at, kind, count] for (at, kind), count in sorted(self._reads.items())],
@@ -137,6 +146,30 @@ class CountingRun:
         name = str(getattr(func, "overloadpacket", func)).removeprefix("aten.")
         if not self._context.fetch_depth and not name.startswith("profiler."):
             self._operators[name] += 1
+
+
+class StepInstructions:
+    """The instructions of user code between the ends of steps."""
+
+    def __init__(self) -> None:
+        self._missing, self._counter = "fewer than two steps were made", None
+        self._counted: list[int] = []
+        try:
+            self._counter = PerfCounter()
+        except MeasurementError as error:
+            self._missing = str(error)
+
+    def step(self) -> None:
+        """A step ended."""
+        if self._counter is not None:
+            self._counted.append(self._counter.read())
+
+    def data(self) -> dict[str, Any]:
+        """The median of the later half, in which what is made once has been made; or why there is none."""
+        steps = [after - before for before, after in pairwise(self._counted)]
+        if not steps:
+            return {"instructions": None, "no_instructions": self._missing}
+        return {"instructions": statistics.median(steps[len(steps) // 2 :]), "no_instructions": ""}
 
 
 def _file(module: Any) -> str:

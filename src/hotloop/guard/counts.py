@@ -25,6 +25,7 @@ class Counts:
     """What one run counted. Places are "file:line: what (source)"; of reads and operators there are so many a step.
 
     `memory` is that of live tensors at the peak of one step in bytes, `files` are those of imported modules.
+    `instructions` are those of user code in a plain step; where they could not be counted, `no_instructions` says why.
     """
 
     steps: int
@@ -37,6 +38,8 @@ class Counts:
     operators: Mapping[str, float]
     memory: int = 0
     memory_at: str = ""
+    instructions: float | None = field(default=None, compare=False)
+    no_instructions: str = field(default="", compare=False)
     files: tuple[str, ...] = field(default=(), compare=False)
 
     def figure(self, name: str) -> float:
@@ -90,6 +93,8 @@ def _read(data: Mapping[str, Any], tree: Path) -> Counts:
         operators={name: number / max(data["operator_steps"], 1) for name, number in data["operators"].items()},
         memory=memory.get("peak", 0),
         memory_at=place(memory["path"], memory["line"], memory["module"]) if memory.get("path") else "",
+        instructions=data["instructions"],
+        no_instructions=data["no_instructions"],
         files=tuple(data["files"]),
     )
 

@@ -11,7 +11,7 @@ from hotloop.errors import RevisionError
 
 COUNTS = ("graph_breaks", "recompiles", "host_reads", "operators")
 TIMED = ("step_time", "throughput", "peak_memory")
-METRICS = (*TIMED, "compile_time", "graph_breaks", "recompiles", "host_reads", "operators", "loss")
+METRICS = (*TIMED, "compile_time", "graph_breaks", "recompiles", "host_reads", "operators", "instructions", "loss")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,8 @@ DEFAULTS: Mapping[str, Limit] = MappingProxyType(
         "loss": Limit(relative=0.01, absolute=1e-6, resolution=0.02),
     }
 )
-"""Operators are counted and shown, and gated only where the settings give them a limit: new arithmetic is no fault."""
+"""Operators and instructions are counted and shown, and gated only where the settings give them a limit: new arithmetic
+is no fault."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from hotloop.errors import MeasurementError, NeverStepped, ProtectedFile, WorkloadError
 from hotloop.guard.compiling import MOST_RUNS, RUNS, compile_metric
 from hotloop.guard.counts import Counts, count, count_metrics, worse_counts
+from hotloop.guard.instructions import NAME as INSTRUCTIONS
+from hotloop.guard.instructions import instructions_metric
 from hotloop.guard.leaks import check_imports
 from hotloop.guard.limits import TIMED, GuardSettings
 from hotloop.guard.losses import compare_losses
@@ -131,15 +133,26 @@ class Measuring:
         settings = self._settings
         is_timed = "compile_time" in settings.metrics
         compiles = is_timed and bool(self._base[0].compile_seconds or self._head[0].compile_seconds)
-        is_doubtful = bool(worse_counts(self._base[0], self._head[0], settings))
+        is_doubtful = bool(worse_counts(self._base[0], self._head[0], settings)) or self._has_more_instructions()
         for _ in range(self._runs_of_compiling() - 1 if compiles else int(is_doubtful)):
             self._count("base")
             self._count("head")
         limit = settings.limits["compile_time"]
+        instructions = self._instructions()
         return [
             *count_metrics(self._base, self._head, settings),
+            *([instructions] if instructions else []),
             *([compile_metric(self._base, self._head, limit)] if is_timed else []),
         ]
+
+    def _instructions(self) -> Metric | None:
+        if INSTRUCTIONS not in self._settings.metrics:
+            return None
+        return instructions_metric(self._base, self._head, self._settings)
+
+    def _has_more_instructions(self) -> bool:
+        found = self._instructions()
+        return found is not None and found.verdict is Outcome.FAIL
 
     def _runs_of_compiling(self) -> int:
         """Fixed before the second is made: to stop where the figures please would claim what is not there."""

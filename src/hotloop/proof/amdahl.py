@@ -19,9 +19,13 @@ _ALL = 1.0 - 1e-6  # the shares of all phases add up to 1 within rounding
 
 @dataclass(frozen=True, kw_only=True)
 class AmdahlLimits:
-    """Limits by the share of each phase in the step of the untransformed program; without shares there are none."""
+    """Limits by the share of each phase in the step of the untransformed program; without shares there are none.
+
+    `kind` is that of the program, in the words of `diagnose`; None where it was not told.
+    """
 
     share_by_phase: Mapping[str, float] = field(default_factory=dict[str, float])
+    kind: str | None = None
 
     def of(self, names: Iterable[str], *, speedup: float = 1.0) -> float | None:
         """The most that these transforms can win together, on top of a plan that is `speedup` times as fast.

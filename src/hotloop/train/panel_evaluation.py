@@ -1,4 +1,4 @@
-"""Forecasts of the windows of a span, scored by day."""
+"""Forecasts of the windows of a span, scored by day, in inference mode: what is kept of them cannot be trained on."""
 
 import torch
 from torch import nn
@@ -9,7 +9,7 @@ from hotloop.train.ranks import Ranks
 from hotloop.train.strategies.panel import PanelForecasting
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def evaluate_panel(
     model: nn.Module,
     strategy: PanelForecasting,
@@ -38,7 +38,7 @@ def evaluate_panel(
     return metrics.compute()
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def panel_loss(
     model: nn.Module,
     strategy: PanelForecasting,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from hotloop import registry
 from hotloop.compare.comparison import MARGIN
+from hotloop.diagnose.program_kind import MEMORY, OVERHEAD
 from hotloop.errors import PlanError
 from hotloop.measurement import Environment
 from hotloop.objective import Objective
@@ -42,6 +43,8 @@ class Candidates:
     `variants` are further option sets of what compiles (autotuning): they cost most and may take a kept one's place.
     `bounded` are the names of those that by the diagnosis could not win enough for a claim, and are left out.
     `statistical` are those that train otherwise by design, which are tried where they are asked for by name alone.
+    With `compiles_first` what compiles is worth more than measuring the rejected again: most of a step goes to memory
+    traffic or to calls, which compilation saves, and not to arithmetic, which it leaves as it is.
     """
 
     uncompiled: tuple[Transform, ...]
@@ -49,6 +52,7 @@ class Candidates:
     variants: tuple[Transform, ...] = ()
     bounded: tuple[str, ...] = ()
     statistical: tuple[Transform, ...] = ()
+    compiles_first: bool = False
 
 
 def find_candidates(
@@ -88,6 +92,7 @@ def find_candidates(
         variants=tuple(c for c in compiling if c is not first[c.name]),
         bounded=bounded,
         statistical=tuple(c for c in possible if c.promise is Promise.STATISTICAL),
+        compiles_first=limits.kind in (MEMORY, OVERHEAD),
     )
 
 

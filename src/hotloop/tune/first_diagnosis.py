@@ -1,4 +1,4 @@
-"""A short diagnosis before the search: the Amdahl limit of each change."""
+"""A short diagnosis before the search: the Amdahl limit of each change, and the kind of program."""
 
 from hotloop.diagnose.diagnosis import Diagnosis
 from hotloop.diagnose.trace import TraceOptions, trace_with
@@ -26,7 +26,7 @@ def diagnose_first(session: Session) -> AmdahlLimits:
         return AmdahlLimits()
     for line in _told(diagnosis):
         session.progress.say(line)
-    return AmdahlLimits(share_by_phase=dict(diagnosis.share_by_phase))
+    return AmdahlLimits(share_by_phase=dict(diagnosis.share_by_phase), kind=diagnosis.kind.get("kind"))
 
 
 def _told(diagnosis: Diagnosis) -> list[str]:

@@ -3,11 +3,13 @@
 A screening measures every open change alone on top of what is kept. Those that gain are then combined, best first, and
 the combinations are screened: two that win alone can lose together. The best combination that passes the gates is kept.
 With eight minutes or more, a change whose gain is in doubt is measured in up to two replicates more; with less, how the
-process starts and what is cheap are screened together, once.
+process starts and what is cheap are screened together, once, the first options of each change before its others.
 Before anything is compiled, and again at the end, whatever was rejected is screened again on top of the plan, as long
 as something is kept: a change that loses alone can win on top of another (an allocator once bf16 has made the rest
-short). What was worse by more than a tenth is not screened again. What counts as a gain is the objective's; where that
-is memory, the steps of the whole plan may take half as long again as those of the untransformed program.
+short). What was worse by more than a tenth, or without any sign of a gain on two plans, is not screened again. Programs
+that by the diagnosis spend most of a step on memory traffic or calls are compiled before the rejected are measured again.
+What counts as a gain is the objective's; where that is memory, the steps of the whole plan may take half as long again
+as those of the untransformed program.
 """
 
 import functools
@@ -39,6 +41,7 @@ _MOST_ARMS = 8  # beside the kept plan and its A/A arm: each is a process with t
 class Search:
     """The state of one search: what is kept, what its gates said, and what need not be tried again.
 
+    A change in `gained_nothing` showed no sign of a gain once, and one in `excluded` is out for good.
     `screen` measures plans, `screen_again` those in doubt once more, `verify` asks the gates, and `learn` how soon a
     plan that trains otherwise reaches a loss; they are fields so that a search can be tried without a machine, or over
     `num_machines`. `speed` is that of the kept plan beside the untransformed program, as far as screenings tell.
@@ -53,6 +56,7 @@ class Search:
     plan: Plan = field(default_factory=Plan)
     gates: GateResult | None = None
     excluded: set[str] = field(default_factory=set[str])
+    gained_nothing: set[str] = field(default_factory=set[str])
     tried: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     speed: float = 1.0
 
@@ -71,9 +75,13 @@ class Search:
             self._greedy_pass("how the process starts", launch, replicates=_LAUNCH_REPLICATES)
             self._greedy_pass("cheap changes", tuple(change for change in uncompiled if change not in launch))
         else:
-            self._greedy_pass("how the process starts, and cheap changes", uncompiled)
-        self._second_pass(*uncompiled)
-        self._greedy_pass("changes that compile", compiling)
+            self._greedy_pass("how the process starts, and cheap changes", _first_options_first(uncompiled))
+        if candidates.compiles_first:
+            self._greedy_pass("changes that compile", compiling)
+            self._second_pass(*uncompiled)
+        else:
+            self._second_pass(*uncompiled)
+            self._greedy_pass("changes that compile", compiling)
         self._greedy_pass("other ways to compile", variants, replacing=True)
         self._second_pass(*uncompiled, *compiling)
         self._leave_one_out()
@@ -142,8 +150,10 @@ class Search:
                 self._refuse(result.name, result.plan, result.failure)
             elif not self._is_promising(result):
                 self._record(result, kept=False, reason=rejection(result))
-                if result.is_hopeless:
+                if result.is_hopeless or (not result.is_doubtful and result.name in self.gained_nothing):
                     self.excluded.add(result.name)
+                elif not result.is_doubtful:
+                    self.gained_nothing.add(result.name)
         return results
 
     def _is_promising(self, result: ScreeningResult) -> bool:
@@ -259,6 +269,16 @@ class Search:
                 memory_ratio=result.memory_interval,
             )
         )
+
+
+def _first_options_first(changes: Sequence[Transform]) -> tuple[Transform, ...]:
+    """The first options of each change, then the second ones, and so on: options of one change gain alike."""
+    numbers: dict[str, int] = {}
+    placed: list[tuple[int, Transform]] = []
+    for change in changes:
+        numbers[change.name] = numbers.get(change.name, -1) + 1
+        placed.append((numbers[change.name], change))
+    return tuple(change for _, change in sorted(placed, key=lambda place: place[0]))
 
 
 def _refusal(gates: GateResult) -> str:

@@ -14,6 +14,16 @@ def test_the_fused_attention_gives_what_the_plain_formula_gives():
         assert torch.allclose(found, block(x), atol=1e-5)
 
 
+@pytest.mark.parametrize("length", [20, 60, 512])
+def test_attention_takes_the_fused_operator(length):
+    block, x = TemporalBlock(16, heads=4, length=length), torch.randn(2, length, 16)
+    with torch.profiler.profile() as profile:
+        block(x).sum().backward()
+    names = {event.name for event in profile.events()}
+    assert "aten::_scaled_dot_product_flash_attention_for_cpu" in names
+    assert "aten::_scaled_dot_product_attention_math" not in names
+
+
 def test_positions_tell_steps_apart():
     block = TemporalBlock(8, heads=2, length=6)
     assert block.positions.shape == (6, 8)

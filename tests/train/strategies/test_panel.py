@@ -120,6 +120,18 @@ def test_evaluation_holds_every_day_and_leaves_the_mode_as_it_was(parquet):
     assert again[1].rank_ic == pytest.approx(found[1].rank_ic, abs=1e-6)
 
 
+def test_what_is_kept_of_an_evaluation_cannot_be_trained_on(parquet):
+    store, model, strategy = parts_of(parquet)
+    kept = []
+    model.register_forward_hook(lambda module, inputs, forecast: kept.append(forecast.quantiles))
+    windows = store.windows(10, span=split_days(store.days, horizon=5).test)
+    panel_loss(model, strategy, windows, device=CPU)
+    evaluate_panel(model, strategy, windows, horizons=HORIZONS, device=CPU)
+    for quantiles in (kept[0], kept[-1]):
+        with pytest.raises(RuntimeError, match="Inference tensors cannot be saved for backward"):
+            quantiles * torch.ones(1, requires_grad=True)
+
+
 def test_the_loss_of_a_span_is_weighted_by_samples(parquet):
     store, model, strategy = parts_of(parquet)
     windows = store.windows(10, span=split_days(store.days, horizon=5).test)
