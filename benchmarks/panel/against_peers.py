@@ -2,8 +2,8 @@
 
 Each side is a process of its own that reads one line at a time: "epoch" trains one epoch of an MLP with two hidden
 layers of 64 units on the same long frame, "samples" draws the batches of one epoch; both answer with seconds. Sides
-take turns in random order. --setup makes a virtual environment for each peer, in a temporary folder or in --environments,
-where it is found again; some minutes and a gigabyte or two each.
+take turns in random order. --setup makes a virtual environment for each peer, in a temporary folder or in
+--environments, where it is found again; some minutes and a gigabyte or two each.
 
 python -m benchmarks.panel.against_peers --setup --environments FOLDER \
     --out benchmarks/results/<machine>/panel/peers.json

@@ -4,7 +4,7 @@ import threading
 import pytest
 
 from hotloop.errors import MeasurementError
-from hotloop.machine.perf_counter import PerfEvent, PerfCounter
+from hotloop.machine.perf_counter import PerfCounter, PerfEvent
 
 
 def opened(event):

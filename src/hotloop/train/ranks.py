@@ -1,7 +1,9 @@
 """The ranks of a run: processes that train one model, each on its part of every global batch."""
 
+import inspect
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +30,11 @@ class Ranks:
             return model
         from torch.nn.parallel import DistributedDataParallel
 
-        return DistributedDataParallel(model, broadcast_buffers=False, find_unused_parameters=True)
+        # torch 2.13 has a new name for this, and warns of the old one.
+        known = inspect.signature(DistributedDataParallel.__init__).parameters
+        buffers = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+        settings: dict[str, Any] = {buffers: False, "find_unused_parameters": True}
+        return DistributedDataParallel(model, **settings)
 
     def sum(self, values: Tensor) -> Tensor:
         """The sum over all ranks, in place."""

@@ -7,9 +7,9 @@ process starts and what is cheap are screened together, once, the first options 
 Before anything is compiled, and again at the end, whatever was rejected is screened again on top of the plan, as long
 as something is kept: a change that loses alone can win on top of another (an allocator once bf16 has made the rest
 short). What was worse by more than a tenth, or without any sign of a gain on two plans, is not screened again. Programs
-that by the diagnosis spend most of a step on memory traffic or calls are compiled before the rejected are measured again.
-What counts as a gain is the objective's; where that is memory, the steps of the whole plan may take half as long again
-as those of the untransformed program.
+that by the diagnosis spend most of a step on memory traffic or calls are compiled before that. What counts as a gain is
+the objective's; where that is memory, the steps of the whole plan may take half as long again as those of the
+untransformed program.
 """
 
 import functools
