@@ -1,4 +1,4 @@
-"""Samples a second of panel training in one process and in two ranks, one thread each, in turns.
+"""Samples a second of panel training in one process and in two ranks, one thread each, in turns; a quarter of an hour.
 
 python -m benchmarks.panel.bench_ranks --out benchmarks/results/<machine>/panel/ranks.json
 """

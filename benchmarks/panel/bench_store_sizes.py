@@ -1,17 +1,18 @@
 """Batches from mapped stores of 1, 3 and 10 GB in turns: is throughput flat? And what building them takes in memory.
 
-Each store is built in a process of its own, whose peak of resident memory is told beside that of a process that has
-only loaded what is needed. Each store's file is read once before turns are taken, so that what is compared is reading
-from memory that the system holds; a store that does not fit there reads from the disk. Needs 25 GB of disk.
+Each store is built in a process of its own. Its largest anonymous memory is told, looked at every few milliseconds:
+pages of the mapped file are the system's, which takes them back where it needs them. Each store's file is read once
+before turns are taken, so that what is compared is reading from memory that the system holds; a store that does not fit
+there reads from the disk. Needs 25 GB of disk.
 
 python -m benchmarks.panel.bench_store_sizes --out benchmarks/results/<machine>/panel/store_sizes.json
 """
 
-import resource
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from threading import Event, Thread
 
 import numpy as np
 import torch
@@ -23,15 +24,26 @@ from hotloop.data.panel.synthetic import SyntheticPanel, write_synthetic_panel
 BATCH = 256
 
 
-def build(parquet: Path, folder: Path) -> tuple[int, int]:
-    """Build the store; the largest resident memory of this process before and after, in bytes."""
-    before = _peak()
+def build(parquet: Path, folder: Path) -> int:
+    """Build the store; the most anonymous memory that this process had, less what it had before, in bytes."""
+    before, peak, is_done = _anonymous(), 0, Event()
+
+    def watch() -> None:
+        nonlocal peak
+        while not is_done.wait(0.005):
+            peak = max(peak, _anonymous())
+
+    watcher = Thread(target=watch)
+    watcher.start()
     PanelStore.build(parquet, folder, verify=False)
-    return before, _peak()
+    is_done.set()
+    watcher.join()
+    return peak - before
 
 
-def _peak() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def _anonymous() -> int:
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return int(status.partition("RssAnon:")[2].split()[0]) * 1024
 
 
 def main() -> None:
@@ -50,12 +62,12 @@ def main() -> None:
             panel = SyntheticPanel(codes=asked.codes, days=days, features=asked.features)
             write_synthetic_panel(parquet, panel)
             with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-                before, after = pool.submit(build, parquet, folder / f"stores-{days}").result()
+                anonymous = pool.submit(build, parquet, folder / f"stores-{days}").result()
             store = PanelStore.build(parquet, folder / f"stores-{days}", verify=False)
             parquet.unlink()
             name = f"{store.num_bytes / 1e9:.2g} GB"
             variants[name] = _batches(store.windows(asked.length), rng, out)
-            counts[f"{name}: bytes, resident before building and at its peak"] = (store.num_bytes, before, after)
+            counts[f"{name}: bytes, and of anonymous memory while it was built"] = (store.num_bytes, anonymous)
             store.arrays.features_RF.sum()  # reads the file
         found = take_turns(variants, rounds=asked.rounds, calls=dict.fromkeys(variants, 10))
         for name, seconds in found["samples"].items():

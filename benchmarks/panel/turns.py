@@ -9,7 +9,6 @@ import dataclasses
 import json
 import random
 import statistics
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -55,7 +54,10 @@ def finish(found: Mapping[str, Any], out: Path | None) -> None:
             print(f"  {name}: {figure}")
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
-        environment = dataclasses.asdict(record_environment(sys.argv, Path.cwd()))
+        environment = dataclasses.asdict(record_environment((), Path.cwd()))
+        places = {name for name, value in environment["variables"].items() if "/" in value}
+        variables = {name: value for name, value in environment["variables"].items() if name not in places}
+        environment.update(allocators={}, variables=variables)  # nothing of this machine's paths
         write_whole(out, json.dumps({"environment": environment, **found}, indent=1, default=str) + "\n")
 
 

@@ -57,12 +57,13 @@ def rows() -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=BUDGETS)
+    parser.add_argument("--budget", choices=("2m", "4m", "6m"), help="this one alone")
     parser.add_argument("--table", action="store_true")
     given = parser.parse_args()
     if not given.table:
         for name, budgets in BUDGETS.items():
             if given.only in (None, name):
-                for budget in budgets:
+                for budget in budgets if given.budget is None else {given.budget} & set(budgets):
                     measure(name, budget)
     print("\n".join(rows()))
 

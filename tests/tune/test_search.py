@@ -175,6 +175,25 @@ def test_two_that_win_alone_and_lose_together_are_not_both_kept(search):
     assert plan == Plan((Autocast(),))
 
 
+@pytest.mark.parametrize(
+    ("unsound", "kept"), [((), ["autocast", "fused_optimizer"]), (("fused_optimizer",), ["autocast"])]
+)
+def test_without_time_to_screen_combinations_the_largest_is_verified_and_then_the_best_alone(unsound, kept):
+    bench = Bench(product(autocast=0.8, fused_optimizer=0.9), set(unsound), 100.0)
+
+    def screen(*arguments, **options):
+        bench.left = 1.0  # it took all that was left beside the confirmation
+        return bench.screen(*arguments, **options)
+
+    search = Search(session=bench, screen=screen, screen_again=bench.again, verify=bench.verified)
+    plan = search.run(Candidates(uncompiled=(FusedOptimizer(), Autocast()), compiling=()))
+    assert sorted(transform.name for transform in plan.transforms) == kept
+    assert len(bench.screenings) == 1
+    combined = next(trial for trial in bench.trials if " + " in trial.change)
+    assert combined.speedup is None
+    assert ("not measured together" in combined.reason) is combined.kept is not bool(unsound)
+
+
 def test_of_two_settings_of_one_transform_the_better_is_kept(search):
     def seconds(names):
         return product(fused_optimizer=0.9)(names)

@@ -6,7 +6,9 @@ from hotloop.tune.screening import ScreeningResult
 
 
 def kept_reason(result: ScreeningResult) -> str:
-    """Of a change that is promising and passed its gates."""
+    """Of a change that is promising and passed its gates, or of a combination that there was no time to screen."""
+    if result.interval is None:
+        return "each is faster, and together they train the same model; not measured together before they are confirmed"
     gained = {
         Objective.THROUGHPUT: "faster",
         Objective.MEMORY: "less memory",

@@ -1,7 +1,8 @@
 """A greedy search on the plan that is kept so far, with combinations, a second pass, and leave-one-out.
 
 A screening measures every open change alone on top of what is kept. Those that gain are then combined, best first, and
-the combinations are screened: two that win alone can lose together. The best combination that passes the gates is kept.
+the combinations are screened: two that win alone can lose together. The best combination that passes the gates is kept;
+where there is no time to screen any, the largest is taken as it is.
 With eight minutes or more, a change whose gain is in doubt is measured in up to two replicates more; with less, how the
 process starts and what is cheap are screened together, once, the first options of each change before its others.
 Before anything is compiled, and again at the end, whatever was rejected is screened again on top of the plan, as long
@@ -190,9 +191,19 @@ class Search:
             combinations[" + ".join(describe(t) for t in plan.transforms if t not in self.plan.transforms)] = plan
         fitting = self.time.fitting(len(combinations))
         if not fitting:
-            return [winners[0][1]]
+            return [*self._unmeasured(combinations), winners[0][1]]
         largest = dict(list(combinations.items())[-fitting:])
         return [result for result in self._screen(title, largest) if self._is_promising(result)]
+
+    def _unmeasured(self, combinations: Mapping[str, Plan]) -> list[ScreeningResult]:
+        """The largest combination, for whose screening there is no time: its speed is told by the confirmation alone.
+
+        Nothing where memory counts, since a plan may there become too slow, which the search has to know.
+        """
+        if self.session.options.objective is not Objective.THROUGHPUT:
+            return []
+        name, plan = list(combinations.items())[-1]
+        return [ScreeningResult(name=name, plan=plan)]
 
     def _keep_best(self, results: Sequence[ScreeningResult]) -> bool:
         """Verify from the best downwards and keep the first that passes; whether there was one."""
@@ -203,7 +214,7 @@ class Search:
             self._record(result, kept=kept, reason=reason, verdicts=gates.verdicts)
             if kept:
                 self.plan, self.gates = result.plan, gates
-                self.speed *= result.ratio
+                self.speed *= result.ratio or 1.0
                 return True
             self.excluded.add(result.name)
         return False
