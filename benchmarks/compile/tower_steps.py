@@ -4,10 +4,10 @@
 
 9 blocks of 256 channels with squeeze and excitation at batch 64 and 256, and 6 of 128 without at batch 64, on 9 x 9
 boards. Eager: pure torch, fp32, Adam with its defaults. The plan: autocast in bf16, channels_last, Adam fused, and the
-fused kernel for the tails of the blocks, alone and with `compile`. All begin from the same weights, see the same batches
-and take turns in random order with one thread, and all train in their turns: their losses are told, and a difference of
-more than 5 % of what was learnt ends the script with an error. Floor and aim without AMX: training 1.9x and 2.4x,
-forward 2.5x; with it: training 3.4x and 4.2x, forward 6.5x.
+fused kernel for the tails of the blocks, alone and with `compile`. All begin from the same weights, see the same
+batches and take turns in random order with one thread, and all train in their turns: their losses are told, and a
+difference of more than 5 % of what was learnt ends the script with an error. Floor and aim without AMX: training 1.9x
+and 2.4x, forward 2.5x; with it: training 3.4x and 4.2x, forward 6.5x.
 Writes benchmarks/results/<machine>/compile/tower_steps.json, or `--out`.
 """
 
