@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch._functorch.config
 from torch import nn
+from torch._dynamo.utils import counters
 
 from hotloop.compile.root_call import instead_of_call
 from hotloop.errors import PlanError
@@ -77,6 +78,18 @@ def test_a_name_that_no_layer_has_compiles_nothing_at_all(under, tower):
 def test_layers_that_name_none_or_no_mode_are_refused(layers):
     with pytest.raises(PlanError, match=r"names such as 'blocks\.\*'"):
         Plan.from_data([{"name": "compile", "layers": layers}])
+
+
+def test_equal_models_under_other_memory_budgets_are_compiled_each_for_its_own(under):
+    graphs, config = [], torch._functorch.config
+    with config.patch(activation_memory_budget=1.0):
+        for budget in (1.0, 0.5, 0.5):
+            model, before = nn.Sequential(nn.Linear(5, 5), nn.Tanh()), counters["stats"]["unique_graphs"]
+            _, hooks = under(Compile(backend="aot_eager", memory_budget=budget))
+            with hooks:
+                model(torch.randn(3, 5)).sum().backward()
+            graphs.append(counters["stats"]["unique_graphs"] - before)
+    assert graphs == [1, 1, 0]
 
 
 def test_a_memory_budget_is_a_share_and_is_set_for_the_process(under, mlp):

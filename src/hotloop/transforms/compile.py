@@ -1,5 +1,7 @@
 """torch.compile on the root modules, or on layers of them, in place."""
 
+import functools
+import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
@@ -95,7 +97,8 @@ class Compile(TransformBase):
             return
         # What site.compile() does, with a frame of ours around it: Dynamo skips frames of torch's own files, and
         # with them every model that is a plain nn.Sequential.
-        call, how = _inlined(site._call_impl), self._how(self.mode)  # pyright: ignore[reportPrivateUsage]
+        call = _inlined(site._call_impl, budget=self.memory_budget)  # pyright: ignore[reportPrivateUsage]
+        how = self._how(self.mode)
         call_compiled(site, EachArchitecture(site, call, how) if tells_its_graph(site) else torch.compile(call, **how))
 
     def confirm(self) -> None:
@@ -142,8 +145,16 @@ class Compile(TransformBase):
         return found
 
 
-def _inlined(call: Callable[..., Any]) -> Callable[..., Any]:
+def _inlined(call: Callable[..., Any], *, budget: float | None) -> Callable[..., Any]:
     def forward(*args: Any, **kwargs: Any) -> Any:
         return call(*args, **kwargs)
 
+    if budget is not None:
+        # Dynamo finds what it compiled for an equal model by the code object, and none of its guards knows the budget.
+        forward.__code__ = _code_of(forward.__code__, budget)
     return forward
+
+
+@functools.cache
+def _code_of(code: types.CodeType, budget: float) -> types.CodeType:
+    return code.replace(co_name=f"{code.co_name}_keeping_{100 * budget:.0f}_percent")
