@@ -14,6 +14,8 @@ Writes benchmarks/results/<machine>/compile/tower_steps.json, or `--out`.
 import os
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 
@@ -49,7 +51,8 @@ class Arm:
         torch.manual_seed(0)
         self.model = models.create("resnet", input_channels=46, num_actions=NUM_MOVES, **SIZES[size])
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-4)
-        self.tail = "auto" if plan else "torch"
+        # Only around what is not compiled: Dynamo guards on the choice, and would compile anew at every change.
+        self.tails = nullcontext if plan else partial(kernels.prefer, "torch")
         if plan:
             hotloop.apply(hotloop.Plan.from_data(plan), self.model, self.optimizer)
         self.batches, self.first = cycle(batches), batches[0][0]
@@ -58,7 +61,7 @@ class Arm:
     def step(self) -> None:
         """Forward, loss, backward and update."""
         boards, moves, results = next(self.batches)
-        with kernels.prefer(self.tail):
+        with self.tails():
             logits, value = self.model(boards)
             loss = functional.cross_entropy(logits.float(), moves) + functional.mse_loss(
                 value.float().flatten(), results
@@ -72,7 +75,7 @@ class Arm:
     def forward(self) -> None:
         """A forward pass in eval mode."""
         self.model.eval()
-        with kernels.prefer(self.tail):
+        with self.tails():
             self.model(self.first)
         self.model.train()
 
