@@ -79,7 +79,8 @@ class ParquetSource:
         size = max(1, BATCH_BYTES // (8 * max(1, len(names))))
         for file in self.files:
             try:
-                with pq.ParquetFile(file) as rows:
+                # With pre_buffer, pyarrow's default, what was read ahead stays until the whole file has been read.
+                with pq.ParquetFile(file, pre_buffer=False) as rows:
                     for batch in rows.iter_batches(batch_size=size, columns=list(names), use_threads=False):
                         yield _as_float32(batch, names)
             except (pa.ArrowException, OSError) as error:
