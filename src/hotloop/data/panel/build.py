@@ -1,7 +1,7 @@
 """Decoding a Parquet panel once: keys, then the scaler from the training span, then every row, scaled and cast.
 
 What is held in memory: the keys (up to 300 bytes a row), `fit_rows` rows for the scaler, a row group of the file and
-one batch of 64 MB; the rest goes to the disk. Rows that come unsorted are put at their place. R rows, B rows of a batch,
+one batch of 64 MB; the rest goes to the disk. Rows that come unsorted are put at their place. R rows, B of a batch,
 F features.
 """
 
