@@ -41,9 +41,10 @@ def test_without_a_limit_they_are_shown_and_never_fail():
 def test_what_was_not_counted_passes_no_limit(sides):
     base, head = sides
     assert instructions_metric([base], [head], GuardSettings()) is None
-    metric = instructions_metric([base], [head], LIMITED)
-    assert metric.verdict is Outcome.INCONCLUSIVE
-    assert "no counter" in metric.message
+    for asked in (LIMITED, GuardSettings(metrics=("instructions",))):
+        metric = instructions_metric([base], [head], asked)
+        assert metric.verdict is Outcome.INCONCLUSIVE
+        assert "no counter" in metric.message
 
 
 def test_the_later_half_of_the_steps_counts(monkeypatch):
