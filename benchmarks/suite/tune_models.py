@@ -140,9 +140,10 @@ def main() -> None:
         for name in given.only:
             measure(name, given.budget, RESULTS / machine() / "suite")
     print(table(machine()))
-    readme = HERE.parents[1] / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    write_whole(readme, readme_block.rewritten(text, COMMAND, measured_on=machine(), table=table(machine())))
+    if given.table:
+        readme = HERE.parents[1] / "README.md"
+        text = readme.read_text(encoding="utf-8")
+        write_whole(readme, readme_block.rewritten(text, COMMAND, measured_on=machine(), table=table(machine())))
 
 
 if __name__ == "__main__":
