@@ -3,10 +3,9 @@
     python benchmarks/compile/regional.py [--times 2] [--rounds 20] [--out FILE]
 
 First steps run in fresh processes with empty caches, in turn, after a small function was compiled, which loads the
-compiler; CPU seconds of the process and its compilers, so that
-ratios above 1 say how much less the block costs. Steps take turns in random order in one process with one thread: there
-above 1 says how much faster the block alone is (below 1: slower). Writes
-benchmarks/results/<machine>/compile/regional.json, or `--out`.
+compiler; CPU seconds of the process and its compilers, so that ratios above 1 say how much less the block costs. Steps
+take turns in random order in one process with one thread: there above 1 says how much faster the block alone is (below
+1: slower). Writes benchmarks/results/<machine>/compile/regional.json, or `--out`.
 """
 
 import os

@@ -13,6 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ from hotloop.data.panel.synthetic import SyntheticPanel, write_synthetic_panel
 BATCH = 256
 
 
-def build(parquet: Path, folder: Path) -> int:
+def build(parquet: Path, folder: Path, **options: Any) -> int:
     """Build the store; the most anonymous memory that this process had, less what it had before, in bytes."""
     before, peak, is_done = _anonymous(), 0, Event()
 
@@ -35,7 +36,7 @@ def build(parquet: Path, folder: Path) -> int:
 
     watcher = Thread(target=watch)
     watcher.start()
-    PanelStore.build(parquet, folder, verify=False)
+    PanelStore.build(parquet, folder, verify=False, **options)
     is_done.set()
     watcher.join()
     return peak - before
